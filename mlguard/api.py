@@ -1,0 +1,308 @@
+"""The Python interface: the same verbs as the command line, which is built on it.
+
+Every function takes a `target`: a DSN, a psycopg connection, an SQLAlchemy engine, or None for MLGUARD_DSN and
+libpq's PG* variables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlguard import catalog, evaluate, runtime
+from mlguard.apply import Applied, Options, Progress, refuse_breaking, run
+from mlguard.compile import compile_project
+from mlguard.connect import connect
+from mlguard.emit.objects import DbObject, Kind, Statement
+from mlguard.emit.table import objects, quarantine_existing
+from mlguard.errors import PlanError
+from mlguard.names import TableName
+from mlguard.plan import (
+    Breaking,
+    InstalledObject,
+    InstalledTable,
+    Plan,
+    TablePlan,
+    fingerprint,
+    moves_rows,
+    needs_judging,
+    plan_removal,
+    plan_table,
+)
+from mlguard.program import Program
+from mlguard.report.verdict import Report
+from mlguard.spec import Project, load_project
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from mlguard.connect import Target
+
+__all__ = ["Applied", "apply", "check", "compile_sql", "load", "plan", "program", "remove"]
+
+
+def load(path: str | Path | None = None, *, select: Sequence[str] = ()) -> Project:
+    """Load SLO files.
+
+    Args:
+        path: a folder of `*.slo.yaml` files or one file; None is `slos/`.
+        select: `table:x`, `tag:y`, `slo:z`; several are alternatives.
+
+    Raises:
+        SpecError: every fault of every file at once.
+    """
+    return load_project(Path(path) if path is not None else None, select=select)
+
+
+def compile_sql(project: Project) -> dict[TableName, tuple[DbObject, ...]]:
+    """Compile without a database, from the declared types.
+
+    Raises:
+        SpecError: an expression is wrong, or names a column whose type is declared nowhere.
+        CompileError: an SLO cannot be placed.
+    """
+    compiled = compile_project(project, None)
+    return {table: objects(found) for table, found in compiled.tables.items()}
+
+
+def program(project: Project, connection: psycopg.Connection[Any]) -> Program:
+    """Compile against the real tables.
+
+    Raises:
+        SpecError: as `compile_sql`, with the types of the database.
+        CompileError: a table does not exist, is a view, or an SLO cannot be placed on it.
+    """
+    wanted = [file.table for file in project.files]
+    with _pinned(connection):
+        shapes = catalog.shapes(connection, wanted)
+    return compile_project(project, shapes)
+
+
+@contextmanager
+def session(target: Target) -> Iterator[psycopg.Connection[Any]]:
+    """Give a connection in autocommit mode and with plain rows, whatever the caller's own settings are.
+
+    A connection that is inside a transaction stays in it: reading is fine there, and apply refuses it.
+    """
+    import psycopg
+    from psycopg.rows import tuple_row
+
+    with connect(target, autocommit=True) as connection:
+        idle = connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+        autocommit, row_factory = connection.autocommit, connection.row_factory
+        connection.row_factory = tuple_row
+        if idle:
+            connection.autocommit = True
+        try:
+            yield connection
+        finally:
+            connection.row_factory = row_factory
+            if idle and not connection.closed:
+                connection.autocommit = autocommit
+
+
+@contextmanager
+def _pinned(connection: psycopg.Connection[Any]) -> Iterator[None]:
+    """Resolve names in pg_catalog only, so that every name the catalogue prints comes qualified."""
+    with connection.transaction():
+        connection.execute("set local search_path = ''")
+        yield
+
+
+def installed_tables(connection: psycopg.Connection[Any]) -> dict[str, InstalledTable]:
+    """Return what the database holds of mlguard, by table, with each object's health."""
+    with _pinned(connection):
+        recorded = catalog.installed(connection)
+        now = catalog.Definitions(connection)
+        found = {}
+        for name, guarded in catalog.guarded(connection).items():
+            items = []
+            for item in recorded.get(name, []):
+                definition = now.of(item.kind, name, item.name)
+                adopted = not item.undo and item.kind in (Kind.NOT_NULL, Kind.UNIQUE)
+                items.append(
+                    InstalledObject(
+                        kind=item.kind,
+                        name=item.name,
+                        slos=item.slos,
+                        hash=item.hash,
+                        undo=item.undo,
+                        intact=adopted or fingerprint(definition) == item.recorded,
+                        present=adopted or definition is not None,
+                        validated=definition is None or not definition.endswith("NOT VALID"),
+                    )
+                )
+            found[name] = InstalledTable(TableName.parse(name), guarded.hash, guarded.slos, tuple(items))
+    return found
+
+
+def plan(project: Project, target: Target = None, *, prune: bool = False) -> Plan:
+    """Return what `apply` would do; reads the database, changes nothing.
+
+    Args:
+        project: the SLO files.
+        target: the database.
+        prune: also take out tables that are guarded in the database but in no SLO file.
+
+    Raises:
+        SpecError, CompileError: an SLO file does not fit the database.
+        RuntimeVersionError: the runtime in the database is newer than this client.
+        EngineError: the database could not be reached.
+    """
+    with session(target) as connection:
+        return make_plan(project, connection, prune=prune)
+
+
+def _runtime_step(connection: psycopg.Connection[Any]) -> str | None:
+    """Say what apply must do to the runtime first.
+
+    Raises:
+        RuntimeVersionError: the database is ahead of this client.
+    """
+    wanted = runtime.versions()[-1]
+    found = runtime.installed_version(connection)
+    if found is None:
+        return f"install {wanted}"
+    if found == wanted:
+        return None
+    if found not in runtime.versions():
+        runtime.check_version(connection)
+    return f"upgrade {found} to {wanted}"
+
+
+def make_plan(project: Project, connection: psycopg.Connection[Any], *, prune: bool = False) -> Plan:
+    """`plan` over an open connection."""
+    wanted = program(project, connection)
+    step = _runtime_step(connection)
+    there = installed_tables(connection) if runtime.installed_version(connection) else {}
+    plans: list[TablePlan] = []
+    breaking: list[Breaking] = []
+    for table, found in wanted.tables.items():
+        made = plan_table(found, objects(found), there.get(str(table)))
+        judged = needs_judging(made)
+        counts = evaluate.count_breaking(connection, found, judged) if judged else ()
+        breaking += counts
+        bad = {item.slo for item in counts if item.rows}
+        movable = tuple(rule for rule in judged if rule.id in bad and rule.expr is not None)
+        if movable and moves_rows(found):
+            if found.shape.cascades_out:
+                raise PlanError(
+                    f"{table}: existing: quarantine would delete rows that {', '.join(found.shape.cascades_out)}"
+                    " follows",
+                    help="mend those rows by hand, or say existing: allow",
+                )
+            moves = (Statement(quarantine_existing(found, movable)),)
+            made = plan_table(found, objects(found), there.get(str(table)), moves)
+        plans.append(made)
+    if prune:
+        names = {str(table) for table in wanted.tables}
+        plans += [plan_removal(item) for name, item in there.items() if name not in names]
+    return Plan(tuple(plans), runtime=step, breaking=tuple(breaking))
+
+
+def apply(
+    project: Project,
+    target: Target = None,
+    *,
+    prune: bool = False,
+    options: Options | None = None,
+    progress: Progress | None = None,
+    confirm: Callable[[Plan], bool] | None = None,
+) -> Applied:
+    """Make the database what the SLO files say.
+
+    Args:
+        project: the SLO files.
+        target: the database.
+        prune: also take out tables that are in no SLO file.
+        options: lock timeout and attempts.
+        progress: called before every statement.
+        confirm: shown the plan; False changes nothing.
+
+    Raises:
+        PlanError: stored rows break a rule under `existing: fail`; nothing was changed.
+        ApplyError: a lock could not be had or PostgreSQL refused; every table is either done or as it was.
+    """
+    with session(target) as connection:
+        made = make_plan(project, connection, prune=prune)
+        refuse_breaking(made)
+        if made.empty or (confirm is not None and not confirm(made)):
+            return Applied()
+        if made.runtime:
+            runtime.install(connection)
+        return run(connection, made, options or Options(), progress)
+
+
+def remove(
+    tables: Iterable[str] | None,
+    target: Target = None,
+    *,
+    discard: bool = False,
+    runtime_too: bool = False,
+    options: Options | None = None,
+    progress: Progress | None = None,
+) -> Applied:
+    """Take every object of some tables (None: of all) out again.
+
+    Args:
+        tables: names; None for all.
+        target: the database.
+        discard: drop waiting quarantine rows with them.
+        runtime_too: with `tables` None, also drop schema mlguard.
+        options: lock timeout and attempts.
+        progress: called before every statement.
+
+    Raises:
+        PlanError: a table is not guarded, or has waiting quarantine rows and `discard` was not said.
+    """
+    with session(target) as connection:
+        runtime.check_version(connection)
+        there = installed_tables(connection)
+        names = list(there) if tables is None else list(tables)
+        for name in names:
+            if name not in there:
+                raise PlanError(
+                    f"{name} is not guarded here", help=f"guarded: {', '.join(sorted(there)) or 'no table'}"
+                )
+        waiting = dict(
+            connection.execute(
+                "select tbl, count(*) from mlguard._quarantine where status = 'waiting' and tbl = any(%s) group by tbl",
+                (names,),
+            ).fetchall()
+        )
+        if waiting and not discard:
+            listed = ", ".join(f"{name} ({count})" for name, count in waiting.items())
+            raise PlanError(
+                f"rows wait in quarantine: {listed}; nothing was removed",
+                help="release or discard them first (mlguard quarantine list), or say --discard-quarantine",
+            )
+        removal = Plan(tuple(plan_removal(there[name]) for name in names))
+        applied = run(connection, removal, options or Options(), progress)
+        if tables is None and runtime_too:
+            runtime.uninstall(connection, discard=discard)
+        return applied
+
+
+def check(project: Project, target: Target = None) -> Report:
+    """Judge every SLO on the rows stored now.
+
+    Raises:
+        SpecError, CompileError: an SLO file does not fit the database.
+        EngineError: the database could not be reached.
+    """
+    with session(target) as connection:
+        compiled = program(project, connection)
+        waived: frozenset[str] = frozenset()
+        judges: frozenset[str] = frozenset()
+        if runtime.installed_version(connection):
+            runtime.check_version(connection)
+            waived = frozenset(
+                slo
+                for (slo,) in connection.execute(
+                    "select slo from mlguard._waiver where ended_at is null and until > statement_timestamp()"
+                ).fetchall()
+            )
+            judges = frozenset(name for (name,) in connection.execute("select tbl from mlguard._table").fetchall())
+        return evaluate.check(connection, tuple(compiled.tables.values()), waived=waived, judges=judges)

@@ -1,0 +1,354 @@
+"""Run a plan against the database. A table's changes are one transaction; scans of existing rows come after it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from mlguard import catalog
+from mlguard.emit import after_statement
+from mlguard.emit.objects import Kind, Phase, Statement
+from mlguard.errors import ApplyError, PlanError
+from mlguard.names import TableName, quote_ident
+from mlguard.plan import Plan, Step, TablePlan, fingerprint, program_hash
+from mlguard.program import Existing, TableProgram
+from mlguard.record import Record, of_rule, of_table
+
+if TYPE_CHECKING:
+    import psycopg
+
+ONE_AT_A_TIME = 0x6D6C6775  # advisory lock key ('mlgu'): two applies wait for each other
+Progress = Callable[[str, int, int], None]  # what is being done, how many steps are done, of how many
+
+
+@dataclass(frozen=True)
+class Options:
+    """How patient apply is.
+
+    Attributes:
+        lock_timeout: seconds a statement may wait for a lock before the transaction is given up and tried again.
+        attempts: how often a table's transaction is tried.
+    """
+
+    lock_timeout: float = 3.0
+    attempts: int = 10
+
+
+@dataclass
+class Applied:
+    """What apply did."""
+
+    tables: list[TableName] = field(default_factory=list)
+    moved: dict[TableName, int] = field(default_factory=dict)
+    unvalidated: list[str] = field(default_factory=list)
+
+
+def refuse_breaking(plan: Plan) -> None:
+    """Raise where stored rows break rules that `existing: fail` protects.
+
+    Raises:
+        PlanError: names every such rule with its count; nothing was changed.
+    """
+    programs = {table.table: table.program for table in plan.tables}
+    faults = []
+    for found in plan.breaking:
+        table = TableName.parse(found.slo.partition("/")[0])
+        program = programs.get(table)
+        if found.rows and program is not None and program.existing is Existing.FAIL:
+            faults.append(f"{found.slo}: {found.rows} of {found.total} stored rows break it")
+    if faults:
+        raise PlanError(
+            "stored rows already break rules; nothing was changed:\n  " + "\n  ".join(faults),
+            help="mend the rows, or say in the SLO file `existing: quarantine` (moves them out) or `existing: allow`"
+            " (leaves them, the rule holds for new writes)",
+        )
+
+
+def run(connection: psycopg.Connection[Any], plan: Plan, options: Options, progress: Progress | None = None) -> Applied:
+    """Apply the plan.
+
+    Args:
+        connection: outside a transaction; it is put into autocommit mode for the duration.
+        plan: what to do; its pre-flight counts decide whether it may be done.
+        options: patience.
+        progress: called before every statement.
+
+    Raises:
+        PlanError: stored rows break a rule that may not be broken.
+        ApplyError: a lock could not be had in time, or PostgreSQL refused a statement; tables done before it stay
+            done, the table at fault is as it was.
+    """
+    refuse_breaking(plan)
+    applied = Applied()
+    todo = [table for table in plan.tables if not table.empty]
+    total = sum(max(1, sum(len(step.statements) for step in table.steps)) for table in todo)
+    counter = _Counter(progress, total)
+    with _autocommit(connection), _alone(connection, options):
+        for table in todo:
+            _prepare(connection, table, options, counter)
+            _change(connection, table, options, counter, applied)
+            _afterwards(connection, table, options, counter, applied)
+            applied.tables.append(table.table)
+    return applied
+
+
+class _Counter:
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress, self._total, self._done = progress, total, 0
+
+    def step(self, what: str) -> None:
+        if self._progress:
+            self._progress(what, self._done, self._total)
+        self._done += 1
+
+
+@contextmanager
+def _autocommit(connection: psycopg.Connection[Any]) -> Iterator[None]:
+    import psycopg
+
+    if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+        raise ApplyError("the connection is inside a transaction", help="commit or roll back before apply")
+    before = connection.autocommit
+    connection.autocommit = True
+    try:
+        yield
+    finally:
+        if not connection.closed:
+            connection.autocommit = before
+
+
+@contextmanager
+def _alone(connection: psycopg.Connection[Any], options: Options) -> Iterator[None]:
+    """Hold the session lock that lets one apply run at a time."""
+    got = connection.execute("select pg_try_advisory_lock(%s)", (ONE_AT_A_TIME,)).fetchone()
+    if not got or not got[0]:
+        raise ApplyError(
+            "another mlguard apply or remove is running in this database", help="wait for it, then try again"
+        )
+    try:
+        yield
+    finally:
+        if not connection.closed:
+            connection.execute("select pg_advisory_unlock(%s)", (ONE_AT_A_TIME,))
+
+
+@contextmanager
+def _transaction(connection: psycopg.Connection[Any], options: Options) -> Iterator[None]:
+    with connection.transaction():
+        connection.execute("set local search_path = ''")
+        connection.execute("select set_config('lock_timeout', %s, true)", (f"{int(options.lock_timeout * 1000)}ms",))
+        yield
+
+
+def _patiently(options: Options, table: TableName, work: Callable[[], None]) -> None:
+    """Run `work` until it gets its locks; every failed try has rolled back whole."""
+    import psycopg
+
+    for attempt in range(1, options.attempts + 1):
+        try:
+            work()
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as exc:
+            if attempt == options.attempts:
+                raise ApplyError(
+                    f"{table}: could not lock the table within {options.lock_timeout:g} s in {attempt} attempts;"
+                    " it is unchanged",
+                    help="see who holds it: select * from pg_locks where not granted; or give --lock-timeout",
+                ) from exc
+            time.sleep(min(0.1 * 2**attempt, 5.0))
+        except psycopg.errors.InsufficientPrivilege as exc:
+            raise ApplyError(
+                f"{table}: {_said(exc)}",
+                help="apply as the owner of the table (or a member of the owning role) who may use schema mlguard",
+            ) from exc
+        except psycopg.DatabaseError as exc:
+            raise ApplyError(f"{table}: PostgreSQL refused a step: {_said(exc)}; the table is unchanged") from exc
+        else:
+            return
+
+
+def _said(exc: psycopg.Error) -> str:
+    return (exc.diag.message_primary or str(exc)).strip()
+
+
+def _prepare(connection: psycopg.Connection[Any], table: TablePlan, options: Options, counter: _Counter) -> None:
+    """Build indexes outside any transaction; one left half-built by an interrupted run is dropped first."""
+    for step, statement in table.in_phase(Phase.PREPARE):
+        counter.step(f"{table.table}: {step.what}")
+        assert step.made is not None
+        index = TableName(table.table.schema, step.made.name)
+        found = connection.execute(
+            "select i.indisvalid from pg_index as i join pg_class as c on c.oid = i.indexrelid"
+            " join pg_namespace as n on n.oid = c.relnamespace where n.nspname = %s and c.relname = %s",
+            (index.schema, index.name),
+        ).fetchone()
+        if found and found[0]:
+            continue
+        if found:
+            _patiently(options, table.table, partial(_plainly, connection, f"drop index concurrently {index.sql}"))
+        try:
+            _patiently(options, table.table, partial(_plainly, connection, statement.sql))
+        except ApplyError:
+            _plainly(connection, f"drop index concurrently if exists {index.sql}")
+            raise
+
+
+def _plainly(connection: psycopg.Connection[Any], sql: str) -> None:
+    connection.execute(sql.encode())
+
+
+def _change(
+    connection: psycopg.Connection[Any], table: TablePlan, options: Options, counter: _Counter, applied: Applied
+) -> None:
+    def work() -> None:
+        with _transaction(connection, options):
+            if table.program is not None:
+                _remember_table(connection, table.program)
+            for step, statement in table.in_phase(Phase.CHANGE):
+                counter.step(f"{table.table}: {step.what}")
+                cursor = connection.execute(statement.sql.encode())
+                if step.verb == "move":
+                    moved = cursor.fetchone()
+                    applied.moved[table.table] = applied.moved.get(table.table, 0) + (moved[0] if moved else 0)
+            _seed_freshness(connection, table)
+            _remember_objects(connection, table)
+            _forget(connection, table)
+            _event(connection, table)
+
+    _patiently(options, table.table, work)
+
+
+def _afterwards(
+    connection: psycopg.Connection[Any], table: TablePlan, options: Options, counter: _Counter, applied: Applied
+) -> None:
+    """Validate constraints one transaction each, then what depends on their being valid."""
+    for phase in (Phase.VALIDATE, Phase.FINISH):
+        for step, statement in table.in_phase(phase):
+            counter.step(f"{table.table}: {phase.value} {step.what}")
+
+            def work(step: Step = step, statement: Statement = statement) -> None:
+                with _transaction(connection, options):
+                    connection.execute(statement.sql.encode())
+                    _remember_definitions(connection, table, [step])
+
+            try:
+                _patiently(options, table.table, work)
+            except ApplyError as exc:
+                applied.unvalidated.append(f"{step.what}: {exc.message}")
+                break
+    if applied.unvalidated:
+        raise ApplyError(
+            "new writes are guarded, but stored rows could not all be judged:\n  " + "\n  ".join(applied.unvalidated),
+            help="mend the rows that break the rule, then run `mlguard apply` again: it takes up where it stopped",
+        )
+
+
+def _upsert(connection: psycopg.Connection[Any], table: str, key: str, record: Record, extra: str) -> None:
+    names = [*record.values, "hash"]
+    columns = ", ".join(quote_ident(name) for name in names)
+    values = ", ".join(f"%({name})s" for name in names)
+    updates = ", ".join(f"{quote_ident(name)} = excluded.{quote_ident(name)}" for name in names if name != key)
+    connection.execute(
+        f"insert into mlguard.{quote_ident(table)} as old ({columns}) values ({values})"
+        f" on conflict ({quote_ident(key)}) do update set {updates}{extra}"
+        " where old.hash is distinct from excluded.hash".encode(),
+        {**record.values, "hash": record.hash},
+    )
+
+
+def _remember_table(connection: psycopg.Connection[Any], program: TableProgram) -> None:
+    _upsert(
+        connection,
+        "_table",
+        "tbl",
+        of_table(program),
+        ", applied_at = statement_timestamp(), applied_by = session_user",
+    )
+    for rule in program.rules:
+        _upsert(connection, "_slo", "id", of_rule(rule), ", version = old.version + 1, since = statement_timestamp()")
+
+
+def _remember_objects(connection: psycopg.Connection[Any], table: TablePlan) -> None:
+    dropped = [step.gone.name for step in table.steps if step.gone is not None]
+    kinds = [step.gone.kind.name for step in table.steps if step.gone is not None]
+    connection.execute(
+        "delete from mlguard._object where tbl = %s and (kind, name) in (select * from unnest(%s::text[], %s::text[]))",
+        (str(table.table), kinds, dropped),
+    )
+    made = [step for step in table.steps if step.made is not None]
+    for step in made:
+        item = step.made
+        assert item is not None
+        connection.execute(
+            "insert into mlguard._object (tbl, kind, name, slos, hash, definition_hash, undo)"
+            " values (%s, %s, %s, %s, %s, '', %s)"
+            " on conflict (tbl, kind, name) do update set slos = excluded.slos, hash = excluded.hash,"
+            " undo = excluded.undo, installed_at = statement_timestamp()",
+            (str(table.table), item.kind.name, item.name, list(item.slos), item.hash, list(item.drop)),
+        )
+    _remember_definitions(connection, table, made)
+
+
+def _remember_definitions(connection: psycopg.Connection[Any], table: TablePlan, steps: list[Step]) -> None:
+    """Read PostgreSQL's own definitions back, in the transaction that made the objects."""
+    if not steps:
+        return
+    now = catalog.Definitions(connection)
+    for step in steps:
+        item = step.made
+        assert item is not None
+        definition = now.of(item.kind, str(table.table), item.name)
+        connection.execute(
+            "update mlguard._object set definition_hash = %s where tbl = %s and kind = %s and name = %s",
+            (fingerprint(definition), str(table.table), item.kind.name, item.name),
+        )
+
+
+def _seed_freshness(connection: psycopg.Connection[Any], table: TablePlan) -> None:
+    """Start the freshness log of a table that has rows already."""
+    program = table.program
+    if program is None or not after_statement.tracks_freshness(program):
+        return
+    newly = any(
+        step.made is not None and step.made.kind is Kind.FUNCTION and "after removal" in step.made.name
+        for step in table.steps
+    )
+    if newly:
+        at = after_statement.event_time(program, "t")
+        connection.execute(
+            f"select mlguard.refreshed_v1({_parameter(str(program.table))}, (select max({at})"
+            f" from {program.table.sql} as t where {at} <= statement_timestamp()))".encode()
+        )
+
+
+def _parameter(text: str) -> str:
+    from mlguard.emit.rules import literal
+
+    return literal(text)
+
+
+def _forget(connection: psycopg.Connection[Any], table: TablePlan) -> None:
+    if table.removed:
+        connection.execute("delete from mlguard._slo where id = any(%s)", (list(table.removed),))
+    if table.program is None:
+        connection.execute("delete from mlguard._freshness where tbl = %s", (str(table.table),))
+        connection.execute("delete from mlguard._table where tbl = %s", (str(table.table),))
+
+
+def _event(connection: psycopg.Connection[Any], table: TablePlan) -> None:
+    from psycopg.types.json import Jsonb
+
+    after = {
+        "added": list(table.added),
+        "changed": list(table.changed),
+        "removed": list(table.removed),
+        "steps": [f"{step.verb} {step.what}" for step in table.steps],
+        "hash": program_hash(table.program) if table.program else None,
+    }
+    connection.execute(
+        "insert into mlguard._event (who, act, target, after) values (session_user, %s, %s, %s)",
+        ("apply" if table.program else "remove", str(table.table), Jsonb(after)),
+    )

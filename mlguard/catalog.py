@@ -1,0 +1,267 @@
+"""Read the database: the shape of tables, and what mlguard has installed there. The one room that asks pg_catalog."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlguard.emit.objects import Kind
+from mlguard.lang.types import Kind as TypeKind
+from mlguard.lang.types import SqlType, parse_type
+from mlguard.names import TableName
+from mlguard.program import ColumnShape, TableShape
+
+if TYPE_CHECKING:
+    import psycopg
+
+_RELATIONS = """
+select n.nspname, c.relname, c.oid::bigint, c.relkind::text, c.relpersistence::text,
+       c.relrowsecurity and not exists (  -- row security that reads: policy switched on is not the table's own
+         select from pg_catalog.pg_policy as p where p.polrelid = c.oid and p.polname = 'mlguard_all_rows'
+       ),
+       c.relforcerowsecurity, pg_catalog.pg_get_userbyid(c.relowner)
+from pg_catalog.pg_class as c
+join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+where (n.nspname, c.relname) in (select * from unnest(%(schemas)s::text[], %(names)s::text[]))
+"""
+_COLUMNS = """
+select a.attrelid::bigint, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), t.typtype::text,
+       a.attnotnull, a.attidentity::text, a.attgenerated::text,
+       pg_catalog.pg_get_expr(d.adbin, d.adrelid)
+from pg_catalog.pg_attribute as a
+join pg_catalog.pg_type as t on t.oid = a.atttypid
+left join pg_catalog.pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
+where a.attrelid = any(%(oids)s::oid[]) and a.attnum > 0 and not a.attisdropped
+order by a.attrelid, a.attnum
+"""
+_KEYS = """
+select i.indrelid::bigint, array_agg(a.attname order by k.ord)
+from pg_catalog.pg_index as i
+cross join lateral unnest(i.indkey) with ordinality as k(attnum, ord)
+join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid and a.attnum = k.attnum
+join pg_catalog.pg_class as c on c.oid = i.indexrelid
+where i.indrelid = any(%(oids)s::oid[]) and i.indisunique and i.indisvalid and i.indpred is null
+  and i.indexprs is null and k.ord <= i.indnkeyatts and not (i.indisunique and c.relname like 'mlguard\\_%%')
+group by i.indrelid, i.indexrelid
+"""
+_CASCADES = """
+select c.conrelid::bigint, c.confrelid::bigint, c.confupdtype::text, c.confdeltype::text,
+       array(select a.attname from pg_catalog.pg_attribute as a
+             where a.attrelid = c.conrelid and a.attnum = any(c.conkey)),
+       c.conrelid::regclass::text || '.' || c.conname
+from pg_catalog.pg_constraint as c
+where c.contype = 'f' and (c.conrelid = any(%(oids)s::oid[]) or c.confrelid = any(%(oids)s::oid[]))
+"""
+_PARTITIONS = """
+select p.partrelid::bigint,
+       array(select a.attname from pg_catalog.pg_attribute as a
+             where a.attrelid = p.partrelid and a.attnum = any(p.partattrs::smallint[])),
+       array(select n.nspname || chr(31) || c.relname
+             from pg_catalog.pg_partition_tree(p.partrelid) as t
+             join pg_catalog.pg_class as c on c.oid = t.relid
+             join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+             where t.isleaf and c.relkind = 'r' order by 1)
+from pg_catalog.pg_partitioned_table as p
+where p.partrelid = any(%(oids)s::oid[])
+"""
+_ACTIONS = {"c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
+
+
+def rows(connection: psycopg.Connection[Any], query: str, **parameters: object) -> list[tuple[Any, ...]]:
+    """Run a query with names resolved in pg_catalog only, and return its rows."""
+    return connection.execute(query, parameters).fetchall()
+
+
+def column_type(printed: str, typtype: str) -> SqlType:
+    """Read a type as format_type() prints it; enums and unknown types keep their spelling."""
+    known = parse_type(printed)
+    if known is not None:
+        return known
+    if printed.endswith("[]"):
+        return SqlType(TypeKind.ARRAY, printed, SqlType(TypeKind.OTHER, printed[:-2]))
+    return SqlType(TypeKind.ENUM if typtype == "e" else TypeKind.OTHER, printed)
+
+
+def shapes(connection: psycopg.Connection[Any], tables: Iterable[TableName]) -> dict[TableName, TableShape]:
+    """Return the shape of each table that exists, in a handful of queries however many there are."""
+    wanted = list(tables)
+    found = rows(
+        connection,
+        _RELATIONS,
+        schemas=[table.schema for table in wanted],
+        names=[table.name for table in wanted],
+    )
+    oids = [row[2] for row in found]
+    columns: dict[int, list[ColumnShape]] = defaultdict(list)
+    cascades: dict[tuple[int, str], str] = {}
+    outgoing: dict[int, list[str]] = defaultdict(list)
+    for source, target, on_update, on_delete, names, label in rows(connection, _CASCADES, oids=oids):
+        actions = [
+            f"ON {event} {_ACTIONS[code]}"
+            for event, code in (("UPDATE", on_update), ("DELETE", on_delete))
+            if code in _ACTIONS
+        ]
+        # ON DELETE CASCADE removes rows and writes no column
+        writing = [action for action in actions if action != "ON DELETE CASCADE"]
+        for name in names:
+            if writing:
+                cascades[source, name] = " and ".join(writing)
+        if on_delete in _ACTIONS:
+            outgoing[target].append(label)
+    for oid, name, printed, typtype, not_null, identity, generated, default in rows(connection, _COLUMNS, oids=oids):
+        columns[oid].append(
+            ColumnShape(
+                name=name,
+                type=column_type(printed, typtype),
+                not_null=not_null,
+                generated=default if generated else None,
+                identity={"a": "always", "d": "by default"}.get(identity, ""),
+                cascade=cascades.get((oid, name), ""),
+            )
+        )
+    unique: dict[int, list[tuple[str, ...]]] = defaultdict(list)
+    for oid, names in rows(connection, _KEYS, oids=oids):
+        unique[oid].append(tuple(names))
+    partitions = {
+        oid: (tuple(names), tuple(TableName(*leaf.split("\x1f")) for leaf in leaves))
+        for oid, names, leaves in rows(connection, _PARTITIONS, oids=oids)
+    }
+    return {
+        TableName(schema, name): TableShape(
+            table=TableName(schema, name),
+            columns=tuple(columns[oid]),
+            relkind=relkind,
+            persistence=persistence,
+            partition_columns=partitions.get(oid, ((), ()))[0],
+            leaves=partitions.get(oid, ((), ()))[1],
+            unique=tuple(sorted(unique[oid])),
+            cascades_out=tuple(outgoing[oid]),
+            row_security=security,
+            forced_row_security=forced,
+            owner=owner,
+        )
+        for schema, name, oid, relkind, persistence, security, forced, owner in found
+    }
+
+
+@dataclass(frozen=True)
+class Installed:
+    """One object as mlguard.object remembers it, beside what the catalogue shows now."""
+
+    table: str
+    kind: Kind
+    name: str
+    slos: tuple[str, ...]
+    hash: str
+    recorded: str  # PostgreSQL's own definition when it was installed, hashed
+    undo: tuple[str, ...]
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """(kind, name): unique within a table."""
+        return (self.kind.name, self.name)
+
+
+def installed(connection: psycopg.Connection[Any], tables: Sequence[str] | None = None) -> dict[str, list[Installed]]:
+    """Return what is recorded as installed, by table."""
+    found: dict[str, list[Installed]] = defaultdict(list)
+    query = (
+        "select tbl, kind, name, slos, hash, definition_hash, undo from mlguard._object"
+        " where %(tables)s::text[] is null or tbl = any(%(tables)s::text[]) order by id"
+    )
+    for tbl, kind, name, slos, hash_, recorded, undo in rows(connection, query, tables=tables):
+        found[tbl].append(Installed(tbl, Kind[kind], name, tuple(slos), hash_, recorded, tuple(undo)))
+    return dict(found)
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """A table as mlguard.table remembers it."""
+
+    table: str
+    hash: str
+    slos: dict[str, str]  # SLO id -> hash of its record
+
+
+def guarded(connection: psycopg.Connection[Any]) -> dict[str, Guarded]:
+    """Return the guarded tables with the hashes of their records."""
+    slos: dict[str, dict[str, str]] = defaultdict(dict)
+    for tbl, slo, hash_ in rows(connection, "select tbl, id, hash from mlguard._slo"):
+        slos[tbl][slo] = hash_
+    return {
+        tbl: Guarded(tbl, hash_, slos.get(tbl, {}))
+        for tbl, hash_ in rows(connection, "select tbl, hash from mlguard._table")
+    }
+
+
+# PostgreSQL's own words for each kind of object, one query a kind whatever their number; the name in the answer is
+# the identity under which emit knows the object.
+_DEFINITIONS: dict[Kind, str] = {
+    Kind.CHECK: """
+select n.nspname || '.' || c.relname, k.conname, pg_catalog.pg_get_constraintdef(k.oid)
+from pg_catalog.pg_constraint as k join pg_catalog.pg_class as c on c.oid = k.conrelid
+join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+where k.contype in ('c', 'u', 'f') and k.conname like 'mlguard\\_%%' and not c.relispartition
+""",
+    Kind.TRIGGER: """
+select n.nspname || '.' || c.relname, t.tgname, pg_catalog.pg_get_triggerdef(t.oid) || ' ' || t.tgenabled::text
+from pg_catalog.pg_trigger as t join pg_catalog.pg_class as c on c.oid = t.tgrelid
+join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+where t.tgname like 'zz\\_mlguard\\_%%' and not t.tgisinternal
+""",
+    Kind.FUNCTION: """
+select 'mlguard', p.oid::regprocedure::text, pg_catalog.pg_get_functiondef(p.oid)
+from pg_catalog.pg_proc as p
+where p.pronamespace = pg_catalog.to_regnamespace('mlguard')
+  and (p.proname like 'judge %%' or p.proname like 'before row %%' or p.proname like 'after %%'
+       or p.proname like 'kept out %%' or p.proname like 'count before %%')
+""",
+    Kind.VIEW: """
+select n.nspname || '.' || c.relname, n.nspname || '.' || c.relname, pg_catalog.pg_get_viewdef(c.oid)
+from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+where c.relkind = 'v'
+  and pg_catalog.obj_description(c.oid, 'pg_class') like 'mlguard:%%'
+""",
+    Kind.POLICY: """
+select p.schemaname || '.' || p.tablename, p.policyname,
+       concat_ws(' ', p.permissive, p.roles::text, p.cmd, p.qual, c.relrowsecurity)
+from pg_catalog.pg_policies as p
+join pg_catalog.pg_namespace as n on n.nspname = p.schemaname
+join pg_catalog.pg_class as c on c.relnamespace = n.oid and c.relname = p.tablename
+where p.policyname like 'mlguard\\_%%'
+""",
+    Kind.NOT_NULL: """
+select n.nspname || '.' || c.relname, a.attname || ' not null', 'not null'
+from pg_catalog.pg_attribute as a join pg_catalog.pg_class as c on c.oid = a.attrelid
+join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+where a.attnotnull and a.attnum > 0 and c.relkind in ('r', 'p')
+  and exists (select from mlguard._table as t where t.schema_name = n.nspname and t.table_name = c.relname)
+""",
+}
+_SHARED = {Kind.UNIQUE: Kind.CHECK, Kind.FOREIGN_KEY: Kind.CHECK}
+
+
+class Definitions:
+    """PostgreSQL's own definitions of the objects that exist now, read once."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._found: dict[tuple[Kind, str, str], str] = {}
+        for kind, query in _DEFINITIONS.items():
+            for relation, name, definition in rows(connection, query):
+                self._found[kind, relation, name] = definition
+
+    def of(self, kind: Kind, table: str, name: str) -> str | None:
+        """Return the definition of an object, or None where it does not exist; '' for kinds that have none."""
+        if kind in (Kind.COUNTERS, Kind.REVOKE):
+            return ""
+        kind = _SHARED.get(kind, kind)
+        if kind is Kind.FUNCTION:
+            return self._found.get((kind, "mlguard", name))
+        if kind is Kind.VIEW:
+            return self._found.get((kind, name, name))
+        plain, on, relation = name.partition(" on ")
+        if kind is Kind.TRIGGER and on:
+            return self._found.get((kind, relation, plain))
+        return self._found.get((kind, table, name))

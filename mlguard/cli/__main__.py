@@ -1,0 +1,5 @@
+"""`python -m mlguard.cli`."""
+
+from mlguard.cli.app import main
+
+main()

@@ -1,0 +1,144 @@
+"""The root of the command line: shared options, the list of verbs, and what becomes of every error."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from mlguard.cli.echo import say
+from mlguard.cli.lazy import LazyGroup, Verb
+from mlguard.cli.state import State, shared
+from mlguard.errors import Exit, MlguardError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells count
+BROKEN_PIPE = 141  # 128 + SIGPIPE
+
+VERBS = {
+    "demo": Verb("mlguard.cli.verbs.demo", "The whole story on real data, on an embedded PostgreSQL."),
+    "init": Verb("mlguard.cli.verbs.init", "Make a project folder with an example."),
+    "validate": Verb("mlguard.cli.verbs.validate", "Lint SLO files; needs no database."),
+    "compile": Verb("mlguard.cli.verbs.compile", "Print the SQL that SLO files become; needs no database."),
+    "plan": Verb("mlguard.cli.verbs.plan", "Show the difference between SLO files and database."),
+    "apply": Verb("mlguard.cli.verbs.apply", "Make the database what the SLO files say."),
+    "remove": Verb("mlguard.cli.verbs.remove", "Take every object of a table out again."),
+    "check": Verb("mlguard.cli.verbs.check", "Judge the stored rows now."),
+    "gate": Verb("mlguard.cli.verbs.gate", "Say whether a table may be read; exit 1 while it is held."),
+    "status": Verb("mlguard.cli.verbs.status", "Show gates and SLOs: state, place, health."),
+    "violations": Verb("mlguard.cli.verbs.violations", "List recorded violations."),
+    "quarantine": Verb("mlguard.cli.verbs.quarantine", "Work with the rows that were kept out."),
+    "off": Verb("mlguard.cli.verbs.off", "Stop an SLO for some hours, audited."),
+    "waive": Verb("mlguard.cli.verbs.waive", "Accept a known failure until a date, audited."),
+    "doctor": Verb("mlguard.cli.verbs.doctor", "Find what is disabled, bypassed, changed or at risk."),
+}
+
+
+class Root(LazyGroup):
+    """The whole command line; `main` turns every way to end into plain words and an exit code."""
+
+    def main(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
+    ) -> NoReturn:
+        """Run one command line and exit."""
+        state = State()
+        extra |= {"standalone_mode": False, "obj": state}
+        try:
+            code = super().main(args, prog_name or "mlguard", **extra)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _silence_stdout()
+            code = BROKEN_PIPE
+        except MlguardError as error:
+            say(str(error))
+            _traceback_if(state)
+            code = error.exit_code
+        except click.ClickException as error:
+            error.show()
+            code = Exit.USAGE
+        except (click.Abort, KeyboardInterrupt):
+            say(f"interrupted; {state.so}")
+            code = INTERRUPTED
+        except Exception as error:  # noqa: BLE001 - nobody is left who could handle it
+            code = _unexpected(error, state)
+        sys.exit(int(code) if isinstance(code, int) else Exit.HOLDS)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb; a closed pipe passes as what it is, since click would end it with the code for a violation."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            _silence_stdout()
+            return BROKEN_PIPE
+
+
+def _silence_stdout() -> None:
+    """Send what is still buffered nowhere, so that the interpreter does not complain while it exits."""
+    with contextlib.suppress(OSError, ValueError):  # a stream without a file behind it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _traceback_if(state: State) -> None:
+    if state.verbose:
+        say(traceback.format_exc().rstrip())
+
+
+def _unexpected(error: Exception, state: State) -> Exit:
+    """Put a database error into words; call everything else a bug."""
+    psycopg = sys.modules.get("psycopg")
+    if psycopg is not None and isinstance(error, psycopg.Error):
+        said = (error.diag.message_primary or str(error) or type(error).__name__).strip()
+        say(f"mlguard: PostgreSQL answered: {said}")
+        if error.diag.message_hint:
+            say(f"   help: {error.diag.message_hint}")
+    else:
+        said = " ".join(str(error).split())
+        say(f"mlguard: {type(error).__name__}{': ' if said else ''}{said}")
+        say("   this is a bug in mlguard; " + ("please report it" if state.verbose else "-v shows where"))
+    _traceback_if(state)
+    return Exit.ENGINE
+
+
+def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from mlguard import __version__
+
+        click.echo(f"mlguard {__version__}")
+        ctx.exit()
+
+
+@click.command(
+    cls=Root,
+    verbs=VERBS,
+    subcommand_metavar="VERB [ARGS]...",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 holds, 1 an SLO is violated, 2 usage or SLO file wrong, 3 engine could not be reached or"
+    " failed, 4 plan not empty (only with --detailed-exitcode).",
+)
+@shared("dsn", "target", "slos", "select")
+@click.option(
+    "--format",
+    metavar="FORMAT",
+    help="How to report, for the verbs that do: text, json, …",
+    expose_value=False,
+    callback=lambda ctx, _, value: setattr(ctx.ensure_object(State), "format", value) if value else None,
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
+)
+def cli() -> None:
+    """SLOs of feature tables, compiled into PostgreSQL constraints, triggers and read gates."""
+
+
+def main() -> NoReturn:
+    """Run the command line of this process."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show ✓ shows ? instead of a traceback
+    cli.main()

@@ -1,0 +1,38 @@
+"""Types of options that more than one verb takes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from mlguard.report.when import parse_length, parse_since, parse_time
+
+
+class _Read(click.ParamType[Any]):
+    """An option whose text a function reads; what it raises as ValueError is what the user is told."""
+
+    def __init__(self, name: str, read: Any) -> None:
+        self.name = name
+        self._read = read
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._read(value)
+        except ValueError as error:
+            self.fail(f"'{value}': {error}", param, ctx)
+
+
+def _future(text: str) -> datetime:
+    time = parse_time(text)
+    if time <= datetime.now(UTC):
+        raise ValueError("that time is over")
+    return time
+
+
+LENGTH = _Read("length", parse_length)
+FUTURE = _Read("time", _future)
+TIME_OR_LENGTH = _Read("time or length", lambda text: parse_since(text, datetime.now(UTC)))

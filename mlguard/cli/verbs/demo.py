@@ -1,0 +1,26 @@
+"""`mlguard demo`."""
+
+from __future__ import annotations
+
+import click
+
+from mlguard.cli.echo import out
+from mlguard.cli.state import State, shared
+from mlguard.errors import Exit
+
+
+@click.command("demo")
+@shared("dsn")
+@click.option("--keep", is_flag=True, help="Leave the database running, and say how to reach and stop it.")
+@click.pass_obj
+def command(state: State, keep: bool) -> Exit:
+    """The whole story on real data, in about a minute.
+
+    On an embedded PostgreSQL that goes when the demo ends; with --dsn on a server of yours, in a database
+    `mlguard_demo` made for it.
+    """
+    from mlguard.demo.story import run
+
+    state.so = "the demo's database goes with it"
+    run(out, dsn=state.dsn, keep=keep)
+    return Exit.HOLDS

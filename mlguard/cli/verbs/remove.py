@@ -1,0 +1,63 @@
+"""`mlguard remove`."""
+
+from __future__ import annotations
+
+import click
+
+from mlguard.cli.echo import out
+from mlguard.cli.state import DATABASE, State, shared
+from mlguard.errors import Exit
+
+
+@click.command("remove")
+@click.argument("tables", nargs=-1, metavar="[TABLE]...")
+@shared(*DATABASE)
+@click.option("--all", "everything", is_flag=True, help="Every guarded table.")
+@click.option(
+    "--discard-quarantine", is_flag=True, help="Drop rows that wait in quarantine; without it they forbid it."
+)
+@click.option("--runtime", "runtime_too", is_flag=True, help="With --all: also drop schema mlguard and its audit.")
+@click.option("--yes", is_flag=True, help="Do it without asking.")
+@click.option("--dry-run", is_flag=True, help="Show what would go and stop.")
+@click.pass_obj
+def command(
+    state: State,
+    tables: tuple[str, ...],
+    everything: bool,
+    discard_quarantine: bool,
+    runtime_too: bool,
+    yes: bool,
+    dry_run: bool,
+) -> Exit:
+    """Take every object of a table out again.
+
+    Constraints, triggers, functions, the guarded view and revokes go; the rows of the table stay, and so does what
+    schema mlguard recorded. Refuses while rows wait in quarantine.
+    """
+    from mlguard import api
+    from mlguard.cli.planning import agreed, must_ask, removal, tell
+    from mlguard.cli.progress import progress
+
+    if everything == bool(tables):
+        raise click.UsageError("say which tables, or --all")
+    if runtime_too and not everything:
+        raise click.UsageError("--runtime drops schema mlguard, which every guarded table needs; say it with --all")
+    must_ask("remove", yes=yes, dry_run=dry_run)
+    with state.database() as connection, progress() as report:
+        plan = removal(connection, None if everything else tables)
+        if plan.empty and not runtime_too:
+            out("nothing to do: no table is guarded here")
+            return Exit.HOLDS
+        question = "Drop schema mlguard and everything in it?" if runtime_too else "Take these objects out?"
+        if not agreed(plan, question, yes=yes, dry_run=dry_run, statements=state.verbose):
+            return Exit.HOLDS if dry_run else Exit.USAGE
+        state.so = "tables that were done stay done, the one at work is as it was; run the same again to go on"
+        applied = api.remove(
+            None if everything else tables,
+            connection,
+            discard=discard_quarantine,
+            runtime_too=runtime_too,
+            progress=report,
+        )
+    tell(applied, "removed")
+    return Exit.HOLDS

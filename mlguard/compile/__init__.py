@@ -1,0 +1,212 @@
+"""Spec → Program: defaults, typing and placement of every SLO. Pure: no SQL runs, no connection is known.
+
+All faults of all files are raised together; a project with one fault compiles to nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mlguard.compile.build import build, scope_of
+from mlguard.compile.collect import drafts
+from mlguard.compile.draft import Scene
+from mlguard.errors import Problem, SpecError
+from mlguard.lang import ExpressionError, Scope, compile_value
+from mlguard.lang.analyse import lookups_of
+from mlguard.lang.tree import Expr
+from mlguard.lang.types import TIMES, UNKNOWN, Kind, SqlType, parse_type
+from mlguard.names import TableName
+from mlguard.program import (
+    ColumnShape,
+    Existing,
+    Level,
+    OnUpdate,
+    Program,
+    Reads,
+    Rule,
+    TableProgram,
+    TableShape,
+)
+from mlguard.spec.models import SloFile
+from mlguard.spec.project import Project
+
+__all__ = ["compile_project", "compile_table", "declared_shape"]
+
+RELKINDS = {
+    "v": ("a view", "guard the table it reads"),
+    "m": ("a materialised view", "guard the tables it reads"),
+    "f": ("a foreign table", "PostgreSQL does not enforce constraints there; guard the table on its own server"),
+    "c": ("a composite type", "name a table"),
+    "S": ("a sequence", "name a table"),
+    "i": ("an index", "name a table"),
+}
+
+
+def compile_project(project: Project, shapes: Mapping[TableName, TableShape] | None) -> Program:
+    """Compile every file.
+
+    Args:
+        project: the SLO files.
+        shapes: the real tables, a missing one being a fault; None: no database, the declared types serve.
+
+    Raises:
+        SpecError: any fault in any file.
+    """
+    problems: list[Problem] = []
+    tables: dict[TableName, TableProgram] = {}
+    for file in project.files:
+        shape = declared_shape(file) if shapes is None else shapes.get(file.table)
+        if shape is None:
+            help_ = "create the table first, or correct the name; names are exact, capitals included"
+            problems.append(Problem(f"no table {file.table} in this database", file.where(("table",)), help_))
+            continue
+        try:
+            tables[file.table] = compile_table(file, shape)
+        except SpecError as error:
+            problems += error.problems
+    if problems:
+        raise SpecError(f"{len(problems)} faults in SLO files", problems=problems)
+    return Program(tables)
+
+
+def declared_shape(file: SloFile) -> TableShape:
+    """Return the table as far as the file declares it."""
+    columns = tuple(
+        ColumnShape(name, (parse_type(column.type) or SqlType(Kind.OTHER, column.type)) if column.type else UNKNOWN)
+        for name, column in file.columns.items()
+    )
+    return TableShape(file.table, columns, declared=True)
+
+
+def compile_table(file: SloFile, shape: TableShape) -> TableProgram:
+    """Compile one file against one table.
+
+    Raises:
+        SpecError: every fault of the file.
+    """
+    scene = Scene(
+        table=file.table,
+        shape=shape,
+        where=file.where,
+        where_in=file.where_in,
+        pii=frozenset(name for name, column in file.columns.items() if column.pii),
+        writes_rows=file.writes == "rows",
+        time_zone=file.time_zone,
+        existing=Existing(file.existing),
+    )
+    _judge_shape(file, scene)
+    rules = tuple(rule for draft in drafts(file, scene) if (rule := build(draft, scene)) is not None)
+    if not scene.problems:
+        _judge_together(file, scene, rules)
+    event_time = _event_time(file, scene, rules)
+    if scene.problems:
+        raise SpecError(f"{len(scene.problems)} faults in {file.path}", problems=sorted(scene.problems, key=_order))
+    return TableProgram(
+        table=file.table,
+        shape=shape,
+        rules=rules,
+        key=tuple(file.key),
+        event_time=event_time,
+        event_time_text=file.event_time or "",
+        time_zone=file.time_zone,
+        pii=scene.pii,
+        writes_rows=scene.writes_rows,
+        reads=Reads(file.reads),
+        revoke=tuple(file.revoke),
+        existing=scene.existing,
+        on_update=OnUpdate(file.quarantine_update),
+        quarantine_cap=file.quarantine.cap,
+        quarantine_retention=file.quarantine.retention.timedelta if file.quarantine.retention else None,
+        owner=file.owner,
+        consumers=tuple(file.consumers),
+    )
+
+
+def _order(problem: Problem) -> tuple[str, int, int]:
+    return (problem.where.file, problem.where.line, problem.where.column) if problem.where else ("", 0, 0)
+
+
+def _judge_shape(file: SloFile, scene: Scene) -> None:
+    """Refuse relations that cannot be guarded, and names and types that are not the table's."""
+    shape = scene.shape
+    if shape.relkind in RELKINDS:
+        what, help_ = RELKINDS[shape.relkind]
+        scene.fault(f"{file.table} is {what}, not a table", ("table",), help_)
+        return
+    if shape.persistence == "t":
+        scene.fault(f"{file.table} is a temporary table", ("table",), "it ends with its session; guard a permanent one")
+        return
+    for name, column in file.columns.items():
+        found = shape.column(name)
+        if found is None:
+            scene.fault(f"no column `{name}` in {file.table}", ("columns", name), _nearest(name, shape))
+        elif column.type and not shape.declared:
+            declared = parse_type(column.type)
+            if declared is not None and not _same(declared, found.type):
+                scene.fault(
+                    f"{name} is {found.type} in the database, not {column.type}",
+                    ("columns", name, "type"),
+                    f"write type: {found.type}",
+                )
+    for index, name in enumerate(file.key):
+        if shape.column(name) is None and not shape.declared:
+            scene.fault(f"no column `{name}` in {file.table}", ("key", index), _nearest(name, shape))
+
+
+def _same(declared: SqlType, found: SqlType) -> bool:
+    if declared.kind is Kind.ARRAY and found.kind is Kind.ARRAY:
+        return declared.element is not None and found.element is not None and _same(declared.element, found.element)
+    return declared.kind is found.kind
+
+
+def _nearest(name: str, shape: TableShape) -> str:
+    import difflib
+
+    folded = {column.name.lower(): column.name for column in shape.columns}
+    near = folded.get(name.lower()) or next(iter(difflib.get_close_matches(name, folded.values(), 1, 0.6)), None)
+    return f'did you mean "{near}"?' if near else f"columns: {', '.join(folded.values())}"
+
+
+def _judge_together(file: SloFile, scene: Scene, rules: tuple[Rule, ...]) -> None:
+    """Refuse what only shows when all rules are seen."""
+    seen: set[str] = set()
+    for rule in rules:
+        if rule.name in seen:
+            scene.problems.append(Problem(f"two SLOs are named {rule.name}", rule.where_in_file, "name each once"))
+        seen.add(rule.name)
+    shape = scene.shape
+    if file.reads == "view" and shape.row_security and not shape.forced_row_security:
+        scene.fault(
+            f"{file.table} has row-level security, which a view of its owner would go round",
+            ("reads",),
+            "use reads: policy, or ALTER TABLE … FORCE ROW LEVEL SECURITY",
+        )
+
+
+def _event_time(file: SloFile, scene: Scene, rules: tuple[Rule, ...]) -> Expr | None:
+    needed = [rule for rule in rules if rule.level is Level.READ]
+    if file.event_time is None:
+        for rule in needed:
+            scene.problems.append(
+                Problem(
+                    "staleness() needs the table's event_time",
+                    rule.where_in_file,
+                    "add event_time: <column> to the file",
+                )
+            )
+        return None
+    scope: Scope = scope_of(scene)
+    try:
+        expr = compile_value(file.event_time, scope)
+    except ExpressionError as error:
+        scene.expression_fault(error, ("event_time",))
+        return None
+    if expr.type.kind not in TIMES and expr.type.kind is not Kind.UNKNOWN:
+        scene.fault(
+            f"event_time is {expr.type}, not a time",
+            ("event_time",),
+            "write an expression that gives a date or timestamp, for example ts::timestamptz",
+        )
+    elif lookups_of(expr):
+        scene.fault("event_time must not read another table", ("event_time",))
+    return expr

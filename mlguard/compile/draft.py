@@ -1,0 +1,78 @@
+"""One SLO as a file spells it, short form or long, before it is typed and placed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlguard.errors import Problem, Where
+from mlguard.lang import ExpressionError
+from mlguard.names import TableName
+from mlguard.program import Action, Bound, Existing, TableShape
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words of one SLO that do not depend on what it checks; None where the file is silent."""
+
+    where: str | None = None
+    nulls_fail: bool = False
+    max_bad: Bound | None = None
+    min_rows: int | None = None
+    action: Action | None = None
+    repair: Any = None
+    shadow: bool = False
+    waivable: bool | None = None
+    portable: bool = False
+    severity: str | None = None
+    owner: str = ""
+    runbook: str = ""
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    then: tuple[str, ...] = ("notify",)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """One SLO to be compiled.
+
+    Attributes:
+        kind: 'check' for an expression, else the short form's key.
+        value: what stands under it.
+        path: where the value stands in the file.
+        words_path: the mapping in which the words stand.
+    """
+
+    name: str
+    kind: str
+    value: Any
+    path: Path
+    words_path: Path
+    column: str | None = None
+    words: Words = field(default_factory=Words)
+
+
+@dataclass
+class Scene:
+    """What the drafts of one table are compiled against; collects every fault."""
+
+    table: TableName
+    shape: TableShape
+    where: Callable[[Path], Where]
+    where_in: Callable[[Path, int], Where]
+    pii: frozenset[str]
+    writes_rows: bool
+    time_zone: str
+    existing: Existing
+    problems: list[Problem] = field(default_factory=list)
+
+    def fault(self, message: str, path: Path, help: str = "") -> None:
+        """Note a fault at a place in the file."""
+        self.problems.append(Problem(message, self.where(path), help))
+
+    def expression_fault(self, error: ExpressionError, path: Path) -> None:
+        """Note a fault inside an expression, at its own character."""
+        self.problems.append(Problem(error.message, self.where_in(path, error.pos), error.help))

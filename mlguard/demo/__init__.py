@@ -1,0 +1,5 @@
+"""`mlguard demo`: the whole story on real flights, told by the SQL statements and the database's own answers."""
+
+from mlguard.demo.story import run
+
+__all__ = ["run"]

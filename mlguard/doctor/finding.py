@@ -1,0 +1,91 @@
+"""A finding, and the tables that findings are about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlguard.names import TableName, quote_ident
+from mlguard.operate.ask import as_rows
+
+if TYPE_CHECKING:
+    import psycopg
+
+# Every name a finding can have, with what it is about; `--ignore` takes these, the docs list them.
+NAMES = {
+    "runtime": "client and in-database runtime are of different versions",
+    "role": "a role of mlguard's does not exist",
+    "gone": "a guarded table no longer exists",
+    "re-created": "a guarded table was dropped and made anew, without its SLOs",
+    "missing": "an object that mlguard made is gone",
+    "disabled": "a trigger that mlguard made fires for nobody",
+    "tampered": "an object that mlguard made was changed",
+    "not-always": "a trigger that mlguard made does not fire under session_replication_role = replica",
+    "unvalidated": "a constraint holds for new rows; stored rows were not all judged",
+    "later-trigger": "a row trigger runs after mlguard's and can change the row it judged",
+    "partition": "a partition lacks statement triggers: writes straight into it are not judged there",
+    "foreign-partition": "a partition on another server enforces no rule",
+    "reads-past-gate": "a role can read the table without passing its gate",
+    "view-past-gate": "a view reads the table without passing its gate",
+    "pii-key": "PostgreSQL prints personal data when a unique key is violated",
+    "pii-log": "the server's log settings print personal data",
+    "key-index": "no index serves look-ups by the key of the table",
+    "quarantine-cap": "quarantine is nearly full; at its cap writes are refused",
+    "prepared": "a prepared transaction holds locks on a guarded table",
+    "track-counts": "the server does not count rows, so the quarantine WARNING cannot say of how many",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as it should be, and what to do about it."""
+
+    name: str
+    message: str
+    fix: str
+    table: str = ""
+
+    def __post_init__(self) -> None:
+        assert self.name in NAMES, self.name
+
+
+@dataclass(frozen=True)
+class Table:
+    """A guarded table as mlguard remembers it, and whether it exists."""
+
+    tbl: str
+    schema_name: str
+    table_name: str
+    key: list[str]
+    pii: list[str]
+    reads: str
+    quarantine_cap: int
+    oid: int | None
+    keeps_out: bool  # some SLO of it quarantines
+
+    @property
+    def name(self) -> TableName:
+        """The table's name."""
+        return TableName(self.schema_name, self.table_name)
+
+    @property
+    def sql(self) -> str:
+        """The quoted name."""
+        return f"{quote_ident(self.schema_name)}.{quote_ident(self.table_name)}"
+
+
+def guarded(connection: psycopg.Connection[Any]) -> list[Table]:
+    """Return the guarded tables."""
+    return as_rows(
+        connection,
+        Table,
+        """
+select t.tbl, t.schema_name, t.table_name, t.key, t.pii, t.reads, t.quarantine_cap,
+       c.oid::bigint as oid,
+       exists (select from mlguard._slo as s where s.tbl = t.tbl and s.action in ('quarantine', 'repair')) as keeps_out
+from mlguard._table as t
+left join pg_catalog.pg_namespace as n on n.nspname = t.schema_name
+left join pg_catalog.pg_class as c on c.relnamespace = n.oid and c.relname = t.table_name
+order by t.tbl
+""",
+    )

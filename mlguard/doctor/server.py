@@ -1,0 +1,211 @@
+"""Findings about the server and what lies beside the objects: roles, settings, indexes, caps, forgotten locks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mlguard.doctor.finding import Finding, Table
+from mlguard.errors import RuntimeVersionError
+from mlguard.names import quote_ident, quote_literal
+from mlguard.operate.ask import values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import psycopg
+
+ROLES = ("mlguard_platform", "mlguard_task", "mlguard_writer")
+NEARLY_FULL = 0.8  # of quarantine_cap
+# log_min_error_statement: at these levels a statement that fails with ERROR is printed with its values.
+_LOGS_FAILED = ("debug5", "debug4", "debug3", "debug2", "debug1", "info", "notice", "warning", "error")
+
+
+def findings(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> Iterator[Finding]:
+    """Yield what is wrong around the guarded tables."""
+    yield from _roles(connection)
+    yield from _settings(connection, tables)
+    here = [table for table in tables if table.oid is not None]
+    yield from _pii_keys(connection, here)
+    yield from _key_index(connection, here)
+    yield from _caps(connection, here)
+    yield from _prepared(connection, here)
+
+
+def skew(connection: psycopg.Connection[Any]) -> Finding | None:
+    """Return a finding where client and runtime do not fit each other.
+
+    Raises:
+        RuntimeVersionError: mlguard is not installed here.
+    """
+    from mlguard import runtime
+
+    try:
+        runtime.check_version(connection)
+    except RuntimeVersionError as error:
+        if runtime.installed_version(connection) is None:
+            raise
+        return Finding("runtime", error.message, error.help)
+    return None
+
+
+def _roles(connection: psycopg.Connection[Any]) -> Iterator[Finding]:
+    there = values(
+        connection, "select r.rolname from pg_catalog.pg_roles as r where r.rolname = any(%(r)s)", r=list(ROLES)
+    )
+    for role in ROLES:
+        if role not in there:
+            message = f"role {role} does not exist: nobody can be given its rights"
+            yield Finding("role", message, f"as a role that may: create role {role}; then mlguard apply")
+
+
+def _settings(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> Iterator[Finding]:
+    settings = dict(
+        values(
+            connection,
+            "select array[s.name, s.setting] from pg_catalog.pg_settings as s where s.name = any(%(names)s)",
+            names=[
+                "track_counts",
+                "log_statement",
+                "log_min_error_statement",
+                "log_min_duration_statement",
+                "log_parameter_max_length_on_error",
+            ],
+        )
+    )
+    if settings["track_counts"] == "off" and any(table.keeps_out for table in tables):
+        message = "track_counts is off, so the quarantine WARNING cannot say of how many rows"
+        yield Finding("track-counts", message, "alter system set track_counts = on; select pg_reload_conf();")
+    private = [table.tbl for table in tables if table.pii]
+    if not private:
+        return
+    risky = []
+    if settings["log_statement"] in ("mod", "all"):
+        risky.append(("log_statement", settings["log_statement"], "none", "every statement, with its values"))
+    if settings["log_min_error_statement"] in _LOGS_FAILED:
+        risky.append(
+            (
+                "log_min_error_statement",
+                settings["log_min_error_statement"],
+                "fatal",
+                "a refused statement, with its values",
+            )
+        )
+    if settings["log_min_duration_statement"] != "-1":
+        risky.append(
+            (
+                "log_min_duration_statement",
+                settings["log_min_duration_statement"],
+                "-1",
+                "slow statements, with their values",
+            )
+        )
+    if settings["log_parameter_max_length_on_error"] != "0":
+        risky.append(
+            (
+                "log_parameter_max_length_on_error",
+                settings["log_parameter_max_length_on_error"],
+                "0",
+                "the parameters of a failed statement",
+            )
+        )
+    for name, value, safe, prints in risky:
+        yield Finding(
+            "pii-log",
+            f"{name} = {value} prints {prints}; pii columns: {', '.join(private)}",
+            f"for the roles that write it: alter role … set {name} = {quote_literal(safe)};",
+        )
+
+
+def _pii_keys(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> Iterator[Finding]:
+    private = [table for table in tables if table.pii]
+    for table in private:
+        found = values(
+            connection,
+            """
+select array[c.relname, string_agg(a.attname, ', ' order by a.attnum)]
+from pg_catalog.pg_index as i
+join pg_catalog.pg_class as c on c.oid = i.indexrelid
+join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid and a.attnum = any(i.indkey)
+where i.indrelid = %(oid)s and i.indisunique and a.attname = any(%(pii)s)
+group by c.relname order by c.relname
+""",
+            oid=table.oid,
+            pii=table.pii,
+        )
+        for index, columns in found:
+            yield Finding(
+                "pii-key",
+                f"unique index {index} has pii column {columns}: a duplicate makes PostgreSQL print its value",
+                "make the key of a hash of the column, or keep the column out of unique keys",
+                table.tbl,
+            )
+
+
+def _key_index(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> Iterator[Finding]:
+    """Release looks for a stored row of the same key, once a released row."""
+    for table in tables:
+        if not (table.keeps_out and table.key):
+            continue
+        served = values(
+            connection,
+            """
+select true from pg_catalog.pg_index as i
+join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+where i.indrelid = %(oid)s and i.indisvalid and i.indpred is null and a.attname = any(%(key)s)
+limit 1
+""",
+            oid=table.oid,
+            key=table.key,
+        )
+        if not served:
+            columns = ", ".join(quote_ident(column) for column in table.key)
+            yield Finding(
+                "key-index",
+                f"no index begins with a column of the key ({', '.join(table.key)}): release reads the whole table for"
+                " each row",
+                f"create index concurrently on {table.sql} ({columns});",
+                table.tbl,
+            )
+
+
+def _caps(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> Iterator[Finding]:
+    waiting = dict(
+        values(
+            connection,
+            "select array[q.tbl, count(*)::text] from mlguard._quarantine as q where q.status = 'waiting'"
+            " group by q.tbl",
+        )
+    )
+    for table in tables:
+        rows = int(waiting.get(table.tbl, 0))
+        if rows >= NEARLY_FULL * table.quarantine_cap:
+            yield Finding(
+                "quarantine-cap",
+                f"{rows} rows wait in quarantine, the cap is {table.quarantine_cap}: at the cap writes are refused",
+                f"mlguard quarantine list --table {table.tbl}; then release or discard",
+                table.tbl,
+            )
+
+
+def _prepared(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> Iterator[Finding]:
+    found = values(
+        connection,
+        """
+select distinct array[t.tbl, x.gid, x.prepared::text]
+from unnest(%(tables)s::text[], %(oids)s::oid[]) as t (tbl, oid)
+join pg_catalog.pg_locks as l
+  on l.locktype = 'relation' and l.relation = t.oid and l.pid is null
+  and l.database = (select d.oid from pg_catalog.pg_database as d where d.datname = current_database())
+join pg_catalog.pg_prepared_xacts as x on l.virtualtransaction = '-1/' || x.transaction::text
+order by 1
+""",
+        tables=[table.tbl for table in tables],
+        oids=[table.oid for table in tables],
+    )
+    for tbl, gid, since in found:
+        yield Finding(
+            "prepared",
+            f"prepared transaction {gid} holds locks since {since}; apply and rule changes wait for it for ever",
+            f"commit prepared {quote_literal(gid)}; or rollback prepared {quote_literal(gid)};",
+            tbl,
+        )

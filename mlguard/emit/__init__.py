@@ -1,0 +1,1 @@
+"""Program → SQL text: expressions, and one module for each kind of generated object. Pure."""

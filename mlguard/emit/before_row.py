@@ -1,0 +1,311 @@
+"""The BEFORE ROW trigger of a table: repairs, quarantine and, on tables written row by row, rejects. Pure.
+
+Order, as the docs state it: rejects are judged on the row as it arrived only where the table is `writes: rows`
+(elsewhere they are CHECKs, judged on the row as it lands); repairs run in file order; then every quarantine rule,
+and every repair rule once more, is judged on the mended row. What is kept is the row as it arrived.
+"""
+
+from __future__ import annotations
+
+from mlguard.emit.objects import LOCK_TRIGGER, DbObject, Kind, Statement, comment, function, indent
+from mlguard.emit.pg_expr import to_sql
+from mlguard.emit.rules import broken, key, literal, observed, one_line
+from mlguard.lang.analyse import lookups_of
+from mlguard.names import TableName, fit, quote_ident
+from mlguard.program import Action, OnUpdate, Place, Rule, TableProgram
+
+# BEFORE ROW triggers fire in name order: the last one sees the row as it will land.
+TRIGGER = "zz_mlguard_before_row"
+COUNT_TRIGGER = "zz_mlguard_count_before"
+KEPT_OUT_TRIGGER = "zz_mlguard_kept_out"
+
+
+def objects(program: TableProgram) -> list[DbObject]:
+    """Return the function and trigger, and the WARNING trigger where rows can be kept out."""
+    rules = program.at(Place.BEFORE_ROW)
+    if not rules:
+        return []
+    made = [_function(program, rules), _trigger(program, rules)]
+    if _keeps_out(rules):
+        made += _warning(program, rules)
+    return made
+
+
+def _keeps_out(rules: tuple[Rule, ...]) -> bool:
+    return any(rule.action in (Action.QUARANTINE, Action.REPAIR) for rule in rules)
+
+
+def _function_name(program: TableProgram) -> str:
+    return f"mlguard.{quote_ident(fit(f'before row {program.table}'))}"
+
+
+def _ids(rules: tuple[Rule, ...]) -> tuple[str, ...]:
+    return tuple(rule.id for rule in rules)
+
+
+def _function(program: TableProgram, rules: tuple[Rule, ...]) -> DbObject:
+    rejects = [rule for rule in rules if rule.action is Action.REJECT]
+    repairs = [rule for rule in rules if rule.action is Action.REPAIR]
+    diverting = [rule for rule in rules if rule.action in (Action.QUARANTINE, Action.REPAIR)]
+    declare: list[str] = []
+    body: list[str] = []
+    if program.writes_rows:
+        test = "\n  and ".join(f"({broken(rule, program, 'NEW')}) is not true" for rule in rules)
+        body.append(f"if {test}\nthen\n  return NEW;\nend if;")
+    body += [_reject(rule, program) for rule in rejects]
+    if diverting:
+        declare.append("_broken jsonb := '[]'")
+        declare.append("_arrived record")
+        body.append("_arrived := NEW;")
+    if repairs:
+        declare.append("_mended jsonb := '[]'")
+        body += [_repair(rule, program) for rule in repairs]
+    body += [_quarantine(rule, program) for rule in diverting]
+    if diverting:
+        body.append(_pass(program, repairs=bool(repairs)))
+        body.append(_divert(program))
+        body.append("return null;")
+    else:
+        body.append("return NEW;")
+    name = _function_name(program)
+    summary = "\n".join(f"  {rule.action.value} {one_line(rule.name)}: {one_line(rule.text)}" for rule in rules)
+    called = "every row" if _unconditional(program, rules) else "the rows that break one of its rules"
+    made = function(
+        f"{name}()",
+        returns="trigger",
+        attributes="security definer\nset search_path = ''",
+        about=f"Row rules of {one_line(str(program.table))}, called for {called}:\n{summary}",
+        declare=tuple(declare),
+        body=indent("\n".join(body)),
+    )
+    return DbObject(
+        table=program.table,
+        kind=Kind.FUNCTION,
+        name=f"{name}()",
+        slos=_ids(rules),
+        create=(
+            Statement(made),
+            Statement(f"revoke all on function {name}() from public"),
+            Statement(comment(f"function {name}()", program.table, _ids(rules), made)),
+        ),
+        drop=(f"drop function if exists {name}()",),
+        why="; ".join(dict.fromkeys(rule.placement.reason for rule in rules)),
+        replaces_in_place=True,
+    )
+
+
+def _reject(rule: Rule, program: TableProgram) -> str:
+    seen, its_key = observed(rule, program, "NEW"), key(program, "NEW", rule=rule)
+    one = f"jsonb_build_array(jsonb_build_object('slo', {literal(rule.id)}, 'observed', {seen}))"
+    return (
+        f"-- reject {one_line(rule.name)}\nif {broken(rule, program, 'NEW')} then\n"
+        f"  if mlguard.not_waived_v1({one}, {its_key}) <> '[]' then\n"
+        f"    perform mlguard.refuse_v1({literal(rule.id)}, {seen}, {its_key});\n  end if;\nend if;"
+    )
+
+
+def _repair(rule: Rule, program: TableProgram) -> str:
+    """Mend the columns in file order, each from the row as it arrived; an error leaves the row to quarantine."""
+    lines = []
+    for repair in rule.repairs:
+        column = quote_ident(repair.column)
+        lines.append(f"NEW.{column} := {to_sql(repair.value, '_arrived', program.time_zone)};")
+        lines.append(
+            "_mended := _mended || jsonb_build_object(\n"
+            f"  'rule', {literal(rule.id)}, 'column', {literal(repair.column)},\n"
+            f"  'old', to_jsonb(_arrived.{column}), 'new', to_jsonb(NEW.{column}));"
+        )
+    mend = "\n".join(lines)
+    return (
+        f"-- repair {one_line(rule.name)}\n"
+        f"if ({broken(rule, program, 'NEW')}) and not mlguard.waived_v1({literal(rule.id)}) then\n  begin\n"
+        f"{indent(mend, 4)}\n  exception\n    when others then\n      null;  -- judged once more below\n  end;\nend if;"
+    )
+
+
+def _quarantine(rule: Rule, program: TableProgram) -> str:
+    return (
+        f"-- {rule.action.value} {one_line(rule.name)}\nif {broken(rule, program, 'NEW')} then\n"
+        f"  _broken := _broken || jsonb_build_object('slo', {literal(rule.id)},\n"
+        f"    'observed', {observed(rule, program, 'NEW')});\nend if;"
+    )
+
+
+def _pass(program: TableProgram, *, repairs: bool) -> str:
+    """Let the row land where nothing is broken, or only what is waived, which is noted."""
+    landing = "return NEW;"
+    if repairs:
+        log = (
+            f"perform mlguard.repaired_v1({literal(str(program.table))},\n"
+            f"  {key(program, 'NEW', whole=True)},\n  {row_hash(program, 'NEW')},\n"
+            "  line ->> 'column', line -> 'old', line -> 'new', line ->> 'rule')\n"
+            "from jsonb_array_elements(_mended) as line;"
+        )
+        landing = f"{log}\nreturn NEW;"
+    return (
+        "if _broken <> '[]' then\n"
+        f"  _broken := mlguard.not_waived_v1(_broken, {key(program, 'NEW')});\nend if;\n"
+        f"if _broken = '[]' then\n{indent(landing)}\nend if;"
+    )
+
+
+def row_hash(program: TableProgram, row: str) -> str:
+    """Return a hash of a row that is the same before and after it landed: generated columns are left out."""
+    generated = [column.name for column in program.shape.columns if column.generated]
+    without = "".join(f" - {literal(name)}" for name in generated)
+    return f"md5((to_jsonb({row}){without})::text)"
+
+
+def _divert(program: TableProgram) -> str:
+    """Say what happens to a row that broke a quarantine rule: refused, kept out, or kept out and removed."""
+    table = literal(str(program.table))
+    refuse = (
+        "perform mlguard.refuse_v1(_broken -> 0 ->> 'slo', _broken -> 0 -> 'observed', " + key(program, "NEW") + ");"
+    )
+    stored, remove = "false", ""
+    if program.key and any(set(found) <= set(program.key) for found in program.shape.unique):
+        match = " and ".join(f"stored.{quote_ident(c)} = NEW.{quote_ident(c)}" for c in program.key)
+        stored = f"exists (select from {program.table.sql} as stored where {match})"
+        remove = f"delete from {program.table.sql} as stored where {match};\n"
+    keep = (
+        f"perform mlguard.withhold_v1({table}, _broken, to_jsonb(_arrived), _arrived::text,\n"
+        f"  {key(program, '_arrived', whole=True)}, TG_OP,\n  {stored});"
+    )
+    if program.on_update is OnUpdate.REJECT:
+        return f"if TG_OP = 'UPDATE' then\n{indent(refuse)}\nend if;\n{keep}"
+    if program.on_update is OnUpdate.REMOVE:
+        return keep + "\n" + remove.rstrip()
+    return keep
+
+
+def _unconditional(program: TableProgram, rules: tuple[Rule, ...]) -> bool:
+    return program.writes_rows or any(
+        lookups_of(part) for rule in rules for part in (rule.expr, rule.where) if part is not None
+    )
+
+
+def _trigger(program: TableProgram, rules: tuple[Rule, ...]) -> DbObject:
+    when = ""
+    if not _unconditional(program, rules):
+        conditions = "\n  or ".join(broken(rule, program, "NEW") for rule in rules)
+        when = f"\nwhen (\n  {conditions}\n)"
+    table = program.table.sql
+    made = (
+        f"create or replace trigger {TRIGGER}\nbefore insert or update on {table}\nfor each row{when}\n"
+        f"execute function {_function_name(program)}()"
+    )
+    return DbObject(
+        table=program.table,
+        kind=Kind.TRIGGER,
+        name=TRIGGER,
+        slos=_ids(rules),
+        create=(
+            Statement(made, LOCK_TRIGGER),
+            Statement(f"alter table {table} enable always trigger {TRIGGER}", LOCK_TRIGGER),
+            Statement(comment(f"trigger {TRIGGER} on {table}", program.table, _ids(rules), made)),
+        ),
+        drop=(f"drop trigger if exists {TRIGGER} on {table}",),
+        why="a row can be kept out or changed only before it lands",
+        replaces_in_place=True,
+    )
+
+
+def _warning(program: TableProgram, rules: tuple[Rule, ...]) -> list[DbObject]:
+    """Return the statement triggers that tell the writer what was kept out.
+
+    A statement that kept nothing out pays for two counter reads: its WHEN never calls the second function. The
+    counters of pg_stat serve as difference over the statement only, since they outlive transactions; a transition
+    table would say the same but costs a copy of every row (a tenth of a bulk load).
+    """
+    ids = _ids(rules)
+    before = f"mlguard.{quote_ident(fit(f'count before {program.table}'))}"
+    after = f"mlguard.{quote_ident(fit(f'kept out {program.table}'))}"
+    relations = program.shape.leaves or (program.table,)
+    landed = "\n    + ".join(
+        f"pg_stat_get_xact_tuples_{event}({literal(relation.sql)}::regclass)"
+        for relation in relations
+        for event in ("inserted", "updated")
+    )
+    about = f"Tells who wrote {one_line(str(program.table))} how many rows were kept out."
+    counting = function(
+        f"{before}()",
+        returns="trigger",
+        attributes="security definer\nset search_path = ''",
+        about=about,
+        declare=(),
+        body=f"  perform set_config('mlguard.landed_before', (\n    {landed})::text, true);\n  return null;",
+    )
+    telling = function(
+        f"{after}()",
+        returns="trigger",
+        attributes="security definer\nset search_path = ''",
+        about=about,
+        declare=("_landed bigint",),
+        body=(
+            "  if current_setting('track_counts') = 'on' then\n"
+            f"    _landed := {landed}\n    - nullif(current_setting('mlguard.landed_before', true), '')::bigint;\n"
+            "  end if;\n"
+            f"  perform mlguard.kept_out_warning_v1({literal(str(program.table))}, _landed);\n  return null;"
+        ),
+    )
+    made = [_helper(program, name, sql, ids) for name, sql in ((before, counting), (after, telling))]
+    told = f"strpos(current_setting('mlguard.kept_out', true), {literal(f'|{program.table}|')}) > 0"
+    for relation in (program.table, *program.shape.leaves):
+        made.append(
+            _statement_trigger(
+                program,
+                relation,
+                COUNT_TRIGGER,
+                f"before insert or update on {relation.sql}\nfor each statement\nexecute function {before}()",
+                ids,
+            )
+        )
+        made.append(
+            _statement_trigger(
+                program,
+                relation,
+                KEPT_OUT_TRIGGER,
+                f"after insert or update on {relation.sql}\nfor each statement\nwhen ({told})\n"
+                f"execute function {after}()",
+                ids,
+            )
+        )
+    return made
+
+
+def _helper(program: TableProgram, name: str, sql: str, ids: tuple[str, ...]) -> DbObject:
+    return DbObject(
+        table=program.table,
+        kind=Kind.FUNCTION,
+        name=f"{name}()",
+        slos=ids,
+        create=(
+            Statement(sql),
+            Statement(f"revoke all on function {name}() from public"),
+            Statement(comment(f"function {name}()", program.table, ids, sql)),
+        ),
+        drop=(f"drop function if exists {name}()",),
+        why="tells the writer how many rows were kept out",
+        replaces_in_place=True,
+    )
+
+
+def _statement_trigger(
+    program: TableProgram, relation: TableName, trigger: str, rest: str, ids: tuple[str, ...]
+) -> DbObject:
+    made = f"create or replace trigger {trigger}\n{rest}"
+    return DbObject(
+        table=program.table,
+        on=relation,
+        kind=Kind.TRIGGER,
+        name=trigger if relation == program.table else f"{trigger} on {relation}",
+        slos=ids,
+        create=(
+            Statement(made, LOCK_TRIGGER),
+            Statement(f"alter table {relation.sql} enable always trigger {trigger}", LOCK_TRIGGER),
+            Statement(comment(f"trigger {trigger} on {relation.sql}", program.table, ids, made)),
+        ),
+        drop=(f"drop trigger if exists {trigger} on {relation.sql}",),
+        why="tells the writer how many rows were kept out",
+        replaces_in_place=True,
+    )

@@ -1,0 +1,191 @@
+"""Judge stored rows now: one query a table for all of its row rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from mlguard.emit import after_statement
+from mlguard.emit.table import count_broken, count_duplicates, count_orphans, judged_in_place, sample_broken
+from mlguard.plan import Breaking
+from mlguard.program import Action, Place, Rule, TableProgram
+from mlguard.report.verdict import Outcome, Report, Verdict
+
+if TYPE_CHECKING:
+    import psycopg
+
+SAMPLES = 5
+
+
+def count_breaking(
+    connection: psycopg.Connection[Any], program: TableProgram, rules: Sequence[Rule]
+) -> tuple[Breaking, ...]:
+    """Count the stored rows that break rules about to be applied.
+
+    Rules that let bad rows land (warn, shadow, max_bad) are not counted: stored rows cannot break what they promise.
+    """
+    strict = [
+        rule
+        for rule in rules
+        if rule.action in (Action.REJECT, Action.QUARANTINE, Action.REPAIR) and not rule.shadow and rule.max_bad is None
+    ]
+    scanned = tuple(rule for rule in strict if rule in judged_in_place(program))
+    found: list[Breaking] = []
+    total = 0
+    if scanned:
+        counts = _row(connection, count_broken(program, scanned, judges_installed=False))
+        total = counts[0]
+        found = [Breaking(rule.id, bad, total) for rule, bad in zip(scanned, counts[1:], strict=True)]
+    for rule in strict:
+        if rule.placement.place is Place.UNIQUE:
+            found.append(Breaking(rule.id, _row(connection, count_duplicates(program, rule))[0], total))
+        elif rule.placement.place is Place.FOREIGN_KEY:
+            found.append(Breaking(rule.id, _row(connection, count_orphans(program, rule))[0], total))
+    return tuple(found)
+
+
+def _row(connection: psycopg.Connection[Any], sql: str) -> tuple[Any, ...]:
+    row = connection.execute(sql.encode()).fetchone()
+    assert row is not None
+    return tuple(row)
+
+
+def check(
+    connection: psycopg.Connection[Any],
+    programs: Sequence[TableProgram],
+    *,
+    waived: frozenset[str] = frozenset(),
+    judges: frozenset[str] = frozenset(),
+) -> Report:
+    """Judge every SLO of `programs` on the rows stored now.
+
+    Args:
+        connection: any psycopg connection that may read the tables.
+        programs: the tables.
+        waived: ids of SLOs with an unexpired waiver; failing, they are NOTED.
+        judges: tables whose judge functions are installed, so that rows on which a rule could raise are judged
+            exactly; elsewhere such rows count as broken.
+    """
+    verdicts: list[Verdict] = []
+    for program in programs:
+        by_rule: dict[str, Verdict] = {}
+        for verdict in _judge(connection, program, waived, str(program.table) in judges):
+            by_rule[verdict.slo] = verdict
+        verdicts += [by_rule[rule.id] for rule in program.rules if rule.id in by_rule]
+    return Report(tuple(verdicts), engine="postgresql")
+
+
+def _judge(
+    connection: psycopg.Connection[Any], program: TableProgram, waived: frozenset[str], installed: bool
+) -> list[Verdict]:
+    import psycopg
+
+    rules = judged_in_place(program)
+    found: list[Verdict] = []
+    try:
+        with connection.transaction():
+            counts = _row(connection, count_broken(program, rules, judges_installed=installed))
+    except psycopg.DatabaseError as exc:
+        said = (exc.diag.message_primary or str(exc)).strip()
+        return [_verdict(rule, Outcome.ERROR, waived, reason=said) for rule in program.rules]
+    total = counts[0]
+    for rule, bad in zip(rules, counts[1:], strict=True):
+        samples: tuple[dict[str, Any], ...] = ()
+        if bad and installed:
+            rows = connection.execute(sample_broken(program, rule, SAMPLES).encode()).fetchall()
+            samples = tuple({"observed": observed, "key": key} for observed, key in rows)
+        found.append(_counted(rule, bad, total, waived, samples))
+    for rule in program.rules:
+        if rule.placement.place is Place.UNIQUE:
+            bad = _row(connection, count_duplicates(program, rule))[0]
+            found.append(_counted(rule, bad, total, waived))
+        elif rule.placement.place is Place.FOREIGN_KEY:
+            bad = _row(connection, count_orphans(program, rule))[0]
+            found.append(_counted(rule, bad, total, waived))
+        elif rule.placement.place is Place.GATE:
+            found.append(_stale(connection, program, rule, waived))
+    return found
+
+
+def _counted(
+    rule: Rule, bad: int, total: int, waived: frozenset[str], samples: tuple[dict[str, Any], ...] = ()
+) -> Verdict:
+    observed = f"{bad} of {total} rows break it" if bad else f"all {total} rows hold"
+    outcome = Outcome.FAIL if bad else Outcome.PASS
+    if bad and rule.max_bad is not None and _tolerated(rule, bad, total):
+        outcome = Outcome.PASS
+        observed += f", up to {rule.max_bad} of a load may"
+    return _verdict(rule, outcome, waived, observed=observed, n=total, bad=bad, samples=samples)
+
+
+def _tolerated(rule: Rule, bad: int, total: int) -> bool:
+    assert rule.max_bad is not None
+    if rule.max_bad.share is not None:
+        return bad <= rule.max_bad.share * total
+    return bad <= (rule.max_bad.rows or 0)
+
+
+def words_of_age(age: timedelta) -> str:
+    """Return a duration as the messages spell it: `28 h 12 min`, `45 s`, `3 d 4 h`."""
+    seconds = int(age.total_seconds())
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes = seconds // 60
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def _stale(connection: psycopg.Connection[Any], program: TableProgram, rule: Rule, waived: frozenset[str]) -> Verdict:
+    assert rule.max_age is not None
+    at = after_statement.event_time(program, "t")
+    newest: datetime | None
+    newest, now = _row(
+        connection,
+        f"select max({at}) filter (where {at} <= statement_timestamp()), statement_timestamp()"
+        f" from {program.table.sql} as t",
+    )
+    if newest is None:
+        return _verdict(rule, Outcome.FAIL, waived, observed="the table has no rows, so it has no age")
+    age = now - newest
+    fresh = age < rule.max_age if rule.max_age_strict else age <= rule.max_age
+    when = newest.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    observed = f"newest {program.event_time_text} is {when}, {words_of_age(age)} old"
+    return _verdict(rule, Outcome.PASS if fresh else Outcome.FAIL, waived, observed=observed)
+
+
+def _verdict(
+    rule: Rule,
+    outcome: Outcome,
+    waived: frozenset[str],
+    *,
+    observed: str = "",
+    n: int | None = None,
+    bad: int | None = None,
+    reason: str = "",
+    samples: tuple[dict[str, Any], ...] = (),
+) -> Verdict:
+    if outcome is Outcome.FAIL and (rule.shadow or rule.id in waived):
+        outcome, reason = Outcome.NOTED, "shadow" if rule.shadow else "waived"
+    place = rule.where_in_file
+    return Verdict(
+        slo=rule.id,
+        table=str(rule.table),
+        name=rule.name,
+        outcome=outcome,
+        action=rule.action.value,
+        severity=rule.severity,
+        column=rule.column,
+        observed=observed,
+        limit=rule.limit,
+        n=n,
+        bad=bad,
+        reason=reason,
+        owner=rule.owner,
+        runbook=rule.runbook,
+        file=place.file if place else "",
+        line=place.line if place else 0,
+        samples=samples,
+    )

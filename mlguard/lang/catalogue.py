@@ -1,0 +1,298 @@
+"""The one table of functions and metrics: names, types, what can go wrong, and what each means at the edges. Pure.
+
+An emitter looks a function up by name. `postgresql` is the spelling there, `{*}` standing for the arguments; None means
+that it depends on types and that the emitter has a case for it. A further engine is a further field.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from mlguard.lang.convert import Danger
+from mlguard.lang.types import BOOL, TIMES, Kind, SqlType
+
+INT2, INT4, INT8 = SqlType(Kind.INT2), SqlType(Kind.INT4), SqlType(Kind.INT8)
+NUMERIC, FLOAT4, FLOAT8 = SqlType(Kind.NUMERIC), SqlType(Kind.FLOAT4), SqlType(Kind.FLOAT8)
+TEXT, INTERVAL, ARRAY = SqlType(Kind.TEXT), SqlType(Kind.INTERVAL), SqlType(Kind.ARRAY)
+
+
+class Typing(Enum):
+    """How the result's type follows from the arguments'."""
+
+    SIGNATURE = "by the best of the signatures"
+    COMMON = "all arguments are brought to one type, which is the result's"
+    NULLIF = "compared, then the first argument's"
+    ANY = "any arguments, fixed result"
+    UNIT = "a unit's name, and a date, time or interval"
+
+
+@dataclass(frozen=True)
+class Signature:
+    """One overload."""
+
+    params: tuple[SqlType, ...]
+    result: SqlType
+
+
+@dataclass(frozen=True)
+class Function:
+    """One function of row expressions."""
+
+    name: str
+    meaning: str  # for NULL, NaN, infinities, empty text and at the limits of the type
+    signatures: tuple[Signature, ...] = ()
+    typing: Typing = Typing.SIGNATURE
+    least: int = 1  # arguments
+    most: int | None = 1  # None: any number
+    result: SqlType = NUMERIC  # where typing is ANY
+    danger: Danger = Danger.NONE
+    immutable: bool = True
+    postgresql: str | None = "{name}({*})"
+
+
+@dataclass(frozen=True)
+class MetricEntry:
+    """One metric over rows."""
+
+    name: str
+    meaning: str
+    result: SqlType = FLOAT8
+    least: int = 1
+    most: int | None = 1
+    judged: bool = False  # whether this version can judge it
+
+
+def _same(*types: SqlType) -> tuple[Signature, ...]:
+    return tuple(Signature((type,), type) for type in types)
+
+
+def _pair(*types: SqlType) -> tuple[Signature, ...]:
+    return tuple(Signature((type, type), type) for type in types)
+
+
+_NUMBERS = (INT2, INT4, INT8, NUMERIC, FLOAT4, FLOAT8)
+_FINITE = (*_NUMBERS, *(SqlType(kind) for kind in sorted(TIMES, key=lambda kind: kind.value)))
+_ROUNDED = _same(NUMERIC, FLOAT8)
+_ALL = None
+
+FUNCTIONS: dict[str, Function] = {
+    function.name: function
+    for function in (
+        Function(
+            "coalesce",
+            "the first argument that is not NULL, else NULL; NaN and '' are values; later arguments are not evaluated",
+            typing=Typing.COMMON,
+            most=_ALL,
+        ),
+        Function(
+            "nullif", "NULL where both are equal, else the first; NaN equals NaN", typing=Typing.NULLIF, least=2, most=2
+        ),
+        Function(
+            "greatest",
+            "NULL arguments are left out; NULL only when all are; NaN is the greatest; text by bytes",
+            typing=Typing.COMMON,
+            most=_ALL,
+        ),
+        Function(
+            "least",
+            "NULL arguments are left out; NULL only when all are; NaN is the greatest; text by bytes",
+            typing=Typing.COMMON,
+            most=_ALL,
+        ),
+        Function(
+            "num_nulls", "how many arguments are NULL; NaN and '' are not", typing=Typing.ANY, most=_ALL, result=INT4
+        ),
+        Function("num_nonnulls", "how many arguments are not NULL", typing=Typing.ANY, most=_ALL, result=INT4),
+        Function(
+            "is_finite",
+            "false for NaN and ±Infinity; NULL for NULL",
+            tuple(Signature((type,), BOOL) for type in _FINITE),
+            postgresql=None,
+        ),
+        Function(
+            "abs",
+            "NULL for NULL; NaN for NaN; the least integer of a type overflows",
+            _same(*_NUMBERS),
+            danger=Danger.OVERFLOW,
+        ),
+        Function("ceil", "towards +Infinity; integers become double precision", _ROUNDED, danger=Danger.OVERFLOW),
+        Function("floor", "towards -Infinity; integers become double precision", _ROUNDED, danger=Danger.OVERFLOW),
+        Function(
+            "round",
+            "halves go to even in double precision (2.5 → 2), away from zero in numeric (2.5 → 3); digits need numeric",
+            (*_ROUNDED, Signature((NUMERIC, INT4), NUMERIC)),
+            most=2,
+            danger=Danger.OVERFLOW,
+        ),
+        Function("sign", "-1, 0 or 1; NaN for NaN", _ROUNDED),
+        Function("sqrt", "a negative argument is an error; NaN for NaN", _ROUNDED, danger=Danger.DOMAIN),
+        Function("ln", "zero and negative arguments are errors; NaN for NaN", _ROUNDED, danger=Danger.DOMAIN),
+        Function(
+            "exp",
+            "a result too large or too small for its type is an error (double precision: about exp(709), exp(-745))",
+            _ROUNDED,
+            danger=Danger.OVERFLOW,
+        ),
+        Function(
+            "power",
+            "0 to a negative power and a negative base to a fraction are errors; so is a result out of range",
+            _pair(NUMERIC, FLOAT8),
+            least=2,
+            most=2,
+            danger=Danger.DOMAIN_AND_OVERFLOW,
+        ),
+        Function(
+            "mod",
+            "the remainder, with the sign of the first argument (mod(-7, 3) = -1); mod by zero is an error",
+            _pair(INT2, INT4, INT8, NUMERIC),
+            least=2,
+            most=2,
+            danger=Danger.DOMAIN,
+        ),
+        Function(
+            "length",
+            "characters, not bytes; 0 for ''; trailing blanks of char(n) do not count",
+            (Signature((TEXT,), INT4),),
+        ),
+        Function("lower", "by the collation of the database; '' for ''", _same(TEXT)),
+        Function("upper", "by the collation of the database; '' for ''", _same(TEXT)),
+        Function(
+            "trim",
+            "takes blanks (or any of the given characters) off both ends; other white space stays",
+            (Signature((TEXT,), TEXT), Signature((TEXT, TEXT), TEXT)),
+            most=2,
+            postgresql="btrim({*})",
+        ),
+        Function(
+            "left",
+            "the first n characters; all but the last |n| where n is negative",
+            (Signature((TEXT, INT4), TEXT),),
+            least=2,
+            most=2,
+        ),
+        Function(
+            "right",
+            "the last n characters; all but the first |n| where n is negative",
+            (Signature((TEXT, INT4), TEXT),),
+            least=2,
+            most=2,
+        ),
+        Function(
+            "starts_with",
+            "by bytes; every text starts with ''",
+            (Signature((TEXT, TEXT), BOOL),),
+            least=2,
+            most=2,
+        ),
+        Function(
+            "date_trunc",
+            "days and hours are cut in the file's time_zone; a date is taken as its midnight; infinity stays",
+            typing=Typing.UNIT,
+            least=2,
+            most=2,
+            danger=Danger.OVERFLOW,
+            postgresql=None,
+        ),
+        Function(
+            "extract",
+            "fields of a timestamptz are those of the file's time_zone; of infinity, the year and epoch are Infinity",
+            typing=Typing.UNIT,
+            least=2,
+            most=2,
+            danger=Danger.OVERFLOW,
+            postgresql=None,
+        ),
+        Function(
+            "array_length",
+            "NULL for an empty array and for a dimension it does not have",
+            (Signature((ARRAY, INT4), INT4),),
+            least=2,
+            most=2,
+        ),
+        Function("cardinality", "elements in all dimensions; 0 for an empty array", (Signature((ARRAY,), INT4),)),
+    )
+}
+
+METRICS: dict[str, MetricEntry] = {
+    metric.name: metric
+    for metric in (
+        MetricEntry(
+            "staleness",
+            "age of the newest event time that is not in the future; of an empty table infinite",
+            INTERVAL,
+            0,
+            0,
+            judged=True,
+        ),
+        MetricEntry("row_count", "number of rows", INT8, 0, 0),
+        MetricEntry("count", "rows where the column is not NULL", INT8),
+        MetricEntry("null_rate", "share of missing values"),
+        MetricEntry("coverage", "share of values that are not missing"),
+        MetricEntry("nan_rate", "share of NaN"),
+        MetricEntry("zero_rate", "share of zeros among the values"),
+        MetricEntry("negative_rate", "share of negative values"),
+        MetricEntry("share", "share of rows for which a row predicate is true"),
+        MetricEntry("distinct_count", "number of different values", INT8),
+        MetricEntry("duplicate_rate", "share of rows whose key occurred before", most=_ALL),
+        MetricEntry("sum", "sum of the values"),
+        MetricEntry("mean", "mean of the values"),
+        MetricEntry("stddev", "standard deviation of the values"),
+        MetricEntry("min", "least value"),
+        MetricEntry("max", "greatest value"),
+        MetricEntry("median", "median of the values"),
+        MetricEntry("quantile", "quantile q of the values", least=2, most=2),
+        MetricEntry("correlation", "correlation of two columns", least=2, most=2),
+        MetricEntry("new_category_rate", "share of values absent from the baseline"),
+        MetricEntry("psi", "population stability index against the baseline"),
+        MetricEntry("js", "Jensen-Shannon distance from the baseline"),
+        MetricEntry("ks", "Kolmogorov-Smirnov statistic against the baseline"),
+        MetricEntry("linf", "greatest difference of a category's share from the baseline"),
+        MetricEntry("trailing", "median of a metric over the windows before this one", least=2, most=2),
+        MetricEntry("change", "metric / trailing - 1", least=2, most=2),
+        MetricEntry("delta", "metric - trailing", least=2, most=2),
+        MetricEntry("usual", "whether a metric lies in the band learned from history", BOOL),
+        MetricEntry("mae", "mean absolute error", least=2, most=2),
+        MetricEntry("rmse", "root mean squared error", least=2, most=2),
+        MetricEntry("mape", "mean absolute percentage error", least=2, most=2),
+        MetricEntry("bias", "mean error", least=2, most=2),
+        MetricEntry("accuracy", "share of right predictions", least=2, most=2),
+        MetricEntry("precision", "share of predicted positives that are positive", least=2, most=2),
+        MetricEntry("recall", "share of positives that were predicted", least=2, most=2),
+        MetricEntry("f1", "harmonic mean of precision and recall", least=2, most=2),
+        MetricEntry("auc", "area under the ROC curve", least=2, most=2),
+        MetricEntry("logloss", "mean logarithmic loss", least=2, most=2),
+        MetricEntry("brier", "mean squared error of a probability", least=2, most=2),
+        MetricEntry("calibration_error", "expected calibration error", least=2, most=2),
+        MetricEntry("label_coverage", "share of predictions whose label has arrived", least=0, most=0),
+        MetricEntry("parity_gap", "greatest difference of positive rates between groups", least=2, most=2),
+        MetricEntry("disparate_impact", "least ratio of positive rates between groups", least=2, most=2),
+        MetricEntry("equal_opportunity_gap", "greatest difference of recalls between groups", least=3, most=3),
+        MetricEntry("error_ratio", "greatest ratio of errors between groups", least=3, most=3),
+    )
+}
+
+# Fields of extract and units of date_trunc per type (manual 9.9.1, 9.9.2), without those that depend on the session.
+_CALENDAR = frozenset(
+    {"century", "day", "decade", "dow", "doy", "epoch", "isodow", "isoyear", "julian", "millennium", "month", "quarter"}
+    | {"week", "year"}
+)
+_CLOCK = frozenset({"hour", "microseconds", "milliseconds", "minute", "second"})
+FIELDS: dict[Kind, frozenset[str]] = {
+    Kind.DATE: _CALENDAR,
+    Kind.TIMESTAMP: _CALENDAR | _CLOCK,
+    Kind.TIMESTAMPTZ: _CALENDAR | _CLOCK,
+    Kind.TIME: _CLOCK | {"epoch"},
+    Kind.INTERVAL: _CLOCK | {"century", "day", "decade", "epoch", "millennium", "month", "quarter", "year"},
+}
+_TRUNCATED = _CLOCK | {"century", "day", "decade", "millennium", "month", "quarter", "week", "year"}
+UNITS: dict[Kind, frozenset[str]] = {
+    Kind.TIMESTAMP: _TRUNCATED,
+    Kind.TIMESTAMPTZ: _TRUNCATED,
+    Kind.INTERVAL: _TRUNCATED - {"week"},
+}
+UNIT_ALIASES = {
+    "microsecond": "microseconds",
+    "millisecond": "milliseconds",
+    **{f"{unit}s": unit for unit in ("second", "minute", "hour", "day", "week", "month", "year")},
+}

@@ -1,0 +1,46 @@
+"""Work with what a guarded database found: quarantine, violations, exceptions, gates, status.
+
+Every function takes an open psycopg connection and calls public views and functions of schema mlguard, so that
+whoever may call them in SQL may call them here, and with the same effect.
+"""
+
+from mlguard.operate.exceptions import NeedsAlter, off, slo_id, waive
+from mlguard.operate.gate import Gate, gate, gates, held
+from mlguard.operate.health import Health
+from mlguard.operate.quarantine import (
+    Decision,
+    Kept,
+    discard,
+    quarantine_list,
+    quarantine_show,
+    release,
+    replay,
+    waiting_ids,
+)
+from mlguard.operate.status import SloStatus, Status, status
+from mlguard.operate.violations import Violation, violations
+
+__all__ = [
+    "Decision",
+    "Gate",
+    "Health",
+    "Kept",
+    "NeedsAlter",
+    "SloStatus",
+    "Status",
+    "Violation",
+    "discard",
+    "gate",
+    "gates",
+    "held",
+    "off",
+    "quarantine_list",
+    "quarantine_show",
+    "release",
+    "replay",
+    "slo_id",
+    "status",
+    "violations",
+    "waiting_ids",
+    "waive",
+]

@@ -1,0 +1,218 @@
+"""Wanted minus installed, as an ordered list of steps. Pure: explaining, applying and printing read the same list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mlguard.emit.objects import DbObject, Kind, Phase, Statement
+from mlguard.names import TableName, digest
+from mlguard.program import Existing, Rule, TableProgram
+from mlguard.record import of_rule, of_table
+
+
+@dataclass(frozen=True)
+class InstalledObject:
+    """One object as the database holds it: what was recorded at apply, and whether it is still so."""
+
+    kind: Kind
+    name: str
+    slos: tuple[str, ...]
+    hash: str
+    undo: tuple[str, ...]
+    intact: bool  # PostgreSQL's own definition is the one recorded at apply
+    present: bool
+    validated: bool = True
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """(kind, name): unique within a table."""
+        return (self.kind.name, self.name)
+
+
+@dataclass(frozen=True)
+class InstalledTable:
+    """What is installed for one table."""
+
+    table: TableName
+    hash: str
+    slos: Mapping[str, str]
+    objects: tuple[InstalledObject, ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do to one object."""
+
+    verb: str  # create | replace | repair | drop | validate | record | move
+    what: str  # 'CHECK "mlguard_age.range"'
+    statements: tuple[Statement, ...]
+    slos: tuple[str, ...]
+    why: str = ""
+    made: DbObject | None = None
+    gone: InstalledObject | None = None
+
+    @property
+    def lock(self) -> str:
+        """The strongest lock of the step, in words."""
+        locks = [statement.lock for statement in self.statements if statement.lock != "none"]
+        return max(locks, key=len) if locks else "none"
+
+
+@dataclass(frozen=True)
+class TablePlan:
+    """All steps of one table."""
+
+    table: TableName
+    program: TableProgram | None  # None: the table's file is gone, everything is taken out
+    steps: tuple[Step, ...]
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    record: bool = False  # the rows of mlguard.slo change
+
+    @property
+    def empty(self) -> bool:
+        """True where the table is as its file says."""
+        return not self.steps and not self.record
+
+    def in_phase(self, phase: Phase) -> list[tuple[Step, Statement]]:
+        """Return the statements of a phase, in order."""
+        return [(step, statement) for step in self.steps for statement in step.statements if statement.phase is phase]
+
+
+@dataclass(frozen=True)
+class Breaking:
+    """How many stored rows break a rule that is new or changed."""
+
+    slo: str
+    rows: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `apply` would do."""
+
+    tables: tuple[TablePlan, ...]
+    runtime: str | None = None  # 'install 0004' or 'upgrade 0003 to 0004'
+    breaking: tuple[Breaking, ...] = ()
+    bypass: Mapping[TableName, tuple[str, ...]] = field(default_factory=dict)  # who can go round the gate
+
+    @property
+    def empty(self) -> bool:
+        """True where there is nothing to do."""
+        return self.runtime is None and all(table.empty for table in self.tables)
+
+
+def program_hash(program: TableProgram) -> str:
+    """Return the hash that mlguard._table keeps: of the table's own row, without its SLOs."""
+    return of_table(program).hash
+
+
+def rule_hash(rule: Rule) -> str:
+    """Return the hash that mlguard._slo keeps."""
+    return of_rule(rule).hash
+
+
+def plan_table(
+    program: TableProgram, wanted: Iterable[DbObject], installed: InstalledTable | None, moves: Sequence[Statement] = ()
+) -> TablePlan:
+    """Return the steps from what is installed to what is wanted.
+
+    Args:
+        program: the table as the SLO file wants it.
+        wanted: its objects, in order of creation.
+        installed: what is there; None for a table never applied.
+        moves: statements that take rows which break new rules out of the table, run after the rules stand.
+    """
+    wanted = list(wanted)
+    before = {item.identity: item for item in installed.objects} if installed else {}
+    steps: list[Step] = []
+    dropped = [item for identity, item in before.items() if identity not in {made.identity for made in wanted}]
+    for item in sorted(dropped, key=lambda found: -list(Kind).index(found.kind)):
+        statements = tuple(Statement(sql) for sql in item.undo)
+        steps.append(Step("drop", _label(item.kind, item.name), statements, item.slos, "no SLO asks for it", gone=item))
+    for made in wanted:
+        steps += _object_steps(made, before.get(made.identity))
+    if moves:
+        steps.append(
+            Step("move", "rows that break new rules, into quarantine", tuple(moves), (), "existing: quarantine")
+        )
+    old = dict(installed.slos) if installed else {}
+    new = {rule.id: rule_hash(rule) for rule in program.rules}
+    return TablePlan(
+        table=program.table,
+        program=program,
+        steps=tuple(steps),
+        added=tuple(slo for slo in new if slo not in old),
+        changed=tuple(slo for slo in new if slo in old and old[slo] != new[slo]),
+        removed=tuple(slo for slo in old if slo not in new),
+        record=old != new or installed is None or installed.hash != program_hash(program),
+    )
+
+
+def _object_steps(made: DbObject, found: InstalledObject | None) -> list[Step]:
+    label = _label(made.kind, made.name)
+    if found is None:
+        return [Step("create", label, made.create, made.slos, made.why, made)]
+    adopted = made.kind is Kind.NOT_NULL and found.present  # once NOT NULL, the column's shape hides who made it so
+    if found.present and found.intact and (found.hash == made.hash or adopted):
+        pending = tuple(s for s in made.create if s.phase is not Phase.CHANGE and s.phase is not Phase.PREPARE)
+        if not found.validated and pending:
+            return [Step("validate", label, pending, made.slos, "existing rows were not all judged yet", made)]
+        return []
+    verb, why = "replace", made.why
+    if not found.present:
+        verb, why = "repair", "it is missing from the database"
+    elif not found.intact and found.hash == made.hash:
+        verb, why = "repair", "it was changed in the database"
+    drop: tuple[Statement, ...] = ()
+    if not made.replaces_in_place:
+        lock = made.create[0].lock if made.create else "none"
+        drop = tuple(Statement(sql, lock) for sql in (found.undo or made.drop))
+    return [Step(verb, label, (*drop, *made.create), made.slos, why, made)]
+
+
+def _label(kind: Kind, name: str) -> str:
+    return f"{kind.value} {name}"
+
+
+def plan_removal(installed: InstalledTable) -> TablePlan:
+    """Return the steps that take everything of a table out again."""
+    steps = tuple(
+        Step(
+            "drop",
+            _label(item.kind, item.name),
+            tuple(Statement(sql) for sql in item.undo),
+            item.slos,
+            "the table is no longer guarded",
+            gone=item,
+        )
+        for item in sorted(installed.objects, key=lambda found: -list(Kind).index(found.kind))
+    )
+    return TablePlan(installed.table, None, steps, removed=tuple(installed.slos), record=True)
+
+
+def needs_judging(table_plan: TablePlan) -> tuple[Rule, ...]:
+    """Return the rules whose stored rows must be counted before they may stand: those new or placed anew."""
+    if table_plan.program is None:
+        return ()
+    touched = {
+        slo
+        for step in table_plan.steps
+        if step.made is not None and step.verb in ("create", "replace")
+        for slo in step.slos
+    }
+    fresh = set(table_plan.added) | (set(table_plan.changed) & touched)
+    return tuple(rule for rule in table_plan.program.rules if rule.id in fresh)
+
+
+def moves_rows(program: TableProgram) -> bool:
+    """Say whether apply takes rows that break new rules out of the table."""
+    return program.existing is Existing.QUARANTINE
+
+
+def fingerprint(definition: str | None) -> str:
+    """Return the hash kept of PostgreSQL's own definition."""
+    return digest(definition or "")

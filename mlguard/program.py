@@ -1,0 +1,216 @@
+"""The intermediate representation: what the SLO files of one table mean, before any SQL. Frozen and comparable.
+
+`compile.py` builds it, `emit/` and `evaluate.py` read it. It must not know YAML, SQL text or a connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from enum import Enum
+
+from mlguard.errors import Where
+from mlguard.lang.tree import Expr
+from mlguard.lang.types import SqlType
+from mlguard.names import TableName
+
+
+class Action(Enum):
+    """What happens on violation."""
+
+    REJECT = "reject"
+    QUARANTINE = "quarantine"
+    REPAIR = "repair"
+    HOLD = "hold"
+    WARN = "warn"
+
+
+class Level(Enum):
+    """Over what an SLO is judged."""
+
+    ROW = "row"
+    READ = "read"
+
+
+class Place(Enum):
+    """Where in the database an SLO lives."""
+
+    CHECK = "CHECK constraint"
+    NOT_NULL = "NOT NULL constraint"
+    UNIQUE = "UNIQUE constraint"
+    FOREIGN_KEY = "FOREIGN KEY constraint"
+    BEFORE_ROW = "row trigger"
+    AFTER_STATEMENT = "statement trigger"
+    GATE = "read gate"
+
+
+class Reads(Enum):
+    """How guarded readers reach the table."""
+
+    VIEW = "view"
+    POLICY = "policy"
+    NONE = "none"
+
+
+class Existing(Enum):
+    """What apply does about rows that already break a new rule."""
+
+    FAIL = "fail"
+    ALLOW = "allow"
+    QUARANTINE = "quarantine"
+
+
+class OnUpdate(Enum):
+    """What a quarantine rule does to an UPDATE that breaks it."""
+
+    REJECT = "reject"
+    KEEP = "keep"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True)
+class ColumnShape:
+    """One column of the real table."""
+
+    name: str
+    type: SqlType
+    not_null: bool = False
+    generated: str | None = None  # the generation expression, as PostgreSQL prints it
+    identity: str = ""  # '' | 'always' | 'by default'
+    cascade: str = ""  # the foreign key action that may write it: 'ON UPDATE CASCADE', 'ON DELETE SET NULL', …
+
+
+@dataclass(frozen=True)
+class TableShape:
+    """The real table, as the catalogue shows it (or as the file declares it, when no database is asked)."""
+
+    table: TableName
+    columns: tuple[ColumnShape, ...]
+    relkind: str = "r"  # pg_class.relkind: r table, p partitioned, v view, m materialised, f foreign
+    persistence: str = "p"  # pg_class.relpersistence: p permanent, u unlogged, t temporary
+    partition_columns: tuple[str, ...] = ()
+    unique: tuple[tuple[str, ...], ...] = ()  # column sets held unique by a constraint or plain index
+    cascades_out: tuple[str, ...] = ()  # foreign keys of other tables that would follow a DELETE here
+    leaves: tuple[TableName, ...] = ()  # partitions at any depth
+    row_security: bool = False
+    forced_row_security: bool = False
+    owner: str = ""
+    declared: bool = False  # true: from the file alone, columns may be missing
+
+    def column(self, name: str) -> ColumnShape | None:
+        """Return the column of that exact name, or None."""
+        return next((column for column in self.columns if column.name == name), None)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A tolerated amount of bad rows in one transaction: a share of the rows, or a count."""
+
+    share: Decimal | None = None  # 0.05 for 5%
+    rows: int | None = None
+
+    def __str__(self) -> str:
+        return f"{(self.share * 100).normalize():f}%" if self.share is not None else f"{self.rows} rows"
+
+
+@dataclass(frozen=True)
+class Repair:
+    """How one column is mended: `value` is evaluated on the row as it arrived."""
+
+    column: str
+    value: Expr
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a rule lives, and why there."""
+
+    place: Place
+    reason: str
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One SLO in force on one table."""
+
+    name: str
+    table: TableName
+    level: Level
+    action: Action
+    expr: Expr | None  # None for UNIQUE and FOREIGN KEY; `true` means the row is good
+    text: str  # the check as the user wrote it (short forms: as the table in the docs spells them)
+    limit: str  # what is allowed, in words: '0 to 130', 'free, pro, enterprise', or the check text
+    placement: Placement
+    columns: tuple[str, ...] = ()  # columns the rule reads, in order of appearance
+    column: str | None = None  # the one column it is about, where there is one
+    where: Expr | None = None
+    nulls_fail: bool = False
+    max_bad: Bound | None = None
+    min_rows: int = 30  # rows below which a share in max_bad is not judged
+    max_age: timedelta | None = None  # level READ: the limit of staleness()
+    max_age_strict: bool = False  # `<` rather than `<=`
+    references: tuple[TableName, str] | None = None
+    repairs: tuple[Repair, ...] = ()
+    unique: tuple[str, ...] = ()
+    shadow: bool = False
+    waivable: bool = False
+    portable: bool = False
+    severity: str = "normal"
+    owner: str = ""
+    runbook: str = ""
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    then: tuple[str, ...] = ("notify",)
+    where_in_file: Where | None = field(default=None, compare=False)
+
+    @property
+    def id(self) -> str:
+        """The full id, `<schema>.<table>/<name>`."""
+        return f"{self.table}/{self.name}"
+
+
+@dataclass(frozen=True)
+class TableProgram:
+    """Everything mlguard wants on one table."""
+
+    table: TableName
+    shape: TableShape
+    rules: tuple[Rule, ...]
+    key: tuple[str, ...] = ()
+    event_time: Expr | None = None
+    event_time_text: str = ""
+    time_zone: str = "UTC"
+    pii: frozenset[str] = frozenset()
+    writes_rows: bool = False
+    reads: Reads = Reads.VIEW
+    revoke: tuple[str, ...] = ()
+    existing: Existing = Existing.FAIL
+    on_update: OnUpdate = OnUpdate.REJECT
+    quarantine_cap: int = 1_000_000  # waiting rows at most; above it quarantine refuses the write
+    quarantine_retention: timedelta | None = None
+    owner: str = ""
+    consumers: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # what plan tells beside the steps
+
+    @property
+    def grain(self) -> timedelta:
+        """By how much the newest event time must advance before the freshness log gets a line.
+
+        A five-hundredth of the shortest allowed age, at least a second, at most five minutes: so much later than
+        the truth may a table look, and so seldom do writers append.
+        """
+        ages = [rule.max_age for rule in self.rules if rule.max_age is not None]
+        return min(max(min(ages) / 500, timedelta(seconds=1)), timedelta(minutes=5)) if ages else timedelta(minutes=5)
+
+    def at(self, place: Place) -> tuple[Rule, ...]:
+        """Return the rules that live at `place`, in file order."""
+        return tuple(rule for rule in self.rules if rule.placement.place is place)
+
+
+@dataclass(frozen=True)
+class Program:
+    """All tables of a project, by name."""
+
+    tables: Mapping[TableName, TableProgram]

@@ -1,0 +1,1 @@
+"""Verdicts and reports: what a judgement found, for people, programs and CI."""

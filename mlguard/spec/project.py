@@ -1,0 +1,115 @@
+"""A project: all SLO files of a folder and the mlguard.yaml beside it. Every fault of every file is raised at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlguard.errors import Problem, SpecError, Where
+from mlguard.names import TableName
+from mlguard.spec.faults import without_repeats
+from mlguard.spec.load import Loaded, Loader
+from mlguard.spec.models import SloFile
+from mlguard.spec.project_file import ProjectFile, find_project_file, load_project_file
+from mlguard.spec.selection import Selection, parse_selection, unmatched
+from mlguard.spec.source import read_source
+
+SUFFIX = ".slo.yaml"
+DEFAULT_FOLDER = Path("slos")
+NO_SETTINGS = ProjectFile(mlguard=1)
+EVERYTHING = Selection()
+
+
+@dataclass(frozen=True)
+class Project:
+    """What the files say, selected. `files` are in the order of their paths; one table is in one file."""
+
+    files: tuple[SloFile, ...]
+    settings: ProjectFile = NO_SETTINGS
+    selection: Selection = EVERYTHING
+    root: Path = DEFAULT_FOLDER
+
+    def file(self, table: TableName) -> SloFile | None:
+        """Return the file of a table."""
+        return next((file for file in self.files if file.table == table), None)
+
+
+def load_project(slos: Path | None = None, *, select: Sequence[str] = ()) -> Project:
+    """Read `slos/**/*.slo.yaml`, or one file, and the mlguard.yaml beside it.
+
+    Args:
+        slos: folder or file; `slos/` where it is None.
+        select: words of --select; without any, everything.
+
+    Raises:
+        SpecError: anything is wrong in any file; `problems` holds all of it.
+    """
+    root = slos if slos is not None else DEFAULT_FOLDER
+    paths = _paths(root)
+    selection, faults = parse_selection(select)
+    settings = NO_SETTINGS
+    loader = Loader()
+    if (beside := find_project_file(root)) is not None:
+        source = read_source(beside, str(beside))
+        if isinstance(source, Problem):
+            faults.append(source)
+        else:
+            read, defaults, found = load_project_file(source)
+            settings = read or settings
+            faults += found
+            loader = Loader(defaults)
+    loaded = [loader.load(path, str(path)) for path in paths]
+    faults += [fault for each in loaded for fault in each.faults]
+    faults += _two_of_one_table(loaded)
+    files = tuple(each.file for each in loaded if each.file is not None)
+    if not faults:
+        faults += unmatched(selection, files)
+    raise_all(faults)
+    return Project(tuple(file for file in files if selection.covers_file(file)), settings, selection, root)
+
+
+def _paths(root: Path) -> list[Path]:
+    """Return the SLO files at `root`, sorted."""
+    if root.is_file():
+        return [root]
+    if not root.exists():
+        raise SpecError(f"no folder or file {root}", help="run mlguard init, or name it: mlguard --slos <folder>")
+    if paths := sorted(root.rglob(f"*{SUFFIX}")):
+        return paths
+    others = sorted(
+        path for pattern in ("*.yaml", "*.yml") for path in root.rglob(pattern) if path.name != "mlguard.yaml"
+    )
+    if others:
+        help = f"names end in {SUFFIX}; rename {others[0]} to {others[0].name.split('.')[0]}{SUFFIX}"
+    else:
+        help = "run mlguard init for an example, or mlguard suggest"
+    raise SpecError(f"no SLO files in {root}", help=help)
+
+
+def _two_of_one_table(loaded: Iterable[Loaded]) -> list[Problem]:
+    """Find tables that more than one file is about."""
+    first: dict[TableName, Where] = {}
+    faults: list[Problem] = []
+    for each in loaded:
+        if each.table is None or each.table_at is None:
+            continue
+        if (before := first.setdefault(each.table, each.table_at)) is not each.table_at:
+            message = f"a second file for {each.table}; the first is {before.file}"
+            faults.append(
+                Problem(message, each.table_at, "keep one file per table; `include:` shares what tables have in common")
+            )
+    return faults
+
+
+def raise_all(faults: Sequence[Problem]) -> None:
+    """Raise what is wrong, sorted by file and line; do nothing when nothing is."""
+    if not faults:
+        return
+    problems = without_repeats(faults)
+    if len(problems) == 1:
+        only = problems[0]
+        raise SpecError(only.message, help=only.help, where=only.where)
+    files = {problem.where.file for problem in problems if problem.where}
+    among = f" in {len(files)} files" if len(files) > 1 else ""
+    raise SpecError(f"{len(problems)} problems{among}", problems=problems)

@@ -1,0 +1,13 @@
+drop function mlguard.confirm_repairs_v1(text, text[]);
+drop function mlguard.repaired_v1(text, jsonb, text, text, jsonb, jsonb, text);
+drop function mlguard.note_v1(text, text, jsonb, jsonb, bigint, bigint, text);
+drop trigger judge_batch on mlguard._delta;
+drop function mlguard._judge_batch();
+drop function mlguard._bad_rows(bigint);
+drop function mlguard.landed_v1(text, bigint, jsonb);
+drop trigger close_batch on mlguard._batch;
+drop function mlguard._close_batch();
+drop function mlguard._count_batch(bigint);
+drop function mlguard.batch_v1(text);
+drop function mlguard.not_waived_v1(jsonb, jsonb);
+drop function mlguard.waived_v1(text);

@@ -1,0 +1,13 @@
+drop function mlguard.assert_ok(regclass);
+drop function mlguard._tbl(regclass);
+drop function mlguard.may_mend_v1();
+drop function mlguard.guard_v1(text);
+drop function mlguard.gate_open_v1(text);
+drop function mlguard._closed(text);
+drop function mlguard._reasons(text);
+drop function mlguard.refreshed_v1(text, timestamptz, pg_snapshot);
+drop function mlguard.fresh_v1(text, timestamptz, timestamptz[]);
+drop function mlguard.newest_v1(text);
+drop function mlguard._length(interval);
+drop function mlguard._seconds(interval);
+drop function mlguard._minute(timestamptz);

@@ -1,0 +1,12 @@
+drop function mlguard.grant_roles();
+drop view mlguard.object;
+drop view mlguard.waiver;
+drop view mlguard.hold;
+drop view mlguard.event;
+drop view mlguard.gate;
+drop view mlguard.batch;
+drop view mlguard.rejection;
+drop view mlguard.change;
+drop view mlguard.quarantine;
+drop view mlguard.violation;
+drop view mlguard.slo;

@@ -1,0 +1,96 @@
+"""Fixtures over real PostgreSQL servers; each server starts when the first test of a worker asks for it.
+
+`pg18`, `pg15`   DSN of a fresh empty database on PostgreSQL 18, on the machine's own server
+`pg`, `pg_any`   the same on both, on 18 only (for slow suites)
+`db`, `guarded_db`   DSN of a fresh database with the runtime installed: on both, on 18 only
+`customer_db`        as `db`, with the guarded table features.customer of runtime_example
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests import runtime_example, servers
+
+NO_MACHINE_SERVER = "needs a PostgreSQL 14 to 17 of the machine's own: none is installed under /usr/lib/postgresql"
+
+
+@pytest.fixture(scope="session")
+def server18() -> Iterator[servers.TestServer]:
+    """The embedded PostgreSQL 18."""
+    with servers.embedded(18) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def server16() -> Iterator[servers.TestServer]:
+    """The embedded PostgreSQL 16."""
+    with servers.embedded(16) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def server_machine() -> Iterator[servers.TestServer]:
+    """The newest PostgreSQL 14 to 17 installed on this machine."""
+    binaries = servers.machine_binaries()
+    if binaries is None:
+        pytest.skip(NO_MACHINE_SERVER)
+    with servers.machine(binaries) as server:
+        yield server
+
+
+@pytest.fixture(params=["18", "machine"])
+def server(request: pytest.FixtureRequest) -> servers.TestServer:
+    """Each of the two servers in turn."""
+    chosen: servers.TestServer = request.getfixturevalue(f"server{'_' * (request.param == 'machine')}{request.param}")
+    return chosen
+
+
+@pytest.fixture
+def pg18(server18: servers.TestServer) -> Iterator[str]:
+    """DSN of an empty database on PostgreSQL 18."""
+    with server18.database() as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def pg15(server_machine: servers.TestServer) -> Iterator[str]:
+    """DSN of an empty database on the machine's own server."""
+    with server_machine.database() as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def pg(server: servers.TestServer) -> Iterator[str]:
+    """DSN of an empty database, on each server in turn."""
+    with server.database() as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def pg_any(pg18: str) -> str:
+    """DSN of an empty database on one server, for suites too slow to run on both."""
+    return pg18
+
+
+@pytest.fixture
+def db(server: servers.TestServer) -> Iterator[str]:
+    """DSN of a database with the runtime installed, on each server in turn."""
+    with server.guarded_database() as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def guarded_db(server18: servers.TestServer) -> Iterator[str]:
+    """DSN of a database with the runtime installed, on PostgreSQL 18."""
+    with server18.guarded_database() as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def customer_db(db: str) -> str:
+    """DSN of a database with the guarded table of runtime_example, on each server in turn."""
+    runtime_example.make(db)
+    return db

@@ -1,0 +1,69 @@
+"""The generated SQL of each kind of object, whole, as a DBA will read it. Refresh with `make golden`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pglast
+import pytest
+from pytest_regressions.file_regression import FileRegressionFixture
+
+from mlguard.compile import compile_table
+from mlguard.emit.objects import DbObject
+from mlguard.emit.table import objects
+from mlguard.lang.types import parse_type
+from mlguard.names import TableName
+from mlguard.program import ColumnShape, TableShape
+from tests.support import project
+
+COLUMNS = {
+    "customer_id": "bigint",
+    "age": "integer",
+    "plan": "text",
+    "tenure_days": "double precision",
+    "email": "text",
+    "payload": "jsonb",
+    "event_ts": "timestamp with time zone",
+}
+HEAD = "mlguard: 1\ntable: features.customer\nkey: [customer_id]\nreads: none\n"
+CASES = {
+    "check": "columns: {age: {range: [0, 130]}, tenure_days: {range: [0, null]}, plan: {in: [free, pro]}}",
+    "check_where_nulls": "slos: [{name: adult, check: age >= 18, where: \"plan = 'pro'\", nulls: fail}]",
+    "check_portable": "slos: [{name: adult, check: age >= 18, portable: true}]",
+    "check_with_judge": "slos: [{name: n, check: \"(payload ->> 'n')::integer > 0\"}]",
+    "native": "columns: {customer_id: {unique: true}, age: {required: true}, plan: {references: ref.plan.plan}}",
+    "rows_mode": "writes: rows\ncolumns: {age: {range: [0, 130]}, plan: {in: {values: [a], on_violation: quarantine}}}",
+    "quarantine": "columns: {age: {range: {between: [0, 130], on_violation: quarantine}}, plan: {in: {values: [a, b],"
+    " on_violation: quarantine}}}",
+    "repair": "columns: {tenure_days: {range: {between: [0, 9], on_violation: repair, repair: {clamp: [0, 9]}}}}",
+    "statement": "columns: {email: {required: true, pii: true}}\nslos: [{name: w, check: age > 1, on_violation: warn},"
+    " {name: m, check: age > 2, max_bad: 5%}, {name: s, check: age > 3, shadow: true}]",
+    "gate_view": "event_time: event_ts\nreads: view\nslos: [{name: fresh, check: \"staleness() <= INTERVAL '26 hours'\"}]",
+    "gate_policy": 'event_time: event_ts\nreads: policy\nrevoke: [analyst]\nslos: [{name: fresh, check: "staleness() <='
+    " INTERVAL '26 hours'\"}]",
+}
+
+
+def made(folder: Path, text: str) -> tuple[DbObject, ...]:
+    shape = TableShape(
+        TableName("features", "customer"),
+        tuple(ColumnShape(name, parse_type(type_) or pytest.fail(type_)) for name, type_ in COLUMNS.items()),
+        unique=(("customer_id",),) if "unique" not in text else (),
+    )
+    head = HEAD.replace("reads: none\n", "") if "reads:" in text else HEAD
+    (file,) = project(folder, head + text + "\n").files
+    return objects(compile_table(file, shape))
+
+
+@pytest.mark.parametrize("case", sorted(CASES))
+def test_sql(case: str, tmp_path: Path, file_regression: FileRegressionFixture) -> None:
+    parts = []
+    for item in made(tmp_path, CASES[case]):
+        parts.append(f"-- {item.kind.value} {item.name}\n-- why: {item.why}\n-- for: {', '.join(item.slos)}")
+        parts += [
+            f"-- phase: {statement.phase.value}, locks: {statement.lock}\n{statement.sql};" for statement in item.create
+        ]
+        parts += [f"-- undo: {sql};" for sql in item.drop]
+        for statement in item.create:
+            pglast.parse_sql(statement.sql)
+    file_regression.check("\n\n".join(parts) + "\n", extension=".sql")

@@ -1,0 +1,375 @@
+"""A table's whole life under mlguard: apply, use, change, interrupt, tamper, remove."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from mlguard import api
+from mlguard.apply import Options
+from mlguard.errors import ApplyError, PlanError, SpecError
+from tests.support import CUSTOMER, prepare, project, query, write
+
+FULL = """
+mlguard: 1
+table: features.customer
+key: [customer_id]
+event_time: event_ts
+columns:
+  customer_id: {type: bigint, required: true}
+  age: {type: integer, required: true, range: {between: [0, 130], on_violation: quarantine}}
+  plan: {type: text, in: [free, pro]}
+  email: {type: text, unique: true}
+  tenure_days: {type: double precision, finite: true, range: {between: [0, 9999], on_violation: repair, repair: null}}
+slos:
+  - {name: fresh, check: staleness() <= INTERVAL '26 hours'}
+  - {name: sane, check: NOT (plan = 'free' AND tenure_days > 100), on_violation: warn}
+  - {name: limited, check: tenure_days < 50, on_violation: warn, max_bad: 50%}
+"""
+
+
+def dump(dsn: str) -> str:
+    """Return the schema as PostgreSQL's own catalogue functions print it, of everything outside schema mlguard."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        parts = []
+        for sql in (
+            "select conrelid::regclass::text, conname, pg_get_constraintdef(oid), convalidated from pg_constraint"
+            " where connamespace = 'features'::regnamespace order by 1, 2",
+            "select attrelid::regclass::text, attname, attnotnull, attacl::text from pg_attribute a join pg_class c"
+            " on c.oid = attrelid where relnamespace = 'features'::regnamespace and attnum > 0 order by 1, attnum",
+            "select relname, relkind::text, relacl::text, relrowsecurity from pg_class"
+            " where relnamespace = 'features'::regnamespace order by 1",
+            "select tgrelid::regclass::text, tgname from pg_trigger where not tgisinternal"
+            " and tgrelid in (select oid from pg_class where relnamespace = 'features'::regnamespace) order by 1, 2",
+            "select polname from pg_policy",
+            "select proname from pg_proc where pronamespace = 'features'::regnamespace",
+        ):
+            parts.append(repr(connection.execute(sql.encode()).fetchall()))
+    return "\n".join(parts)
+
+
+def test_remove_leaves_the_database_as_before(pg: str, tmp_path: Path) -> None:
+    prepare(pg)
+    before = dump(pg)
+    api.apply(project(tmp_path, FULL), pg)
+    assert dump(pg) != before
+    api.remove(None, pg, runtime_too=True, discard=True)
+    assert dump(pg) == before
+    assert query(pg, "select count(*) from pg_namespace where nspname = 'mlguard'") == [(0,)]
+
+
+def test_a_second_plan_has_nothing_to_do(pg: str, tmp_path: Path) -> None:
+    prepare(pg)
+    loaded = project(tmp_path, FULL)
+    assert not api.plan(loaded, pg).empty
+    api.apply(loaded, pg)
+    again = api.plan(loaded, pg)
+    assert again.empty, [(step.verb, step.what, step.why) for table in again.tables for step in table.steps]
+
+
+def test_changing_one_slo_touches_its_objects_only(pg: str, tmp_path: Path) -> None:
+    prepare(pg)
+    api.apply(project(tmp_path, FULL), pg)
+    made = api.plan(project(tmp_path, FULL.replace("[free, pro]", "[free, pro, team]")), pg)
+    steps = [step for table in made.tables for step in table.steps]
+    assert [(step.verb, step.slos) for step in steps] == [("replace", ("features.customer/plan.in",))]
+    assert made.tables[0].changed == ("features.customer/plan.in",)
+
+
+def test_words_alone_change_no_object(pg: str, tmp_path: Path) -> None:
+    prepare(pg)
+    api.apply(project(tmp_path, FULL), pg)
+    made = api.plan(project(tmp_path, FULL + "owner: somebody-else\n"), pg)
+    assert not made.empty
+    assert made.tables[0].steps == ()
+    api.apply(project(tmp_path, FULL + "owner: somebody-else\n"), pg)
+    assert query(pg, "select distinct owner from mlguard.slo") == [("somebody-else",)]
+
+
+def test_removing_an_slo_from_the_file_takes_it_out(pg: str, tmp_path: Path) -> None:
+    prepare(pg)
+    api.apply(project(tmp_path, FULL), pg)
+    api.apply(project(tmp_path, "mlguard: 1\ntable: features.customer\nreads: none\n"), pg)
+    assert query(pg, "select count(*) from mlguard.slo") == [(0,)]
+    prepare(pg, "insert into features.customer (customer_id, age, plan) values (1, -5, 'gold')")
+
+
+def test_pruning_takes_a_table_out_with_its_file(pg: str, tmp_path: Path) -> None:
+    prepare(pg)
+    prepare(pg, "create table features.other (id int)")
+    before = dump(pg)
+    api.apply(project(tmp_path, FULL), pg)
+    other = tmp_path / "other"
+    other.mkdir()
+    api.apply(project(other, "mlguard: 1\ntable: features.other\nreads: none\n"), pg, prune=True)
+    api.remove(None, pg)
+    assert dump(pg) == before
+
+
+class TestExistingRows:
+    BAD = "insert into features.customer (customer_id, age, plan) select g, case when g <= 3 then -1 else 5 end, 'free' from generate_series(1, 10) g"
+
+    def test_fail_changes_nothing(self, pg: str, tmp_path: Path) -> None:
+        prepare(pg)
+        prepare(pg, self.BAD)
+        before = dump(pg)
+        with pytest.raises(PlanError, match=r"age\.range: 3 of 10 stored rows break it"):
+            api.apply(project(tmp_path, FULL), pg)
+        assert dump(pg) == before
+
+    def test_allow_guards_new_writes(self, pg: str, tmp_path: Path) -> None:
+        prepare(pg)
+        prepare(pg, self.BAD)
+        text = FULL.replace("between: [0, 130], on_violation: quarantine", "between: [0, 130]")
+        api.apply(project(tmp_path, text + "existing: allow\n"), pg)
+        assert query(pg, "select count(*) from features.customer") == [(10,)]
+        with pytest.raises(psycopg.errors.CheckViolation):
+            prepare(pg, "insert into features.customer (customer_id, age) values (99, -1)")
+        assert query(pg, "select convalidated from pg_constraint where conname = 'mlguard_age.range'") == [(False,)]
+        assert api.plan(project(tmp_path, text + "existing: allow\n"), pg).empty
+
+    def test_quarantine_moves_them(self, pg: str, tmp_path: Path) -> None:
+        prepare(pg)
+        prepare(pg, self.BAD)
+        applied = api.apply(project(tmp_path, FULL + "existing: quarantine\n"), pg)
+        assert sum(applied.moved.values()) == 3
+        assert query(pg, "select count(*) from features.customer") == [(7,)]
+        assert query(pg, "select op, count(*) from mlguard.quarantine group by 1") == [("APPLY", 3)]
+        assert query(pg, "select bool_and(convalidated) from pg_constraint where conname like 'mlguard%'") == [(True,)]
+
+    def test_quarantine_never_follows_a_cascade(self, pg: str, tmp_path: Path) -> None:
+        prepare(pg)
+        prepare(pg, self.BAD)
+        prepare(pg, "create table features.child (c bigint references features.customer on delete cascade)")
+        with pytest.raises(PlanError, match="existing: quarantine would delete rows"):
+            api.apply(project(tmp_path, FULL + "existing: quarantine\n"), pg)
+
+
+class TestTampering:
+    @pytest.mark.parametrize(
+        "sql",
+        [
+            'alter table features.customer drop constraint "mlguard_plan.in"',
+            "alter table features.customer disable trigger zz_mlguard_before_row",
+            "drop trigger zz_mlguard_before_row on features.customer",
+            "drop view features.customer_guarded",
+            "create or replace view features.customer_guarded as select * from features.customer",
+            "alter table features.customer alter age drop not null",
+            'alter table features.customer drop constraint "mlguard_email.unique"',
+        ],
+    )
+    def test_apply_repairs_what_was_changed_in_the_database(self, pg: str, tmp_path: Path, sql: str) -> None:
+        prepare(pg)
+        api.apply(project(tmp_path, FULL), pg)
+        before = dump(pg)
+        prepare(pg, sql)
+        made = api.plan(project(tmp_path, FULL), pg)
+        verbs = {step.verb for table in made.tables for step in table.steps}
+        assert verbs == {"repair"}
+        api.apply(project(tmp_path, FULL), pg)
+        assert dump(pg) == before
+        assert api.plan(project(tmp_path, FULL), pg).empty
+
+
+class TestBusyTables:
+    def test_lock_timeout_gives_up_and_changes_nothing(self, pg: str, tmp_path: Path) -> None:
+        prepare(pg)
+        api.apply(project(tmp_path, "mlguard: 1\ntable: features.customer\nreads: none\n"), pg)
+        before = dump(pg)
+        with psycopg.connect(pg) as blocker:
+            blocker.execute("lock table features.customer in access share mode")
+            with pytest.raises(ApplyError, match="could not lock the table"):
+                api.apply(
+                    project(tmp_path, FULL.replace("unique: true", "required: false")), pg, options=Options(0.1, 2)
+                )
+        assert dump(pg) == before
+
+    def test_apply_waits_for_a_short_lock(self, pg: str, tmp_path: Path) -> None:
+        prepare(pg)
+        released = threading.Event()
+
+        def block() -> None:
+            with psycopg.connect(pg) as blocker:
+                blocker.execute("lock table features.customer in access share mode")
+                released.set()
+                time.sleep(1.0)
+
+        thread = threading.Thread(target=block)
+        thread.start()
+        released.wait()
+        api.apply(project(tmp_path, FULL), pg, options=Options(0.2, 20))
+        thread.join()
+        assert api.plan(project(tmp_path, FULL), pg).empty
+
+    def test_two_applies_do_not_mix(self, pg: str, tmp_path: Path) -> None:
+        prepare(pg)
+        loaded = project(tmp_path, FULL)
+        api.apply(project(tmp_path, "mlguard: 1\ntable: features.customer\nreads: none\n"), pg)
+        outcomes: list[str] = []
+
+        def run() -> None:
+            try:
+                api.apply(loaded, pg)
+                outcomes.append("done")
+            except ApplyError as error:
+                outcomes.append("waits" if "another mlguard" in error.message else error.message)
+
+        threads = [threading.Thread(target=run) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert "done" in outcomes
+        assert set(outcomes) <= {"done", "waits"}
+        assert api.plan(loaded, pg).empty
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("after", [0.15, 0.35, 0.6])
+def test_an_interrupted_apply_is_taken_up(pg18: str, tmp_path: Path, sent: signal.Signals, after: float) -> None:
+    prepare(pg18)
+    slos = write(tmp_path, FULL)
+    script = (
+        "import sys, mlguard.api as api\n"
+        "project = api.load(sys.argv[1])\nprint('ready', flush=True)\napi.apply(project, sys.argv[2])\n"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", script, str(slos), pg18], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert child.stdout is not None
+    child.stdout.readline()
+    time.sleep(after)
+    os.kill(child.pid, sent)
+    child.wait()
+    child.stdout.close()
+    api.apply(api.load(slos), pg18, options=Options(1.0, 30))
+    assert api.plan(api.load(slos), pg18).empty
+    with pytest.raises(psycopg.errors.CheckViolation):
+        prepare(pg18, "insert into features.customer (customer_id, age, plan) values (1, 5, 'gold')")
+
+
+class TestOddNames:
+    @pytest.mark.parametrize(
+        "name",
+        [
+            'Quote"d',
+            "with space",
+            "UPPER",
+            "select",
+            "ümläut",
+            "emoji 🐘",
+            "a'b",
+            "back\\slash",
+            "x" * 63,
+            "ü" * 31,
+            "$mlguard$",
+            "%s",
+            "a;b--",
+        ],
+    )
+    def test_any_name_postgresql_keeps(self, pg18: str, tmp_path: Path, name: str) -> None:
+        import json
+
+        quoted = '"' + name.replace('"', '""') + '"'
+        prepare(pg18, f"create schema {quoted}; create table {quoted}.{quoted} ({quoted} integer primary key, t text)")
+        before = query(pg18, "select count(*) from pg_class")
+        key = json.dumps(name)
+        table = json.dumps(f"{name}.{name}")
+        text = (
+            f"mlguard: 1\ntable: {table}\nkey: [{key}]\ncolumns:\n"
+            f"  {key}: {{type: integer, range: {{between: [0, 9], on_violation: quarantine}}}}\n"
+            f"  t: {{type: text, in: [a, b]}}\n"
+        )
+        loaded = project(tmp_path, text)
+        api.apply(loaded, pg18)
+        assert api.plan(loaded, pg18).empty
+        prepare(pg18, f"insert into {quoted}.{quoted} values (1, 'a'), (50, 'b')")
+        assert query(pg18, "select count(*) from mlguard.quarantine") == [(1,)]
+        with pytest.raises(psycopg.errors.CheckViolation):
+            prepare(pg18, f"insert into {quoted}.{quoted} values (2, 'zzz')")
+        api.remove(None, pg18, discard=True, runtime_too=True)
+        assert query(pg18, "select count(*) from pg_class") == before
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(
+        ("setup", "text", "message"),
+        [
+            ("select 1", "table: features.nope", "no table features.nope"),
+            ("create view features.v as select 1 as a", "table: features.v", "is a view"),
+            ("create materialized view features.m as select 1 as a", "table: features.m", "is a materialised view"),
+            ("select 1", "table: features.customer\ncolumns: {nope: {range: [0, 1]}}", "no column `nope`"),
+            ("select 1", "table: features.customer\ncolumns: {AGE: {range: [0, 1]}}", "no column `AGE`"),
+            ("select 1", "table: features.customer\ncolumns: {age: {type: text}}", "age is integer in the database"),
+            ("select 1", "table: features.customer\ncolumns: {age: {in: [a]}}", "integer"),
+            ("select 1", "table: features.customer\nkey: [nope]", "no column `nope`"),
+            ("select 1", "table: features.customer\nslos: [{name: a, check: nope > 1}]", "no column `nope`"),
+            ("select 1", "table: features.customer\nslos: [{name: a, check: age + 1}]", "true or false"),
+            ("select 1", "table: features.customer\nslos: [{name: a, check: random() > 1}]", "random"),
+            ("select 1", "table: features.customer\nslos: [{name: a, check: coverage(age) > 1}]", "coverage"),
+            (
+                "select 1",
+                "table: features.customer\nslos: [{name: a, check: staleness() <= INTERVAL '1 day'}]",
+                "event_time",
+            ),
+            (
+                "create table features.g (a int, b int generated always as (a + 1) stored)",
+                "table: features.g\nslos: [{name: a, check: b > 1, on_violation: quarantine}]",
+                "b is generated",
+            ),
+            (
+                "create table features.p (a int, d date) partition by range (d)",
+                "table: features.p\nslos: [{name: a, check: d > '2020-01-01', on_violation: quarantine}]",
+                "quarantine on a partition key",
+            ),
+            (
+                "create table features.p (a int, d date) partition by range (d)",
+                "table: features.p\nslos: [{name: a, check: d > '2020-01-01', on_violation: repair, repair: {d: 'NULL'}}]",
+                "partition key",
+            ),
+            (
+                "create table features.c (a bigint references features.customer on update cascade)",
+                "table: features.c\nslos: [{name: a, check: a > 1, on_violation: quarantine}]",
+                "foreign key writes",
+            ),
+        ],
+    )
+    def test_clear_error_and_unchanged_database(
+        self, pg18: str, tmp_path: Path, setup: str, text: str, message: str
+    ) -> None:
+        prepare(pg18, CUSTOMER)
+        prepare(pg18, setup)
+        before = dump(pg18)
+        with pytest.raises(SpecError, match=re.escape(message)) as caught:
+            api.apply(project(tmp_path, "mlguard: 1\n" + text + "\n"), pg18)
+        assert all(problem.where is not None and problem.where.line >= 1 for problem in caught.value.problems)
+        assert dump(pg18) == before
+        assert query(pg18, "select count(*) from pg_namespace where nspname = 'mlguard'") == [(0,)]
+
+    def test_injection_stays_text(self, pg18: str, tmp_path: Path) -> None:
+        evil = "'); drop table features.customer; -- $mlguard$ \\"
+        prepare(pg18)
+        import json
+
+        quoted = json.dumps(evil)
+        text = (
+            f"mlguard: 1\ntable: features.customer\nowner: {quoted}\nrunbook: {quoted}\ndescription: {quoted}\n"
+            f"tags: [{quoted}]\nconsumers: [{quoted}]\ncolumns:\n  plan: {{type: text, in: [{quoted}]}}\n"
+            f"  email: {{type: text, not_in: {{values: [{quoted}], on_violation: quarantine, owner: {quoted}}}}}\n"
+        )
+        loaded = project(tmp_path, text)
+        api.apply(loaded, pg18)
+        assert api.plan(loaded, pg18).empty
+        with psycopg.connect(pg18, autocommit=True) as connection:
+            connection.execute("insert into features.customer (customer_id, plan) values (1, %s)", (evil,))
+            connection.execute("insert into features.customer (customer_id, email) values (2, %s)", (evil,))
+        assert query(pg18, "select count(*) from features.customer") == [(1,)]

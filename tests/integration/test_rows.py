@@ -1,0 +1,411 @@
+"""Row SLOs on real servers: each action, every way of writing, each trap."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from mlguard import api
+from tests.support import prepare, project, query
+
+RULES = """
+mlguard: 1
+table: features.customer
+key: [customer_id]
+reads: none
+columns:
+  age: {type: integer, range: [0, 130]}
+  plan: {type: text, in: [free, pro, enterprise]}
+  tenure_days: {type: double precision, range: [0, null]}
+"""
+QUARANTINE = """
+mlguard: 1
+table: features.customer
+key: [customer_id]
+reads: none
+columns:
+  age: {type: integer, range: {between: [0, 130], on_violation: quarantine}}
+  plan: {type: text, in: {values: [free, pro, enterprise], on_violation: quarantine}}
+"""
+
+
+def guard(dsn: str, tmp_path: Path, text: str) -> None:
+    prepare(dsn)
+    api.apply(project(tmp_path, text), dsn)
+
+
+def refused(dsn: str, sql: str) -> psycopg.errors.Diagnostic:
+    with pytest.raises(psycopg.errors.CheckViolation) as caught, psycopg.connect(dsn) as connection:
+        connection.execute(sql.encode())
+    return caught.value.diag
+
+
+def warnings_of(dsn: str, sql: str) -> list[str]:
+    said: list[str] = []
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.add_notice_handler(lambda diag: said.append(diag.message_primary or ""))
+        connection.execute(sql.encode())
+    return said
+
+
+def copy_in(dsn: str, lines: list[str], target: str = "features.customer (customer_id, age, plan)") -> list[str]:
+    said: list[str] = []
+    with psycopg.connect(dsn) as connection:
+        connection.add_notice_handler(lambda diag: said.append(diag.message_primary or ""))
+        with connection.cursor() as cursor, cursor.copy(f"copy {target} from stdin (format csv)") as copy:
+            copy.write("\n".join(lines) + "\n")
+    return said
+
+
+class TestReject:
+    def test_message_and_fields(self, pg: str, tmp_path: Path) -> None:
+        guard(pg, tmp_path, RULES)
+        diag = refused(pg, "insert into features.customer values (1017, -4, 'free')")
+        assert diag.message_primary == (
+            "mlguard: features.customer/age.range: age is -4, allowed 0 to 130 (customer_id 1017);"
+            " this statement stored nothing"
+        )
+        assert diag.constraint_name == "features.customer/age.range"
+        assert (diag.schema_name, diag.table_name, diag.column_name) == ("features", "customer", "age")
+        detail = json.loads(diag.message_detail or "")
+        assert detail["slo"] == "features.customer/age.range"
+        assert detail["observed"] == {"age": -4}
+
+    @pytest.mark.parametrize("value", ["'NaN'", "'Infinity'", "'-Infinity'", "-1"])
+    def test_open_range_admits_finite_numbers_only(self, pg: str, tmp_path: Path, value: str) -> None:
+        guard(pg, tmp_path, RULES)
+        diag = refused(pg, f"insert into features.customer (customer_id, tenure_days) values (1, {value})")
+        assert diag.constraint_name == "features.customer/tenure_days.range"
+
+    def test_null_passes_as_in_check(self, pg: str, tmp_path: Path) -> None:
+        guard(pg, tmp_path, RULES)
+        prepare(pg, "insert into features.customer (customer_id) values (1)")
+
+    def test_nulls_fail(self, pg: str, tmp_path: Path) -> None:
+        guard(pg, tmp_path, RULES + "slos:\n  - {name: adult, check: age >= 18, nulls: fail}\n")
+        diag = refused(pg, "insert into features.customer (customer_id) values (1)")
+        assert diag.constraint_name == "features.customer/adult"
+        assert "age is NULL" in (diag.message_primary or "")
+
+    def test_where_binds_to_its_rule(self, pg: str, tmp_path: Path) -> None:
+        text = RULES + "slos:\n  - {name: paid, check: tenure_days > 0, where: \"plan = 'pro'\"}\n"
+        guard(pg, tmp_path, text)
+        prepare(pg, "insert into features.customer values (1, 5, 'free', 0)")
+        assert refused(pg, "insert into features.customer values (2, 5, 'pro', 0)").constraint_name == (
+            "features.customer/paid"
+        )
+
+    def test_refusals_are_counted_although_they_rolled_back(self, pg: str, tmp_path: Path) -> None:
+        guard(pg, tmp_path, RULES)
+        for _ in range(3):
+            refused(pg, "insert into features.customer values (1, -4)")
+        rows = query(pg, "select refused from mlguard.rejection where slo = 'features.customer/age.range'")
+        assert rows == [(3,)]
+
+    def test_rows_mode_uses_one_function(self, pg: str, tmp_path: Path) -> None:
+        guard(pg, tmp_path, RULES.replace("reads: none", "reads: none\nwrites: rows"))
+        checks = query(pg, "select count(*) from pg_constraint where contype = 'c' and conname like 'mlguard%'")
+        assert checks == [(0,)]
+        diag = refused(pg, "insert into features.customer values (1017, -4, 'free')")
+        assert diag.message_primary == (
+            "mlguard: features.customer/age.range: age is -4, allowed 0 to 130 (customer_id 1017);"
+            " this statement stored nothing"
+        )
+
+    def test_lookup(self, pg: str, tmp_path: Path) -> None:
+        prepare(pg, "create schema ref; create table ref.plan (plan text); insert into ref.plan values ('free')")
+        text = RULES + "slos:\n  - {name: known, check: plan IN (SELECT plan FROM ref.plan)}\n"
+        guard(pg, tmp_path, text)
+        prepare(pg, "insert into features.customer values (1, 5, 'free'), (2, 5, null)")
+        assert refused(pg, "insert into features.customer values (3, 5, 'pro')").constraint_name == (
+            "features.customer/known"
+        )
+
+    def test_portable_check_is_plain(self, pg: str, tmp_path: Path) -> None:
+        text = "mlguard: 1\ntable: features.customer\nreads: none\nslos:\n  - {name: old, check: age < 200, portable: true}\n"
+        guard(pg, tmp_path, text)
+        diag = refused(pg, "insert into features.customer values (3, 500)")
+        assert diag.constraint_name == "mlguard_old"
+        (definition,) = query(pg, "select pg_get_constraintdef(oid) from pg_constraint where conname = 'mlguard_old'")
+        assert "mlguard." not in str(definition)
+
+    def test_required_and_unique_keep_their_own_sqlstate(self, pg: str, tmp_path: Path) -> None:
+        text = (
+            "mlguard: 1\ntable: features.customer\nreads: none\ncolumns:\n"
+            "  plan: {type: text, required: true}\n  email: {type: text, unique: true}\n"
+        )
+        guard(pg, tmp_path, text)
+        with pytest.raises(psycopg.errors.NotNullViolation):
+            prepare(pg, "insert into features.customer (customer_id) values (1)")
+        prepare(pg, "insert into features.customer (customer_id, plan, email) values (1, 'free', 'a')")
+        with pytest.raises(psycopg.errors.UniqueViolation) as caught:
+            prepare(pg, "insert into features.customer (customer_id, plan, email) values (2, 'free', 'a')")
+        assert caught.value.diag.constraint_name == "mlguard_email.unique"
+
+    def test_division_by_zero_counts_as_broken(self, pg: str, tmp_path: Path) -> None:
+        text = "mlguard: 1\ntable: features.customer\nreads: none\nslos:\n  - {name: ratio, check: 100 / age < 50}\n"
+        guard(pg, tmp_path, text)
+        assert refused(pg, "insert into features.customer values (1, 0)").constraint_name == "features.customer/ratio"
+        prepare(pg, "insert into features.customer values (1, 10)")
+
+
+class TestQuarantine:
+    def test_one_row_with_every_reason(self, pg: str, tmp_path: Path) -> None:
+        guard(pg, tmp_path, QUARANTINE)
+        said = warnings_of(
+            pg, "insert into features.customer values (1, 5, 'free'), (2, -4, 'gold'), (3, -1, 'pro'), (4, 6, null)"
+        )
+        assert query(pg, "select customer_id from features.customer order by 1") == [(1,), (4,)]
+        kept = query(pg, "select key, slos, row from mlguard.quarantine order by id")
+        assert [row[0] for row in kept] == [{"customer_id": 2}, {"customer_id": 3}]
+        assert kept[0][1] == ["features.customer/age.range", "features.customer/plan.in"]
+        assert len(said) == 1
+        assert said[0].startswith("mlguard: 2 of 4 rows kept out of features.customer (age.range 2, plan.in 1), batch ")
+        assert said[0].endswith("; the row count and RETURNING omit them")
+
+    def test_copy(self, pg: str, tmp_path: Path) -> None:
+        guard(pg, tmp_path, QUARANTINE)
+        said = copy_in(pg, [f"{i},{-1 if i % 10 == 0 else 30},free" for i in range(100)])
+        assert query(pg, "select count(*) from features.customer") == [(90,)]
+        assert said[0].startswith("mlguard: 10 of 100 rows kept out of features.customer (age.range 10), batch ")
+
+    def test_counts_are_of_the_statement(self, pg: str, tmp_path: Path) -> None:
+        guard(pg, tmp_path, QUARANTINE)
+        said: list[str] = []
+        with psycopg.connect(pg) as connection:
+            connection.add_notice_handler(lambda diag: said.append(diag.message_primary or ""))
+            connection.execute("insert into features.customer select g, 5, 'free' from generate_series(1, 50) g")
+            connection.execute("savepoint a")
+            connection.execute("insert into features.customer select g, 5, 'free' from generate_series(51, 60) g")
+            connection.execute("rollback to a")
+            connection.execute("insert into features.customer values (100, -1, 'free'), (101, 1, 'free')")
+        assert said[0].startswith("mlguard: 1 of 2 rows kept out")
+
+    def test_update_is_refused(self, pg: str, tmp_path: Path) -> None:
+        guard(pg, tmp_path, QUARANTINE)
+        prepare(pg, "insert into features.customer values (1, 5, 'free')")
+        diag = refused(pg, "update features.customer set age = -4")
+        assert diag.constraint_name == "features.customer/age.range"
+        assert query(pg, "select age from features.customer") == [(5,)]
+
+    def test_upsert_keeps_the_stored_row(self, pg: str, tmp_path: Path) -> None:
+        guard(pg, tmp_path, QUARANTINE)
+        prepare(pg, "insert into features.customer values (1, 5, 'free')")
+        said = warnings_of(
+            pg,
+            "insert into features.customer values (1, -5, 'pro'), (2, 7, 'pro')"
+            " on conflict (customer_id) do update set age = excluded.age, plan = excluded.plan",
+        )
+        assert query(pg, "select customer_id, age from features.customer order by 1") == [(1, 5), (2, 7)]
+        assert query(pg, "select op, superseded from mlguard.quarantine") == [("INSERT", True)]
+        assert len(said) == 1 and said[0].startswith("mlguard: 1 of 2 rows kept out")
+
+    def test_keep_on_update(self, pg: str, tmp_path: Path) -> None:
+        guard(pg, tmp_path, QUARANTINE.replace("reads: none", "reads: none\nquarantine_update: keep"))
+        prepare(pg, "insert into features.customer values (1, 5, 'free'), (2, 6, 'free')")
+        said = warnings_of(pg, "update features.customer set age = age - 6")
+        assert query(pg, "select customer_id, age from features.customer order by 1") == [(1, 5), (2, 0)]
+        assert said[0].startswith("mlguard: 1 of 2 rows kept out")
+
+    def test_remove_takes_the_stored_row_too(self, pg: str, tmp_path: Path) -> None:
+        guard(pg, tmp_path, QUARANTINE.replace("reads: none", "reads: none\nquarantine_update: remove"))
+        prepare(pg, "insert into features.customer values (1, 5, 'free'), (2, 6, 'free')")
+        prepare(pg, "update features.customer set age = age - 6")
+        assert query(pg, "select customer_id, age from features.customer order by 1") == [(2, 0)]
+        prepare(
+            pg,
+            "insert into features.customer values (2, -1, 'free') on conflict (customer_id) do update set age = excluded.age",
+        )
+        assert query(pg, "select count(*) from features.customer") == [(0,)]
+        assert query(pg, "select count(*) from mlguard.quarantine where status = 'waiting'") == [(2,)]
+
+    def test_merge(self, pg18: str, tmp_path: Path) -> None:
+        guard(pg18, tmp_path, QUARANTINE)
+        prepare(pg18, "insert into features.customer values (1, 5, 'free')")
+        prepare(
+            pg18,
+            "merge into features.customer c using (values (1, 8, 'pro'), (2, -8, 'pro'), (3, 9, 'pro')) as s(id, age, plan)"
+            " on c.customer_id = s.id when matched then update set age = s.age"
+            " when not matched then insert (customer_id, age, plan) values (s.id, s.age, s.plan)",
+        )
+        assert query(pg18, "select customer_id, age from features.customer order by 1") == [(1, 8), (3, 9)]
+        assert query(pg18, "select key from mlguard.quarantine") == [({"customer_id": 2},)]
+
+    def test_a_bad_cast_in_json_breaks_the_rule_not_the_load(self, pg: str, tmp_path: Path) -> None:
+        prepare(pg, "create schema features; create table features.event (id int primary key, payload jsonb)")
+        text = (
+            "mlguard: 1\ntable: features.event\nkey: [id]\nreads: none\nslos:\n"
+            "  - {name: n_positive, check: \"(payload ->> 'n')::integer > 0\", on_violation: quarantine}\n"
+        )
+        api.apply(project(tmp_path, text), pg)
+        prepare(
+            pg,
+            """insert into features.event values (1, '{"n": 5}'), (2, '{"n": "abc"}'), (3, '{"n": 99999999999}'),
+            (4, '{}'), (5, null), (6, '[1]'), (7, '"x"'), (8, '{"n": "2147483647"}'), (9, '{"n": -1}')""",
+        )
+        assert query(pg, "select id from features.event order by 1") == [(1,), (4,), (5,), (6,), (7,), (8,)]
+        assert query(pg, "select count(*) from mlguard.quarantine") == [(3,)]
+
+    def test_replica_role_does_not_get_past(self, pg: str, tmp_path: Path) -> None:
+        guard(pg, tmp_path, QUARANTINE)
+        prepare(pg, "set session_replication_role = replica; insert into features.customer values (1, -5, 'pro')")
+        assert query(pg, "select count(*) from features.customer") == [(0,)]
+
+    def test_waived_rows_land_and_are_noted(self, pg: str, tmp_path: Path) -> None:
+        guard(pg, tmp_path, QUARANTINE)
+        prepare(pg, "select mlguard.off('features.customer/age.range', interval '1 hour', 'upstream fix on its way')")
+        prepare(pg, "insert into features.customer values (1, -5, 'pro')")
+        assert query(pg, "select count(*) from features.customer") == [(1,)]
+        assert query(pg, "select slo, outcome from mlguard.violation") == [("features.customer/age.range", "NOTED")]
+
+    def test_generated_and_identity_columns_survive_release(self, pg: str, tmp_path: Path) -> None:
+        prepare(
+            pg,
+            "create schema features; create table features.m (id bigint generated always as identity primary key,"
+            ' "Größe" text, a integer, twice integer generated always as (a * 2) stored)',
+        )
+        text = (
+            "mlguard: 1\ntable: features.m\nkey: [id]\nreads: none\ncolumns:\n"
+            "  a: {type: integer, range: {between: [0, 10], on_violation: quarantine}}\n"
+        )
+        api.apply(project(tmp_path, text), pg)
+        prepare(pg, """insert into features.m ("Größe", a) values ('x"y', 50)""")
+        assert query(pg, "select outcome from mlguard.release((select id from mlguard.quarantine))") == [
+            ("still broken",)
+        ]
+        released = query(pg, "select outcome from mlguard.release((select id from mlguard.quarantine), '{\"a\": 5}')")
+        assert released == [("released",)]
+        assert query(pg, 'select id, "Größe", a, twice from features.m') == [(1, 'x"y', 5, 10)]
+
+
+class TestRepair:
+    TEXT = """
+    mlguard: 1
+    table: features.customer
+    key: [customer_id]
+    reads: none
+    columns:
+      age: {type: integer, range: {between: [0, 130], on_violation: repair, repair: {clamp: [0, 130]}}}
+      plan: {type: text, in: {values: [free, pro], on_violation: quarantine}}
+    slos:
+      - {name: tenure, check: tenure_days >= 0, on_violation: repair, repair: null}
+    """
+
+    def test_values_are_mended_and_logged(self, pg: str, tmp_path: Path) -> None:
+        guard(pg, tmp_path, self.TEXT)
+        prepare(
+            pg, "insert into features.customer values (1, -4, 'free', -1), (2, 200, 'pro', 3), (3, 5, 'pro', 'NaN')"
+        )
+        assert query(pg, "select customer_id, age, tenure_days::text from features.customer order by 1") == [
+            (1, 0, None),
+            (2, 130, "3"),
+            (3, 5, "NaN"),
+        ]
+        changes = query(pg, "select key, column_name, old, new, rule from mlguard.change order by id")
+        assert changes == [
+            ({"customer_id": 1}, "age", -4, 0, "features.customer/age.range"),
+            ({"customer_id": 1}, "tenure_days", -1, None, "features.customer/tenure"),
+            ({"customer_id": 2}, "age", 200, 130, "features.customer/age.range"),
+        ]
+
+    def test_quarantine_judges_the_mended_row_and_keeps_the_one_that_arrived(self, pg: str, tmp_path: Path) -> None:
+        guard(pg, tmp_path, self.TEXT)
+        prepare(pg, "insert into features.customer values (1, -4, 'gold', 0)")
+        assert query(pg, "select row -> 'age', slos from mlguard.quarantine") == [(-4, ["features.customer/plan.in"])]
+        assert query(pg, "select count(*) from mlguard.change") == [(0,)]
+
+    def test_upsert_leaves_no_phantom_lines(self, pg: str, tmp_path: Path) -> None:
+        guard(pg, tmp_path, self.TEXT)
+        prepare(pg, "insert into features.customer values (1, 5, 'free')")
+        prepare(pg, "insert into features.customer values (1, -9, 'free') on conflict do nothing")
+        assert query(pg, "select count(*) from mlguard.change") == [(0,)]
+        prepare(
+            pg,
+            "insert into features.customer values (1, -9, 'free') on conflict (customer_id) do update set age = excluded.age",
+        )
+        assert query(pg, "select age from features.customer") == [(0,)]
+        assert query(pg, "select old, new from mlguard.change") == [(-9, 0)]
+
+    def test_update(self, pg: str, tmp_path: Path) -> None:
+        guard(pg, tmp_path, self.TEXT)
+        prepare(pg, "insert into features.customer values (1, 5, 'free')")
+        prepare(pg, "update features.customer set age = 999")
+        assert query(pg, "select age from features.customer") == [(130,)]
+        assert query(pg, "select old, new from mlguard.change") == [(999, 130)]
+
+
+class TestWarnShadowMaxBad:
+    def test_warn_records_and_lands(self, pg: str, tmp_path: Path) -> None:
+        guard(pg, tmp_path, QUARANTINE.replace("quarantine", "warn"))
+        prepare(pg, "insert into features.customer select g, -1, 'free' from generate_series(1, 250) g")
+        assert query(pg, "select count(*) from features.customer") == [(250,)]
+        rows = query(pg, "select outcome, sum(bad), max(n), count(*) from mlguard.violation group by 1")
+        assert rows == [("FAIL", 250, 250, 101)]
+
+    def test_shadow_never_acts(self, pg: str, tmp_path: Path) -> None:
+        guard(pg, tmp_path, RULES.replace("range: [0, 130]", "range: {between: [0, 130], shadow: true}"))
+        prepare(pg, "insert into features.customer values (1, -1, 'free')")
+        assert query(pg, "select outcome, reason from mlguard.violation") == [("NOTED", "shadow")]
+
+    @pytest.mark.parametrize("action", ["quarantine", "warn", "reject"])
+    def test_max_bad_is_judged_at_commit(self, pg: str, tmp_path: Path, action: str) -> None:
+        rule = f"range: {{between: [0, 130], on_violation: {action}, max_bad: 5%}}"
+        guard(pg, tmp_path, RULES.replace("range: [0, 130]", rule))
+        prepare(
+            pg,
+            "insert into features.customer select g, case when g <= 5 then -1 else 1 end from generate_series(1, 100) g",
+        )
+        with pytest.raises(psycopg.errors.CheckViolation) as caught, psycopg.connect(pg) as connection:
+            connection.execute("insert into features.customer select g, 1 from generate_series(1001, 1090) g")
+            connection.execute("insert into features.customer select g, -1 from generate_series(1101, 1110) g")
+            connection.commit()
+        message = caught.value.diag.message_primary or ""
+        assert "COMMIT refused, nothing was stored" in message
+        assert "5%" in message
+        assert caught.value.diag.constraint_name == "features.customer/age.range"
+        expected = 95 if action == "quarantine" else 100
+        assert query(pg, "select count(*) from features.customer") == [(expected,)]
+
+    def test_max_bad_rows(self, pg: str, tmp_path: Path) -> None:
+        rule = 'range: {between: [0, 130], on_violation: quarantine, max_bad: "2 rows"}'
+        guard(pg, tmp_path, RULES.replace("range: [0, 130]", rule))
+        prepare(pg, "insert into features.customer values (1, -1), (2, -1)")
+        diag = refused(pg, "insert into features.customer values (1, -1), (2, -1), (3, -1)")
+        assert diag.constraint_name == "features.customer/age.range"
+        assert query(pg, "select count(*) from mlguard.quarantine") == [(2,)]
+
+
+class TestPii:
+    TEXT = """
+    mlguard: 1
+    table: features.customer
+    key: [customer_id]
+    reads: none
+    columns:
+      email: {type: text, matches: '^[^@]+@example\\.com$', required: true, pii: true}
+      age: {type: integer, range: {between: [0, 130], on_violation: quarantine}}
+    """
+
+    def test_no_value_anywhere(self, pg: str, tmp_path: Path) -> None:
+        guard(pg, tmp_path, self.TEXT)
+        with pytest.raises(psycopg.errors.CheckViolation) as caught:
+            copy_in(pg, ["1,secret-person@evil.org"], "features.customer (customer_id, email)")
+        everything = " ".join(
+            str(getattr(caught.value.diag, name)) for name in dir(caught.value.diag) if name[0] != "_"
+        )
+        assert "secret-person" not in everything
+        assert "email is not shown (pii)" in (caught.value.diag.message_primary or "")
+
+    def test_required_does_not_print_the_row(self, pg: str, tmp_path: Path) -> None:
+        guard(pg, tmp_path, self.TEXT)
+        diag = refused(pg, "insert into features.customer (customer_id, plan) values (77, 'secret-plan')")
+        assert diag.constraint_name == "features.customer/email.required"
+        assert "secret-plan" not in str(diag.message_detail)
+
+    def test_listings_are_masked(self, pg: str, tmp_path: Path) -> None:
+        guard(pg, tmp_path, self.TEXT)
+        prepare(pg, "insert into features.customer (customer_id, age, email) values (1, -1, 'joe@example.com')")
+        assert "joe" not in str(query(pg, "select * from mlguard.quarantine"))
