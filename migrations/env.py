@@ -14,9 +14,7 @@ from mlguard.runtime import LOCK, SCHEMA, borrowed_engine
 
 def configure(**options: object) -> None:
     """Set what both modes share: the version table lives with the runtime, all versions in one transaction."""
-    context.configure(
-        target_metadata=None, version_table_schema=SCHEMA, transaction_per_migration=False, **options
-    )  # type: ignore[arg-type]
+    context.configure(target_metadata=None, version_table_schema=SCHEMA, transaction_per_migration=False, **options)  # type: ignore[arg-type]
 
 
 def run_over(connection: sqlalchemy.Connection) -> None:

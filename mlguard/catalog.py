@@ -212,7 +212,8 @@ join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
 where t.tgname like 'zz\\_mlguard\\_%%' and not t.tgisinternal
 """,
     Kind.FUNCTION: """
-select 'mlguard', p.oid::regprocedure::text, pg_catalog.pg_get_functiondef(p.oid)
+select 'mlguard', format('mlguard.%%I(%%s)', p.proname, pg_catalog.oidvectortypes(p.proargtypes)),
+       pg_catalog.pg_get_functiondef(p.oid)
 from pg_catalog.pg_proc as p
 where p.pronamespace = pg_catalog.to_regnamespace('mlguard')
   and (p.proname like 'judge %%' or p.proname like 'before row %%' or p.proname like 'after %%'

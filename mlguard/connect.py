@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 OLDEST_SERVER = 14
 CONNECT_SECONDS = 10
 DSN_VARIABLE = "MLGUARD_DSN"
+WRONG_HOST = "check the host of the DSN; a '@' or '/' in the password is written %40, %2F"
 DSN_HELP = "give --dsn, set MLGUARD_DSN, or set libpq's PGHOST, PGUSER, PGDATABASE, …"
 
 # Beginnings of libpq's and the server's words, and what to do about them; the first that is found is told.
@@ -28,7 +29,8 @@ REMEDIES = (
     ("password authentication failed", "check the user and password of the DSN, or ~/.pgpass"),
     ("no password supplied", "the server asks for a password: put it into ~/.pgpass, PGPASSWORD or the DSN"),
     ("no pg_hba.conf entry", "the server does not admit this user from this host; ask its administrator"),
-    ("could not translate host name", "check the host of the DSN; a '@' or '/' in the password is written %40, %2F"),
+    ("could not translate host name", WRONG_HOST),
+    ("failed to resolve host", WRONG_HOST),
     ("Connection refused", "is the server running, and does it listen on this port?"),
     ("No such file or directory", "is the server running, and is this its socket folder? " + DSN_HELP),
     ("timeout expired", "the server did not answer: check host, port and firewall"),

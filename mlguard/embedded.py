@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 from urllib.parse import quote
 
 from mlguard.errors import EngineError
@@ -106,7 +107,7 @@ class EmbeddedServer:
         """What a person types to stop a server that was kept."""
         return f"kill -INT {self.pid}"
 
-    def start(self) -> EmbeddedServer:
+    def start(self) -> Self:
         """Make the folder, initialise it and start the server; return it once it accepts connections.
 
         Raises:
@@ -134,7 +135,8 @@ class EmbeddedServer:
                     stderr=subprocess.STDOUT,
                     cwd=self.folder,
                     start_new_session=True,  # Ctrl-C is for the client, which then stops the server in order
-                    **self._identity(),
+                    user=self._owner,
+                    extra_groups=self._groups,
                 )
             self._wait_until_ready(data)
         except BaseException:
@@ -165,7 +167,7 @@ class EmbeddedServer:
         self._process.returncode = 0  # no ResourceWarning for a child that is meant to go on
         return command
 
-    def __enter__(self) -> EmbeddedServer:
+    def __enter__(self) -> Self:
         return self if self._process is not None else self.start()
 
     def __exit__(
@@ -174,9 +176,10 @@ class EmbeddedServer:
         if self._process is not None and self._process.returncode is None:
             self.stop()
 
-    def _identity(self) -> dict[str, str | list[str]]:
-        """Return what Popen needs to run as the server's OS user; nothing unless we are root."""
-        return {} if self._owner is None else {"user": self._owner, "extra_groups": []}
+    @property
+    def _groups(self) -> list[str] | None:
+        """Supplementary groups of the server's processes: none where root gives its rights up, else our own."""
+        return None if self._owner is None else []
 
     def _reachable(self, binaries: Path) -> Path:
         """Return the binaries where the server's OS user can run them.
@@ -198,7 +201,13 @@ class EmbeddedServer:
 
     def _run(self, command: list[str | Path]) -> None:
         done = subprocess.run(
-            command, capture_output=True, cwd=self.folder, stdin=subprocess.DEVNULL, **self._identity(), check=False
+            command,
+            capture_output=True,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            user=self._owner,
+            extra_groups=self._groups,
+            check=False,
         )
         if done.returncode != 0:
             words = (done.stderr or done.stdout).decode(errors="replace").strip()
@@ -206,7 +215,8 @@ class EmbeddedServer:
 
     def _wait_until_ready(self, data: Path) -> None:
         """Wait for `ready` in postmaster.pid: its eighth line is the server's state (PostgreSQL 10 and later)."""
-        assert self.folder is not None and self._process is not None
+        assert self.folder is not None
+        assert self._process is not None
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
@@ -232,7 +242,7 @@ def _server_user() -> str:
 
 def _short_folder() -> Path:
     """Make a private folder whose path leaves room for the socket's name."""
-    for parent in (tempfile.gettempdir(), "/tmp"):
+    for parent in (tempfile.gettempdir(), "/tmp"):  # noqa: S108 (mkdtemp makes a private folder in it)
         if len(f"{parent}/mlguard-12345678/.s.PGSQL.5432".encode()) <= MAX_SOCKET_PATH:
             return Path(tempfile.mkdtemp(prefix="mlguard-", dir=parent))
     raise EngineError("no temporary folder has a path short enough for a socket", help="set TMPDIR to a shorter one")

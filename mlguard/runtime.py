@@ -153,7 +153,9 @@ def _refuse_loss(connection: psycopg.Connection[Any], discard: bool) -> None:
         cursor.execute("select string_agg(distinct tbl, ', ' order by tbl) from mlguard._object")
         guarded = cursor.fetchone()
         if guarded and guarded[0]:
-            raise ApplyError(f"tables are still guarded: {guarded[0]}", help="mlguard remove takes the guards off first")
+            raise ApplyError(
+                f"tables are still guarded: {guarded[0]}", help="mlguard remove takes the guards off first"
+            )
         cursor.execute(
             "select (select count(*) from mlguard._quarantine where status = 'waiting'),"
             " (select count(*) from mlguard._event)"
@@ -214,11 +216,11 @@ def run_sql(name: str) -> None:
     """Run one file of the runtime from a migration, or print it where Alembic prints SQL."""
     from alembic import op
 
+    # As it stands: neither a colon nor a percent sign of the text means anything to SQLAlchemy or the driver.
     text = read_sql(name)
     if op.get_context().as_sql:
-        op.execute(text)
+        op.get_context().impl.static_output(text)
     else:
-        # Without parameters, so that neither a colon nor a percent sign of the text means anything to a driver.
         op.get_bind().execution_options(no_parameters=True).exec_driver_sql(text)
 
 

@@ -632,7 +632,7 @@ CREATE FUNCTION mlguard._words(p_values jsonb, p_order text[], p_between text) R
     SET search_path TO ''
     AS $$
   -- jsonb orders its keys by length; people expect the order of the rule or of the key.
-  select case jsonb_typeof(p_values)
+  select case coalesce(jsonb_typeof(p_values), 'null')
     when 'object' then (
       select string_agg(e.key || p_between || mlguard._shown(e.value), ', '
                         order by array_position(p_order, e.key), e.ordinality)
@@ -943,6 +943,20 @@ CREATE FUNCTION mlguard.newest_v1(p_tbl text) RETURNS timestamp with time zone
 $$;
 ALTER FUNCTION mlguard.newest_v1(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.newest_v1(p_tbl text) IS 'The newest event time of the freshness log that is not in the future; the table''s own is at most a grain newer.';
+CREATE FUNCTION mlguard.not_waived_v1(p_broken jsonb, p_key jsonb) RETURNS jsonb
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  -- A waived rule does not keep its row out; that the row broke it stays on record.
+  select mlguard.note_v1(item ->> 'slo', 'NOTED', item -> 'observed', p_key, 1, 1, 'waived')
+  from jsonb_array_elements(p_broken) item
+  where mlguard.waived_v1(item ->> 'slo');
+  select coalesce(jsonb_agg(item.value order by item.ordinality), '[]')
+  from jsonb_array_elements(p_broken) with ordinality item
+  where not mlguard.waived_v1(item.value ->> 'slo')
+$$;
+ALTER FUNCTION mlguard.not_waived_v1(p_broken jsonb, p_key jsonb) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.not_waived_v1(p_broken jsonb, p_key jsonb) IS 'Of the rules a row broke those that are not off or waived now; the others are noted.';
 CREATE FUNCTION mlguard.note_v1(p_slo text, p_outcome text, p_observed jsonb, p_key jsonb, p_n bigint, p_bad bigint, p_reason text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
@@ -1912,6 +1926,7 @@ REVOKE ALL ON FUNCTION mlguard.newest_v1(p_tbl text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.newest_v1(p_tbl text) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard.newest_v1(p_tbl text) TO mlguard_task;
 GRANT ALL ON FUNCTION mlguard.newest_v1(p_tbl text) TO mlguard_writer;
+REVOKE ALL ON FUNCTION mlguard.not_waived_v1(p_broken jsonb, p_key jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.note_v1(p_slo text, p_outcome text, p_observed jsonb, p_key jsonb, p_n bigint, p_bad bigint, p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.off(p_slo text, p_for interval, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.off(p_slo text, p_for interval, p_reason text) TO mlguard_platform;

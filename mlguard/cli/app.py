@@ -50,7 +50,7 @@ class Root(LazyGroup):
         state = State()
         extra |= {"standalone_mode": False, "obj": state}
         try:
-            code = super().main(args, prog_name or "mlguard", **extra)
+            code = super().main(args, "mlguard", **extra)
             sys.stdout.flush()
         except BrokenPipeError:
             _silence_stdout()
@@ -125,7 +125,7 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 @click.option(
     "--format",
     metavar="FORMAT",
-    help="How to report, for the verbs that do: text, json, …",
+    help="How to report, for the verbs that do: text, json and others.",
     expose_value=False,
     callback=lambda ctx, _, value: setattr(ctx.ensure_object(State), "format", value) if value else None,
 )

@@ -9,6 +9,15 @@ import click
 
 from mlguard.report.when import parse_length, parse_since, parse_time
 
+lock_timeout = click.option(
+    "--lock-timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=3.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a statement may wait for a lock before the table's transaction is given up and tried again.",
+)
+
 
 class _Read(click.ParamType[Any]):
     """An option whose text a function reads; what it raises as ValueError is what the user is told."""

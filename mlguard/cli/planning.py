@@ -75,18 +75,24 @@ def must_ask(verb: str, *, yes: bool, dry_run: bool) -> None:
     Raises:
         UsageError: neither --yes nor --dry-run, and standard input is no terminal.
     """
-    if not yes and not dry_run and not sys.stdin.isatty():
+    if not yes and not dry_run and not on_a_terminal():
         raise click.UsageError(
             f"{verb} asks before it changes the database, and there is no terminal to ask on;"
             " say --yes to go on without asking, or --dry-run to see what it would do"
         )
 
 
+def on_a_terminal() -> bool:
+    """Say whether somebody can be asked."""
+    return sys.stdin.isatty()
+
+
 def agreed(plan: Plan, question: str, *, yes: bool, dry_run: bool, statements: bool) -> bool:
     """Show the plan and return whether to go on."""
     from mlguard.report import plan_text
 
-    out(plan_text.render(plan, paint=paint, statements=statements))
+    if not plan.empty:
+        out(plan_text.render(plan, paint=paint, statements=statements))
     if dry_run:
         say("dry run: nothing was changed")
         return False

@@ -39,23 +39,29 @@ class Screen:
         for line in text.splitlines():
             self._write(f"    {line}")
 
-    def run(self, connection: psycopg.Connection[Any], sql: str, *, title: str = "") -> bool:
+    def run(self, connection: psycopg.Connection[Any], sql: str) -> bool:
         """Print a statement, run it, and print what the database answers; False where it refused."""
         import psycopg
 
-        for number, line in enumerate(textwrap.dedent(sql).strip().splitlines()):
+        lines = [
+            part
+            for line in textwrap.dedent(sql).strip().splitlines()
+            for part in textwrap.wrap(line, WIDTH - 5, subsequent_indent="  ", break_long_words=False)
+        ]
+        for number, line in enumerate(lines):
             self._write(("  => " if number == 0 else "     ") + line)
-        notices: list[psycopg.errors.Diagnostic] = []
-        connection.add_notice_handler(notices.append)
+
+        def told(diag: psycopg.errors.Diagnostic) -> None:
+            self._diagnostic(diag.severity or "NOTICE", diag, "")
+
+        connection.add_notice_handler(told)
         try:
             cursor = connection.execute(sql.encode())
         except psycopg.Error as error:
             self._diagnostic("ERROR", error.diag, str(error))
             return False
         finally:
-            connection.remove_notice_handler(notices.append)
-        for notice in notices:
-            self._diagnostic(notice.severity or "NOTICE", notice, "")
+            connection.remove_notice_handler(told)
         if cursor.description:
             self.table([column.name for column in cursor.description], cursor.fetchall())
         elif cursor.statusmessage:

@@ -103,21 +103,28 @@ def _apply(folder: Path, dsn: str, screen: Screen) -> None:
     screen.show("\n".join(f"{place.ljust(width)}  {_listed(names)}" for place, names in places.items()))
 
 
+EXCERPT = (
+    "table:", "key:", "event_time:", "columns:", "  origin:", "  distance:", "  air_time:", "slos:",
+    "  - name: known_carrier", "  - name: arrived_means_left", "  - name: fresh",
+)  # fmt: skip
+
+
 def _excerpt(text: str) -> str:
-    """Return the lines of the SLO file that the story needs."""
-    wanted = ("table:", "key:", "origin: ", "range:", "dep_delay:", "air_time:", "name: known_carrier")
-    wanted += (
-        "check:",
-        "on_violation: quarantine",
-        "name: fresh",
-        "on_violation: hold",
-        "columns:",
-        "slos:",
-        "max_bad",
-    )
-    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
-    shown = [line for line in lines if any(word in line for word in wanted)]
-    return "\n".join(shown[:26])
+    """Return the entries of the SLO file that the story needs, each with the lines indented below it."""
+    shown: list[str] = []
+    depth = -1  # indentation of the entry being copied; -1 between entries
+    for line in text.splitlines():
+        indent = len(line) - len(line.lstrip())
+        if not line.strip() or line.lstrip().startswith(("#", "description:")):
+            continue
+        if depth >= 0 and indent > depth:
+            shown.append(line)
+            continue
+        wanted = line.startswith(EXCERPT)
+        depth = indent if wanted and not line.startswith(("columns:", "slos:")) else -1
+        if wanted:
+            shown.append(line)
+    return "\n".join(shown)
 
 
 def _listed(names: list[str]) -> str:
@@ -197,7 +204,7 @@ def _did_not_run(connection: psycopg.Connection[Any], day: str, screen: Screen) 
         "A task engineer scores flights with plain SQL. The query itself says what is wrong, and to whom to talk:"
     )
     screen.run(connection, f"select carrier, avg(dep_delay) from {TABLE}_guarded group by 1")
-    screen.run(connection, "select tbl, state, why from mlguard.gate")
+    screen.run(connection, "select tbl, state, since::timestamp(0) as since from mlguard.gate")
     screen.say("The job runs. Nobody reopens anything: the gate follows the data.")
     screen.run(connection, _load(day))
     screen.run(
@@ -214,7 +221,7 @@ def _aftermath(connection: psycopg.Connection[Any], screen: Screen) -> None:
     )
     screen.say("What is on record:")
     screen.run(connection, "select status, count(*) from mlguard.quarantine group by 1")
-    screen.run(connection, "select act, target, who from mlguard.event order by id desc limit 5")
+    screen.run(connection, "select act, count(*), min(who) as who, max(at)::timestamp(0) as last from mlguard.event group by 1")
 
 
 def folder_of_flights() -> Path:

@@ -49,7 +49,7 @@ def _function(program: TableProgram, rules: tuple[Rule, ...]) -> DbObject:
     diverting = [rule for rule in rules if rule.action in (Action.QUARANTINE, Action.REPAIR)]
     declare: list[str] = []
     body: list[str] = []
-    if program.writes_rows:
+    if _unconditional(program, rules):
         test = "\n  and ".join(f"({broken(rule, program, 'NEW')}) is not true" for rule in rules)
         body.append(f"if {test}\nthen\n  return NEW;\nend if;")
     body += [_reject(rule, program) for rule in rejects]

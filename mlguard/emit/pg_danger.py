@@ -12,7 +12,7 @@ from decimal import Decimal, localcontext
 from mlguard.emit import pg_ranges as ranges
 from mlguard.emit.pg_cast_danger import cast_conditions
 from mlguard.emit.pg_expr import Writer
-from mlguard.emit.pg_ranges import Condition, any_of, constant, is_null, overflow, written
+from mlguard.emit.pg_ranges import Condition, any_of, constant, overflow, written
 from mlguard.lang import tree
 from mlguard.lang.catalogue import FUNCTIONS
 from mlguard.lang.convert import Danger
@@ -20,6 +20,7 @@ from mlguard.lang.literals import bounds
 from mlguard.lang.precedence import CAST, OTHER
 from mlguard.lang.tree import Expr, Literal
 from mlguard.lang.types import FLOATS, INTEGERS, TIMES, Kind
+from mlguard.lang.unify import is_null
 
 _HALF_BIGINT = 1 << 62
 _ROOT_BIGINT = 3_037_000_499  # the largest integer whose square is a bigint

@@ -52,6 +52,9 @@ def to_sql(expr: Expr, row: str | None = None, zone: str = "UTC") -> str:
     return Writer(row, zone).write(expr)
 
 
+ROW_AT_A_TIME = "NEW."  # the row variable of row triggers; everything else judges many rows in one query
+
+
 class Writer:
     """Writes nodes with as few parentheses as PostgreSQL and a reader need."""
 
@@ -178,8 +181,15 @@ class Writer:
     def _in_table(self, expr: tree.InTable) -> tuple[str, int]:
         table = quote_ident(expr.table)
         # The column is qualified, or a column this table lacks would be taken from the row judged.
-        source = f"select {table}.{quote_ident(expr.column)} from {quote_ident(expr.schema)}.{table}"
-        return f"{self.write(expr.operand, OTHER)} {'not ' * expr.negated}in ({source})", MATCH
+        column, source = f"{table}.{quote_ident(expr.column)}", f"{quote_ident(expr.schema)}.{table}"
+        operand = self.write(expr.operand, OTHER)
+        member = f"{operand} {'not ' * expr.negated}in (select {column} from {source})"
+        if self.prefix != ROW_AT_A_TIME:
+            return member, MATCH
+        # IN builds a hash of the whole table, and for one row at a time builds it anew for each: a probe finds the
+        # member by its index, and only a row without one pays for what IN says about NULLs.
+        probe = f"exists (select from {source} where {column} = {operand})"
+        return f"case when {probe} then {str(not expr.negated).lower()} else {member} end", ATOM
 
     def _arithmetic(self, expr: tree.Arithmetic) -> tuple[str, int]:
         if expr.type.kind is Kind.TIMESTAMPTZ:

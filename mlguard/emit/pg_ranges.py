@@ -57,11 +57,6 @@ def written(value: Decimal | int | str, kind: Kind) -> str:
     return number(bound, kind)[0]
 
 
-def is_null(expr: Expr) -> bool:
-    """Tell whether `expr` is NULL itself."""
-    return isinstance(expr, Literal) and expr.value is None
-
-
 def between(writer: Writer, expr: Expr, low: Decimal | int | str, high: Decimal | int | str) -> str | None:
     """Return that a number lies outside low … high; None where it is a constant inside."""
     value = constant(expr)

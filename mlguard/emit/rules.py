@@ -7,6 +7,7 @@ from mlguard.emit.pg_expr import to_sql
 from mlguard.emit.pg_guard import guard
 from mlguard.lang.analyse import immutable, lookups_of
 from mlguard.lang.tree import Expr
+from mlguard.lang.types import without_modifier
 from mlguard.names import fit, quote_ident, quote_literal
 from mlguard.program import Rule, TableProgram
 
@@ -78,7 +79,8 @@ def judge(rule: Rule, program: TableProgram) -> DbObject:
     """Return the function that says whether a row keeps the rule, an error counting as broken."""
     types = {column.name: str(column.type) for column in program.shape.columns}
     parameters = ", ".join(f"{quote_ident(column)} {types[column]}" for column in rule.columns)
-    argument_types = ", ".join(types[column] for column in rule.columns)
+    # A function keeps no length or precision of its arguments' types.
+    argument_types = ", ".join(without_modifier(types[column]) for column in rule.columns)
     reads_tables = any(lookups_of(part) for part in (rule.expr, rule.where) if part is not None)
     pure = all(immutable(part) is None for part in (rule.expr, rule.where) if part is not None)
     volatility = "stable" if reads_tables or not pure else "immutable"

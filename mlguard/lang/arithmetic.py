@@ -78,7 +78,13 @@ def _bare(faults: Faults, expr: Arithmetic, side: Expr, other: Expr) -> Expr:
         shown = faults.shown(side)
         help = f"write interval {shown} or date {shown}" if other.type.kind is not Kind.TEXT else "write a || b"
         raise faults.fault(side, f"`{expr.op}` cannot tell the type of {shown}", help)
-    return read_as(faults, side, plain(other.type)) if other.type.kind in NUMBERS else side
+    if other.type.kind not in NUMBERS:
+        return side
+    try:
+        return read_as(faults, side, plain(other.type))
+    except ExpressionError as error:
+        help = f"`{expr.op}` binds more tightly than -> and ->>: write (payload ->> 'key')::numeric {expr.op} …"
+        raise faults.fault(side, error.message, help if "->" in faults.source else "") from None
 
 
 def _numbers(faults: Faults, expr: Arithmetic, left: Expr, right: Expr) -> Expr:

@@ -24,6 +24,7 @@ from mlguard.lang.unify import Faults, common, comparable, in_reals, is_bare, is
 from mlguard.lang.zones import time_zone
 
 _TEXT = SqlType(Kind.TEXT)
+_SHOWN_COLUMNS = 20
 
 
 @dataclass(frozen=True)
@@ -133,10 +134,12 @@ class Checker(Faults):
         if quoted:
             raise self.fault(expr, f"no column `{expr.name}`", f"text is written in single quotes: '{expr.name}'")
         guess = nearest(expr.name, self.scope.columns)
-        meant = f"; did you mean `{guess}`?" if guess else ""
-        has = ", ".join(list(self.scope.columns)[:20])
+        if guess:
+            raise self.fault(expr, f"no column `{expr.name}`; did you mean `{guess}`?")
+        has = ", ".join(list(self.scope.columns)[:_SHOWN_COLUMNS])
+        has += ", …" * (len(self.scope.columns) > _SHOWN_COLUMNS)
         raise self.fault(
-            expr, f"no column `{expr.name}`{meant}", f"text is written in quotes: '{expr.name}'; the columns are {has}"
+            expr, f"no column `{expr.name}`", f"text is written in quotes: '{expr.name}'; the columns are {has}"
         )
 
     def _not_(self, expr: tree.Not) -> Expr:

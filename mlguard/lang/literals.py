@@ -113,11 +113,11 @@ def _number(text: str, type: SqlType) -> Value:
     if type.kind not in INTEGERS and (special := _NOT_FINITE.get(spelled.lower())):
         return special
     if not _NUMBER.fullmatch(spelled) or len(spelled) > 1000:
-        raise ValueError(f"is not a {type}")
+        raise ValueError(f"is not {_a(type)}")
     value = Decimal(spelled)
     if type.kind in INTEGERS:
         if not re.fullmatch(r"[-+]?\d+", spelled):
-            raise ValueError(f"is not a {type}: it has a fraction or an exponent")
+            raise ValueError(f"is not {_a(type)}: it has a fraction or an exponent")
         return in_range(value, type)
     return in_range(value.copy_abs() if value.is_zero() else value, type)
 
@@ -137,6 +137,10 @@ def in_range(value: Decimal, type: SqlType) -> Decimal:
         if not Decimal(smallest) <= value.copy_abs() <= Decimal(largest):
             raise ValueError(f"is out of range for {type}")
     return value
+
+
+def _a(type: SqlType) -> str:
+    return f"{'an' if str(type).startswith('i') else 'a'} {type}"
 
 
 def _boolean(text: str, type: SqlType) -> Value:
@@ -160,7 +164,8 @@ def _moment(text: str, type: SqlType) -> tuple[str, str | None, str | None]:
         raise ValueError("changes with the clock: write the date itself")
     found = _TIMESTAMP.fullmatch(text)
     if not found:
-        raise ValueError(f"is not a {type}: write it as 2026-11-20 or 2026-11-20 08:30:00")
+        example = "2026-11-20" if type.kind is Kind.DATE else "2026-11-20 08:30:00"
+        raise ValueError(f"is not a {type}: write it as {example}")
     day, clock, offset = found["date"], found["time"], found["offset"]
     try:
         date.fromisoformat(day)

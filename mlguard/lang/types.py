@@ -75,6 +75,11 @@ _SPELLINGS: dict[str, Kind] = {
 _MODIFIER = re.compile(r"\(\s*\d+\s*(?:,\s*-?\d+\s*)?\)")
 
 
+def without_modifier(text: str) -> str:
+    """Return a type name without its length or precision: numeric(10,2) is numeric."""
+    return " ".join(_MODIFIER.sub("", text).split())
+
+
 def parse_type(text: str) -> SqlType | None:
     """Read a type name as users declare it or format_type() prints it; None where the language does not know it."""
     spelled = " ".join(text.strip().split())

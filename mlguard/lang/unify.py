@@ -26,6 +26,8 @@ _ORDERED = NUMBERS | {
     Kind.ENUM,
     Kind.UNKNOWN,
 }
+_LONGEST_SHOWN = 60
+_NEVER_TRUE = ("=", "<>", "<", "<=", ">", ">=", "BETWEEN", "IN")
 _EQUALITY = ("=", "<>", "IN", "NULLIF", "IS DISTINCT FROM")
 
 
@@ -41,15 +43,23 @@ class Faults:
         return ExpressionError(message, expr.pos, self.ends.get(expr.pos, expr.pos + 1), help)
 
     def shown(self, expr: Expr) -> str:
-        """Return what to call a node in a message."""
+        """Return what to call a node in a message: its text, as far as it can be cut out of the expression."""
+        places = [node.pos for node in expr.walk()]
+        text = self.source[min(places) : max(self.ends.get(pos, pos + 1) for pos in places)]
         if isinstance(expr, Column | Literal):
-            return self.source[expr.pos : self.ends.get(expr.pos, expr.pos + 1)]
-        return "(…)"
+            return text
+        plain = len(text) <= _LONGEST_SHOWN and not set(text) & set("()\n") and "case" not in text.lower()
+        return f"({text})" if plain else "(…)"
 
 
 def is_bare(expr: Expr) -> bool:
     """Tell whether `expr` is a NULL or a string whose type the context decides."""
     return isinstance(expr, Literal) and expr.type.kind is Kind.UNKNOWN
+
+
+def is_null(expr: Expr) -> bool:
+    """Tell whether `expr` is NULL itself."""
+    return isinstance(expr, Literal) and expr.value is None
 
 
 def is_bare_text(expr: Expr) -> bool:
@@ -78,6 +88,8 @@ def read_as(faults: Faults, expr: Expr, type: SqlType) -> Expr:
 
 def comparable(faults: Faults, left: Expr, right: Expr, node: Expr, op: str) -> tuple[Expr, Expr]:
     """Return both sides of a comparison in types PostgreSQL compares without looking at the session."""
+    if op in _NEVER_TRUE and (null := next((side for side in (left, right) if is_null(side)), None)) is not None:
+        raise faults.fault(null, f"`{op}` with NULL is never true", "write IS NULL or IS NOT NULL")
     if is_bare(left) and is_bare(right):
         left, right = settle(left), settle(right)
     elif is_bare(right):
@@ -169,9 +181,9 @@ def common(faults: Faults, exprs: Sequence[Expr], node: Expr, what: str) -> tupl
             result = SqlType(Kind.TIMESTAMP)
         elif len(kinds) > 1 or (result.kind in (Kind.ENUM, Kind.ARRAY, Kind.OTHER) and result != type):
             odd = next(expr for expr in exprs if expr.type is type)
-            raise faults.fault(
-                odd, f"{what} mixes {plain(result)} and {plain(type)}", f"cast one of them: {faults.shown(odd)}::…"
-            )
+            known = conversion(type, result) is not None
+            help = f"write {faults.shown(odd)}::{result}" if known else "cast one of them to the other's type"
+            raise faults.fault(odd, f"{what} mixes {plain(result)} and {plain(type)}", help)
     result = plain(result)
     return result, [_into(faults, expr, result) for expr in exprs]
 
@@ -194,12 +206,12 @@ def _incomparable(faults: Faults, left: Expr, right: Expr, node: Expr, op: str) 
         other = names[0] if kinds[1] is Kind.TIMESTAMPTZ else names[1]
         cast = "" if Kind.TIMESTAMP in kinds else "::timestamp"
         help = f"say in which time zone it is meant: {other}{cast} AT TIME ZONE 'UTC'"
-    elif Kind.BOOL in kinds and isinstance(left, Literal | Column) and isinstance(right, Literal | Column):
+    elif Kind.BOOL in kinds and (isinstance(left, Literal) or isinstance(right, Literal)):
         flag = names[0] if kinds[0] is Kind.BOOL else names[1]
         help = f"write {flag}, NOT {flag}, or {flag} = true"
-    elif Kind.TEXT in kinds and isinstance(right, Literal):
+    elif kinds[0] is Kind.TEXT and isinstance(right, Literal) and op in _EQUALITY:
         help = f"write '{names[1]}' in quotes, or {names[0]}::{right.type}"
-    elif conversion(left.type, plain(right.type)) is not None:
+    elif kinds[1] is not Kind.TEXT and conversion(left.type, plain(right.type)) is not None:
         help = f"write {names[0]}::{plain(right.type)}"
     elif conversion(right.type, plain(left.type)) is not None:
         help = f"write {names[1]}::{plain(left.type)}"

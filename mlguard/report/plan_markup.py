@@ -78,5 +78,5 @@ def _markdown_table(table: TablePlan, plan: Plan) -> list[str]:
         blocks.append("\n".join(lines))
     readers = plan.bypass.get(table.table, ())
     if readers:
-        blocks.append(f"Can read round the gate: {cell(', '.join(readers))}")
+        blocks.append(f"Can read round the gate: {cell('; '.join(readers))}")
     return blocks

@@ -67,7 +67,7 @@ def _table(table: TablePlan, plan: Plan, paint: Paint, statements: bool) -> list
     readers = plan.bypass.get(table.table, ())
     if readers:
         lines.append(
-            f"  can read round the gate: {one_line(', '.join(readers))}; `revoke:` in the SLO file shuts them out"
+            f"  can read round the gate: {one_line('; '.join(readers))} (`revoke:` in the SLO file shuts them out)"
         )
     return lines
 

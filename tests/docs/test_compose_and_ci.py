@@ -134,8 +134,8 @@ def test_mounted_files_exist_and_named_volumes_are_declared() -> None:
 def test_the_example_folder_that_is_applied_is_mounted_where_the_command_looks() -> None:
     apply = services()["apply"]
     assert apply["command"] == ["--slos", "examples", "apply", "--yes"]
-    assert "./examples:/work/examples:ro" in apply["volumes"]
-    assert "WORKDIR /work\n" in (ROOT / "docker/Dockerfile").read_text()
+    assert "./examples:/project/examples:ro" in apply["volumes"]
+    assert "WORKDIR /project\n" in (ROOT / "docker/Dockerfile").read_text()
     for example in (ROOT / "examples").glob("*/slos"):
         mounted = [volume.split(":")[0] for volume in services()["postgres"]["volumes"]]
         assert f"./examples/{example.parent.name}/schema.sql" in mounted

@@ -27,7 +27,10 @@ REFRESH = "if the change is meant: python -m tests.golden.dump, and read the dif
 def dump(dsn: str, *options: str) -> str:
     """Return the normalised schema of a database."""
     done = subprocess.run(
-        [wheel_binaries(VERSION) / "pg_dump", "--schema-only", *options, dsn], capture_output=True, text=True, check=True
+        [wheel_binaries(VERSION) / "pg_dump", "--schema-only", *options, dsn],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     kept = [line for line in done.stdout.splitlines() if not NOISE.match(line) and line.strip() not in ("", "--")]
     return "\n".join(line for line in kept if not line.startswith("-- Name: ")) + "\n"

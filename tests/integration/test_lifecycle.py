@@ -373,3 +373,17 @@ class TestBadInput:
             connection.execute("insert into features.customer (customer_id, plan) values (1, %s)", (evil,))
             connection.execute("insert into features.customer (customer_id, email) values (2, %s)", (evil,))
         assert query(pg18, "select count(*) from features.customer") == [(1,)]
+
+
+def test_functions_with_arguments_are_known_again(pg: str, tmp_path: Path) -> None:
+    prepare(pg, "create schema features; create table features.n (a numeric(10,2), b varchar(20), c timestamp(3), d int[])")
+    text = (
+        "mlguard: 1\ntable: features.n\nreads: none\nslos:\n  - {name: ratio, check: 1 / a < 5 AND length(b) < 9}\n"
+        "  - {name: cast, check: \"b::integer > 0 AND c > '2020-01-01' AND cardinality(d) < 9\"}\n"
+    )
+    loaded = project(tmp_path, text)
+    api.apply(loaded, pg)
+    made = api.plan(loaded, pg)
+    assert made.empty, [(step.verb, step.what, step.why) for table in made.tables for step in table.steps]
+    with pytest.raises(psycopg.errors.CheckViolation):
+        prepare(pg, "insert into features.n values (0, '1')")

@@ -40,6 +40,7 @@ def guard(dsn: str, tmp_path: Path, text: str) -> None:
 def refused(dsn: str, sql: str) -> psycopg.errors.Diagnostic:
     with pytest.raises(psycopg.errors.CheckViolation) as caught, psycopg.connect(dsn) as connection:
         connection.execute(sql.encode())
+        connection.commit()  # a COMMIT that fails in __exit__ would leave the connection open
     return caught.value.diag
 
 

@@ -17,7 +17,6 @@ HINT = (
 )
 
 
-
 def refused(connection: psycopg.Connection[Any], query: LiteralString) -> psycopg.Error:
     with pytest.raises(psycopg.Error) as caught, connection.transaction():
         connection.execute(query)
@@ -139,7 +138,7 @@ def test_prepared_statements_are_judged_at_each_execution(customer_db: str) -> N
         for _ in range(8):
             connection.execute("select age from features.customer_guarded where customer_id = %s", [1], prepare=True)
         connection.execute("insert into mlguard._hold (tbl, slo) values (%s, 'features.customer/x')", [TABLE])
-        with pytest.raises(psycopg.Error, match="is held since .*held by hand"):
+        with pytest.raises(psycopg.Error, match=r"is held since .*held by hand"):
             connection.execute("select age from features.customer_guarded where customer_id = %s", [1], prepare=True)
 
 

@@ -57,7 +57,10 @@ def test_a_row_is_kept_whole_with_every_rule_it_broke(customer_db: str) -> None:
         )
         assert kept == (
             TABLE, {"customer_id": 1}, "-4",
-            [{"slo": AGE, "observed": {"age": -4}, "version": 1}, {"slo": PLAN, "observed": {"plan": "gold"}, "version": 1}],
+            [
+                {"slo": AGE, "observed": {"age": -4}, "version": 1},
+                {"slo": PLAN, "observed": {"plan": "gold"}, "version": 1},
+            ],
             [AGE, PLAN], True, "INSERT", False, "waiting", "postgres", None,
         )  # fmt: skip
         assert '{""k"": 1, ""k"": 2}' in value(connection, "select row_text from mlguard._quarantine")
@@ -108,7 +111,8 @@ def test_copy_and_upsert(customer_db: str) -> None:
         with connection.cursor().copy("copy features.customer (customer_id, age, plan) from stdin") as copy:
             copy.write("11\t5\tpro\n12\t500\tpro\n")
         connection.execute(
-            "insert into features.customer (customer_id, age, plan) values (1, 200, 'pro'), (2, 50, 'pro'), (3, 5, 'pro')"
+            "insert into features.customer (customer_id, age, plan)"
+            " values (1, 200, 'pro'), (2, 50, 'pro'), (3, 5, 'pro')"
             " on conflict (customer_id) do update set age = excluded.age"
         )
         told = [warning.message.split(" kept")[0] for warning in seen]
@@ -125,8 +129,8 @@ def test_one_statement_that_writes_two_tables(customer_db: str) -> None:
             """
             create table features.plan (name text);
             create function features.keep() returns trigger language plpgsql as $$ begin
-              perform mlguard.withhold_v1('features.plan', '[{"slo": "features.plan/x"}]', to_jsonb(new), new::text, null,
-                                          tg_op, false);
+              perform mlguard.withhold_v1('features.plan', '[{"slo": "features.plan/x"}]', to_jsonb(new),
+                                          new::text, null, tg_op, false);
               return null; end $$;
             create function features.tell() returns trigger language plpgsql as $$ begin
               perform mlguard.kept_out_warning_v1('features.plan');
@@ -179,7 +183,8 @@ def test_the_cap_is_not_counted_at_every_row(guarded_db: str) -> None:
         )
         connection.execute("set statement_timeout = '60s'")
         keep = (
-            "select count(mlguard.withhold_v1('a.b', '[{\"slo\": \"a.b/c\"}]', '{}', null, null, 'INSERT', false)::text)"
+            "select count("
+            "mlguard.withhold_v1('a.b', '[{\"slo\": \"a.b/c\"}]', '{}', null, null, 'INSERT', false)::text)"
             " from generate_series(1, 20000)"
         )
         connection.execute(keep.encode())

@@ -82,9 +82,7 @@ def test_words_of_values(customer_db: str, observed: str, key: str, words: str) 
 
 def test_long_values_are_cut(customer_db: str) -> None:
     with session(customer_db) as connection, pytest.raises(psycopg.errors.CheckViolation) as caught:
-        connection.execute(
-            "select mlguard.refuse_v1(%s, jsonb_build_object('tenure', repeat('é', 100)), null)", [SLO]
-        )
+        connection.execute("select mlguard.refuse_v1(%s, jsonb_build_object('tenure', repeat('é', 100)), null)", [SLO])
     assert f"tenure is {'é' * 80}…, allowed" in str(caught.value.diag.message_primary)
 
 
@@ -104,7 +102,9 @@ def test_writer_needs_no_right_on_the_schema(customer_db: str) -> None:
         connection.execute("set role pg_read_all_stats")
         with pytest.raises(psycopg.errors.CheckViolation, match="tenure is -1"):
             connection.execute("insert into features.customer (customer_id, tenure) values (1, -1)")
-        connection.execute("insert into features.customer (customer_id, age, plan) values (1, -1, 'pro'), (2, 1, 'pro')")
+        connection.execute(
+            "insert into features.customer (customer_id, age, plan) values (1, -1, 'pro'), (2, 1, 'pro')"
+        )
 
 
 def test_counters_go_when_forgotten(customer_db: str) -> None:

@@ -30,7 +30,7 @@ def loosen(connection: psycopg.Connection[Any]) -> None:
         "select pg_get_functiondef('mlguard.\"before row features.customer\"'::regproc)",
         "select pg_get_triggerdef(oid) from pg_trigger where tgname = 'zz_mlguard_before_row'",
     ):
-        changed = value(connection, statement).replace("0 and 130", "-10 and 130").replace(">= 0", ">= '-10'::integer")  # type: ignore[arg-type]
+        changed = value(connection, statement).replace("0 and 130", "-10 and 130").replace(">= 0", ">= '-10'::integer")
         connection.execute(changed.replace("CREATE TRIGGER", "create or replace trigger").encode())
 
 
@@ -83,7 +83,9 @@ def test_release_with_corrections(customer_db: str) -> None:
     with session(customer_db) as connection:
         number = keep(connection, 1, plan="gold")
         assert release(connection, number, '{"age": 4}') == ("still broken", "plan.in: plan is gold")
-        assert rows(connection, "select slos from mlguard.quarantine") == [([AGE, PLAN],)], "the stored row is as it was"
+        assert rows(connection, "select slos from mlguard.quarantine") == [([AGE, PLAN],)], (
+            "the stored row is as it was"
+        )
         assert release(connection, number, '{"agee": 4}') == ("failed", '"agee" is no column of features.customer')
         assert release(connection, number, '{"double_age": 4}') == (
             "failed",
@@ -171,12 +173,13 @@ def test_release_overrides_identity_and_keeps_exotic_values(customer_db: str) ->
         connection.execute(
             """
             create table features.odd (
-              id bigint generated always as identity primary key, "Weird ""name" integer[], n numeric, f float8, b bytea,
-              t timestamptz, "row" text, good boolean default false);
-            insert into mlguard._table (tbl, schema_name, table_name, key) values ('features.odd', 'features', 'odd', '{id}');
+              id bigint generated always as identity primary key, "Weird ""name" integer[], n numeric, f float8,
+              b bytea, t timestamptz, "row" text, good boolean default false);
+            insert into mlguard._table (tbl, schema_name, table_name, key)
+            values ('features.odd', 'features', 'odd', '{id}');
             create function features.keep() returns trigger language plpgsql as $$ begin
-              perform mlguard.withhold_v1('features.odd', '[{"slo": "features.odd/x", "observed": {"n": 1}}]', to_jsonb(new),
-                                          new::text, jsonb_build_object('id', new.id), tg_op, false);
+              perform mlguard.withhold_v1('features.odd', '[{"slo": "features.odd/x", "observed": {"n": 1}}]',
+                                          to_jsonb(new), new::text, jsonb_build_object('id', new.id), tg_op, false);
               return null; end $$;
             create trigger keep before insert on features.odd for each row when (not new.good)
               execute function features.keep();
@@ -184,7 +187,8 @@ def test_release_overrides_identity_and_keeps_exotic_values(customer_db: str) ->
         )
         connection.execute("set timezone = 'Asia/Kolkata'")
         connection.execute(
-            "insert into features.odd values (default, '[3:4]={1,2}', 'NaN', '-Infinity', '\\x00ff', '2026-01-01 00:00+00',"
+            "insert into features.odd values"
+            " (default, '[3:4]={1,2}', 'NaN', '-Infinity', '\\x00ff', '2026-01-01 00:00+00',"
             " E'a\"b\\\\c,(\\n)')"
         )
         number = value(connection, "select max(id) from mlguard._quarantine")
@@ -193,7 +197,8 @@ def test_release_overrides_identity_and_keeps_exotic_values(customer_db: str) ->
         assert release(connection, number, '{"good": true}') == ("released", None)
         [landed] = rows(
             connection,
-            """select id, "Weird ""name"::text, n::text, f::text, b, t = '2026-01-01 00:00+00', "row" from features.odd""",
+            """select id, "Weird ""name"::text, n::text, f::text, b, t = '2026-01-01 00:00+00', "row"
+               from features.odd""",
         )
         assert landed == (1, "[3:4]={1,2}", "NaN", "-Infinity", b"\x00\xff", True, 'a"b\\c,(\n)')
 
@@ -237,7 +242,7 @@ def test_triggers_of_the_table_see_the_usual_names(customer_db: str) -> None:
 
 
 def test_two_releases_of_one_row(customer_db: str) -> None:
-    """The second waits for the first and finds the row released; if the first rolls back, it releases the row itself."""
+    """The second waits for the first and finds the row released, or releases it where the first rolled back."""
     for commit, expected in ((True, "already released"), (False, "released")):
         with session(customer_db) as setup:
             setup.execute("delete from features.customer")

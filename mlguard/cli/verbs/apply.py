@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mlguard.cli.echo import out
+from mlguard.cli.options import lock_timeout
 from mlguard.cli.state import DATABASE, FILES, State, shared
 from mlguard.errors import Exit
 
@@ -18,14 +19,7 @@ if TYPE_CHECKING:
 @shared(*DATABASE, *FILES)
 @click.option("--yes", is_flag=True, help="Do it without asking.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
-@click.option(
-    "--lock-timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=3.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long a statement may wait for a lock before the table's transaction is given up and tried again.",
-)
+@lock_timeout
 @click.option("--prune", is_flag=True, help="Also take out guarded tables that are in no SLO file.")
 @click.pass_obj
 def command(state: State, yes: bool, dry_run: bool, lock_timeout: float, prune: bool) -> Exit:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from mlguard.cli.echo import out
+from mlguard.cli.echo import out, say
+from mlguard.cli.options import lock_timeout
 from mlguard.cli.state import DATABASE, State, shared
 from mlguard.errors import Exit
 
@@ -19,6 +20,7 @@ from mlguard.errors import Exit
 @click.option("--runtime", "runtime_too", is_flag=True, help="With --all: also drop schema mlguard and its audit.")
 @click.option("--yes", is_flag=True, help="Do it without asking.")
 @click.option("--dry-run", is_flag=True, help="Show what would go and stop.")
+@lock_timeout
 @click.pass_obj
 def command(
     state: State,
@@ -28,6 +30,7 @@ def command(
     runtime_too: bool,
     yes: bool,
     dry_run: bool,
+    lock_timeout: float,
 ) -> Exit:
     """Take every object of a table out again.
 
@@ -35,6 +38,7 @@ def command(
     schema mlguard recorded. Refuses while rows wait in quarantine.
     """
     from mlguard import api
+    from mlguard.apply import Options
     from mlguard.cli.planning import agreed, must_ask, removal, tell
     from mlguard.cli.progress import progress
 
@@ -45,11 +49,13 @@ def command(
     must_ask("remove", yes=yes, dry_run=dry_run)
     with state.database() as connection, progress() as report:
         plan = removal(connection, None if everything else tables)
+        if plan.empty:
+            out("no table is guarded here")
         if plan.empty and not runtime_too:
-            out("nothing to do: no table is guarded here")
             return Exit.HOLDS
-        question = "Drop schema mlguard and everything in it?" if runtime_too else "Take these objects out?"
-        if not agreed(plan, question, yes=yes, dry_run=dry_run, statements=state.verbose):
+        if runtime_too:
+            say("schema mlguard goes with all it recorded: violations, events, what was kept out")
+        if not agreed(plan, "Take this out?", yes=yes, dry_run=dry_run, statements=state.verbose):
             return Exit.HOLDS if dry_run else Exit.USAGE
         state.so = "tables that were done stay done, the one at work is as it was; run the same again to go on"
         applied = api.remove(
@@ -57,6 +63,7 @@ def command(
             connection,
             discard=discard_quarantine,
             runtime_too=runtime_too,
+            options=Options(lock_timeout=lock_timeout),
             progress=report,
         )
     tell(applied, "removed")
