@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         RuntimeVersionError,
         SpecError,
     )
+    from mlguard.frames import LoadResult, read
     from mlguard.report.verdict import Outcome, Report, Verdict
     from mlguard.violation import (
         ModelNotApproved,
@@ -46,6 +47,7 @@ _HOMES = {
         "RuntimeVersionError",
         "SpecError",
     ),
+    "mlguard.frames": ("LoadResult", "read"),
     "mlguard.report.verdict": ("Outcome", "Report", "Verdict"),
     "mlguard.violation": (
         "ModelNotApproved",
@@ -64,6 +66,7 @@ __all__ = [
     "CompileError",
     "EngineError",
     "EvaluationError",
+    "LoadResult",
     "MlguardError",
     "ModelNotApproved",
     "Outcome",
@@ -82,6 +85,7 @@ __all__ = [
     "compile_sql",
     "load",
     "plan",
+    "read",
     "remove",
     "violations",
 ]

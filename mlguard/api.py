@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from mlguard import catalog, evaluate, runtime
 from mlguard.apply import Applied, Options, Progress, refuse_breaking, run
@@ -36,24 +36,44 @@ from mlguard.report.verdict import Report
 from mlguard.spec import Project, load_project
 
 if TYPE_CHECKING:
+    import pandas as pd
     import psycopg
 
     from mlguard.connect import Target
+    from mlguard.frames import LoadResult
 
 __all__ = ["Applied", "apply", "check", "compile_sql", "load", "plan", "program", "remove"]
 
 
-def load(path: str | Path | None = None, *, select: Sequence[str] = ()) -> Project:
-    """Load SLO files.
+@overload
+def load(path: str | Path | None = None, *, select: Sequence[str] = ()) -> Project: ...
+@overload
+def load(path: pd.DataFrame, table: str, target: Target = None) -> LoadResult: ...
+def load(
+    path: str | Path | pd.DataFrame | None = None,
+    table: str | None = None,
+    target: Target = None,
+    *,
+    select: Sequence[str] = (),
+) -> Project | LoadResult:
+    """Load SLO files; or, given a DataFrame and a table, load its rows as one batch (see `mlguard.frames.load_frame`).
 
     Args:
         path: a folder of `*.slo.yaml` files or one file; None is `slos/`.
+        table: with a frame, the table its rows go into.
+        target: with a frame, the database.
         select: `table:x`, `tag:y`, `slo:z`; several are alternatives.
 
     Raises:
         SpecError: every fault of every file at once.
     """
-    return load_project(Path(path) if path is not None else None, select=select)
+    if path is None or isinstance(path, str | Path):
+        return load_project(Path(path) if path is not None else None, select=select)
+    from mlguard.frames import load_frame
+
+    if table is None:
+        raise PlanError("a frame goes into a table", help="mlguard.load(frame, 'features.customer', dsn)")
+    return load_frame(path, table, target)
 
 
 def compile_sql(project: Project) -> dict[TableName, tuple[DbObject, ...]]:
@@ -285,6 +305,17 @@ def remove(
         return applied
 
 
+def _selected(report: Report, project: Project, compiled: Program) -> Report:
+    """Keep the verdicts that --select asks for; whole tables are judged, since one scan judges all of one."""
+    chosen = {
+        rule.id
+        for table in compiled.tables.values()
+        for rule in table.rules
+        if project.selection.covers(str(table.table), rule.name, rule.tags)
+    }
+    return Report(tuple(verdict for verdict in report.verdicts if verdict.slo in chosen), report.engine)
+
+
 def check(project: Project, target: Target = None) -> Report:
     """Judge every SLO on the rows stored now.
 
@@ -305,4 +336,5 @@ def check(project: Project, target: Target = None) -> Report:
                 ).fetchall()
             )
             judges = frozenset(name for (name,) in connection.execute("select tbl from mlguard._table").fetchall())
-        return evaluate.check(connection, tuple(compiled.tables.values()), waived=waived, judges=judges)
+        report = evaluate.check(connection, tuple(compiled.tables.values()), waived=waived, judges=judges)
+    return _selected(report, project, compiled)

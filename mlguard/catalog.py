@@ -62,7 +62,7 @@ select p.partrelid::bigint,
              from pg_catalog.pg_partition_tree(p.partrelid) as t
              join pg_catalog.pg_class as c on c.oid = t.relid
              join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-             where t.isleaf and c.relkind = 'r' order by 1)
+             where t.parentrelid is not null and c.relkind in ('r', 'p') order by 1)
 from pg_catalog.pg_partitioned_table as p
 where p.partrelid = any(%(oids)s::oid[])
 """
@@ -135,7 +135,7 @@ def shapes(connection: psycopg.Connection[Any], tables: Iterable[TableName]) -> 
             relkind=relkind,
             persistence=persistence,
             partition_columns=partitions.get(oid, ((), ()))[0],
-            leaves=partitions.get(oid, ((), ()))[1],
+            partitions=partitions.get(oid, ((), ()))[1],
             unique=tuple(sorted(unique[oid])),
             cascades_out=tuple(outgoing[oid]),
             row_security=security,

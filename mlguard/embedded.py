@@ -30,6 +30,14 @@ MAX_SOCKET_PATH = 103  # sockaddr_un.sun_path: 104 bytes on macOS, 108 on Linux,
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 
+# Waits for the end of its input, which is the end of the process that started the server, however that came about.
+WATCH = """
+cat > /dev/null
+kill -INT "$1"
+for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 "$1" && sleep 0.3; done
+rm -rf "$2"
+"""
+
 # Nothing here outlives the process, so nothing waits for a disk.
 THROW_AWAY = {
     "fsync": "off",
@@ -82,6 +90,7 @@ class EmbeddedServer:
         self._binaries = binaries
         self._settings = {**THROW_AWAY, **(settings or {})}
         self._process: subprocess.Popen[bytes] | None = None
+        self._watch: subprocess.Popen[bytes] | None = None
         self._owner = _server_user() if os.name == "posix" and os.geteuid() == 0 else None
 
     @property
@@ -138,6 +147,13 @@ class EmbeddedServer:
                     user=self._owner,
                     extra_groups=self._groups,
                 )
+            self._watch = subprocess.Popen(
+                ["/bin/sh", "-c", WATCH, "mlguard", str(self.pid), str(self.folder)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
             self._wait_until_ready(data)
         except BaseException:
             self.stop()
@@ -147,6 +163,7 @@ class EmbeddedServer:
     def stop(self) -> None:
         """Stop the server by its process id and remove its folder; doing it again does nothing."""
         atexit.unregister(self.stop)
+        self._end_watch()
         if self._process is not None:
             for how in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):  # fast, immediate, by force
                 with contextlib.suppress(ProcessLookupError):
@@ -162,6 +179,7 @@ class EmbeddedServer:
     def keep(self) -> str:
         """Let the server outlive this process; return the command that stops it."""
         atexit.unregister(self.stop)
+        self._end_watch()
         command = self.stop_command
         assert self._process is not None
         self._process.returncode = 0  # no ResourceWarning for a child that is meant to go on
@@ -175,6 +193,12 @@ class EmbeddedServer:
     ) -> None:
         if self._process is not None and self._process.returncode is None:
             self.stop()
+
+    def _end_watch(self) -> None:
+        if self._watch is not None:
+            self._watch.kill()
+            self._watch.communicate()
+            self._watch = None
 
     @property
     def _groups(self) -> list[str] | None:

@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-
 QUOTED = 160  # characters of a source line that a fault quotes
 
 

@@ -93,7 +93,7 @@ class TableShape:
     partition_columns: tuple[str, ...] = ()
     unique: tuple[tuple[str, ...], ...] = ()  # column sets held unique by a constraint or plain index
     cascades_out: tuple[str, ...] = ()  # foreign keys of other tables that would follow a DELETE here
-    leaves: tuple[TableName, ...] = ()  # partitions at any depth
+    partitions: tuple[TableName, ...] = ()  # partitions at any depth
     row_security: bool = False
     forced_row_security: bool = False
     owner: str = ""

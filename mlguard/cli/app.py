@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
+INSUFFICIENT_PRIVILEGE = "42501"  # SQLSTATE
+NO_RIGHTS = "connect as a member of mlguard_platform, or as the role that installed mlguard and owns the table"
 BROKEN_PIPE = 141  # 128 + SIGPIPE
 
 VERBS = {
@@ -95,8 +97,9 @@ def _unexpected(error: Exception, state: State) -> Exit:
     if psycopg is not None and isinstance(error, psycopg.Error):
         said = (error.diag.message_primary or str(error) or type(error).__name__).strip()
         say(f"mlguard: PostgreSQL answered: {said}")
-        if error.diag.message_hint:
-            say(f"   help: {error.diag.message_hint}")
+        help_ = error.diag.message_hint or (NO_RIGHTS if error.sqlstate == INSUFFICIENT_PRIVILEGE else "")
+        if help_:
+            say(f"   help: {help_}")
     else:
         said = " ".join(str(error).split())
         say(f"mlguard: {type(error).__name__}{': ' if said else ''}{said}")

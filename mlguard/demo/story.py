@@ -221,7 +221,7 @@ def _aftermath(connection: psycopg.Connection[Any], screen: Screen) -> None:
     )
     screen.say("What is on record:")
     screen.run(connection, "select status, count(*) from mlguard.quarantine group by 1")
-    screen.run(connection, "select act, count(*), min(who) as who, max(at)::timestamp(0) as last from mlguard.event group by 1")
+    screen.run(connection, "select act, count(*), min(who) as who from mlguard.event group by 1")
 
 
 def folder_of_flights() -> Path:

@@ -196,7 +196,9 @@ from unnest(%(tables)s::text[], %(oids)s::oid[]) as t (tbl, oid)
 join pg_catalog.pg_locks as l
   on l.locktype = 'relation' and l.relation = t.oid and l.pid is null
   and l.database = (select d.oid from pg_catalog.pg_database as d where d.datname = current_database())
-join pg_catalog.pg_prepared_xacts as x on l.virtualtransaction = '-1/' || x.transaction::text
+join pg_catalog.pg_locks as own  -- every transaction holds the lock on its own id
+  on own.virtualtransaction = l.virtualtransaction and own.locktype = 'transactionid' and own.granted
+join pg_catalog.pg_prepared_xacts as x on x.transaction = own.transactionid
 order by 1
 """,
         tables=[table.tbl for table in tables],

@@ -212,7 +212,7 @@ def _pair(
             replaces_in_place=True,
         )
     ]
-    for relation in (program.table, *program.shape.leaves):
+    for relation in (program.table, *program.shape.partitions):
         found += [_trigger(program, relation, f"zz_mlguard_{label}", event, name, ids) for event in events]
     return found
 

@@ -1,8 +1,8 @@
 """The BEFORE ROW trigger of a table: repairs, quarantine and, on tables written row by row, rejects. Pure.
 
-Order, as the docs state it: rejects are judged on the row as it arrived only where the table is `writes: rows`
-(elsewhere they are CHECKs, judged on the row as it lands); repairs run in file order; then every quarantine rule,
-and every repair rule once more, is judged on the mended row. What is kept is the row as it arrived.
+Order, as the docs state it: repairs run in file order; then every quarantine rule, and every repair rule once more, is
+judged on the mended row, and what is kept out is the row as it arrived; rejects come last, on the row that would land,
+which is where CHECKs judge it too.
 """
 
 from __future__ import annotations
@@ -50,23 +50,21 @@ def _function(program: TableProgram, rules: tuple[Rule, ...]) -> DbObject:
     declare: list[str] = []
     body: list[str] = []
     if _unconditional(program, rules):
-        test = "\n  and ".join(f"({broken(rule, program, 'NEW')}) is not true" for rule in rules)
-        body.append(f"if {test}\nthen\n  return NEW;\nend if;")
-    body += [_reject(rule, program) for rule in rejects]
+        conditions = "\n  or ".join(broken(rule, program, "NEW") for rule in rules)
+        body.append(f"if (\n  {conditions}\n) is not true then\n  return NEW;\nend if;")
     if diverting:
-        declare.append("_broken jsonb := '[]'")
-        declare.append("_arrived record")
+        declare += ["_broken jsonb := '[]'", "_arrived record"]
         body.append("_arrived := NEW;")
     if repairs:
         declare.append("_mended jsonb := '[]'")
         body += [_repair(rule, program) for rule in repairs]
     body += [_quarantine(rule, program) for rule in diverting]
     if diverting:
-        body.append(_pass(program, repairs=bool(repairs)))
         body.append(_divert(program))
-        body.append("return null;")
-    else:
-        body.append("return NEW;")
+    body += [_reject(rule, program) for rule in rejects]
+    if repairs:
+        body.append(_log_repairs(program))
+    body.append("return NEW;")
     name = _function_name(program)
     summary = "\n".join(f"  {rule.action.value} {one_line(rule.name)}: {one_line(rule.text)}" for rule in rules)
     called = "every row" if _unconditional(program, rules) else "the rows that break one of its rules"
@@ -131,21 +129,12 @@ def _quarantine(rule: Rule, program: TableProgram) -> str:
     )
 
 
-def _pass(program: TableProgram, *, repairs: bool) -> str:
-    """Let the row land where nothing is broken, or only what is waived, which is noted."""
-    landing = "return NEW;"
-    if repairs:
-        log = (
-            f"perform mlguard.repaired_v1({literal(str(program.table))},\n"
-            f"  {key(program, 'NEW', whole=True)},\n  {row_hash(program, 'NEW')},\n"
-            "  line ->> 'column', line -> 'old', line -> 'new', line ->> 'rule')\n"
-            "from jsonb_array_elements(_mended) as line;"
-        )
-        landing = f"{log}\nreturn NEW;"
+def _log_repairs(program: TableProgram) -> str:
     return (
-        "if _broken <> '[]' then\n"
-        f"  _broken := mlguard.not_waived_v1(_broken, {key(program, 'NEW')});\nend if;\n"
-        f"if _broken = '[]' then\n{indent(landing)}\nend if;"
+        f"perform mlguard.repaired_v1({literal(str(program.table))},\n"
+        f"  {key(program, 'NEW', whole=True)},\n  {row_hash(program, 'NEW')},\n"
+        "  line ->> 'column', line -> 'old', line -> 'new', line ->> 'rule')\n"
+        "from jsonb_array_elements(_mended) as line;"
     )
 
 
@@ -157,25 +146,29 @@ def row_hash(program: TableProgram, row: str) -> str:
 
 
 def _divert(program: TableProgram) -> str:
-    """Say what happens to a row that broke a quarantine rule: refused, kept out, or kept out and removed."""
+    """Say what happens to a row that broke a quarantine rule: refused, kept out, or kept out and removed.
+
+    Waived rules do not divert; they are noted.
+    """
     table = literal(str(program.table))
-    refuse = (
-        "perform mlguard.refuse_v1(_broken -> 0 ->> 'slo', _broken -> 0 -> 'observed', " + key(program, "NEW") + ");"
-    )
+    refuse = f"perform mlguard.refuse_v1(_broken -> 0 ->> 'slo', _broken -> 0 -> 'observed', {key(program, 'NEW')});"
     stored, remove = "false", ""
     if program.key and any(set(found) <= set(program.key) for found in program.shape.unique):
         match = " and ".join(f"stored.{quote_ident(c)} = NEW.{quote_ident(c)}" for c in program.key)
         stored = f"exists (select from {program.table.sql} as stored where {match})"
         remove = f"delete from {program.table.sql} as stored where {match};\n"
-    keep = (
+    act = (
         f"perform mlguard.withhold_v1({table}, _broken, to_jsonb(_arrived), _arrived::text,\n"
         f"  {key(program, '_arrived', whole=True)}, TG_OP,\n  {stored});"
     )
     if program.on_update is OnUpdate.REJECT:
-        return f"if TG_OP = 'UPDATE' then\n{indent(refuse)}\nend if;\n{keep}"
-    if program.on_update is OnUpdate.REMOVE:
-        return keep + "\n" + remove.rstrip()
-    return keep
+        act = f"if TG_OP = 'UPDATE' then\n{indent(refuse)}\nend if;\n{act}"
+    elif program.on_update is OnUpdate.REMOVE:
+        act = f"{act}\n{remove}".rstrip()
+    return (
+        f"if _broken <> '[]' then\n  _broken := mlguard.not_waived_v1(_broken, {key(program, 'NEW')});\n"
+        f"  if _broken <> '[]' then\n{indent(act, 4)}\n    return null;\n  end if;\nend if;"
+    )
 
 
 def _unconditional(program: TableProgram, rules: tuple[Rule, ...]) -> bool:
@@ -220,7 +213,7 @@ def _warning(program: TableProgram, rules: tuple[Rule, ...]) -> list[DbObject]:
     ids = _ids(rules)
     before = f"mlguard.{quote_ident(fit(f'count before {program.table}'))}"
     after = f"mlguard.{quote_ident(fit(f'kept out {program.table}'))}"
-    relations = program.shape.leaves or (program.table,)
+    relations = program.shape.partitions or (program.table,)
     landed = "\n    + ".join(
         f"pg_stat_get_xact_tuples_{event}({literal(relation.sql)}::regclass)"
         for relation in relations
@@ -250,7 +243,7 @@ def _warning(program: TableProgram, rules: tuple[Rule, ...]) -> list[DbObject]:
     )
     made = [_helper(program, name, sql, ids) for name, sql in ((before, counting), (after, telling))]
     told = f"strpos(current_setting('mlguard.kept_out', true), {literal(f'|{program.table}|')}) > 0"
-    for relation in (program.table, *program.shape.leaves):
+    for relation in (program.table, *program.shape.partitions):
         made.append(
             _statement_trigger(
                 program,

@@ -119,6 +119,7 @@ def unique(rule: Rule, program: TableProgram) -> DbObject:
     columns = ", ".join(quote_ident(column) for column in rule.unique)
     if frozenset(rule.unique) in {frozenset(found) for found in program.shape.unique}:
         return DbObject(rule.table, Kind.UNIQUE, name, (rule.id,), (), (), why="the columns are unique already")
+    add: tuple[Statement, ...]
     if program.shape.relkind == "p":
         add = (Statement(f"alter table {table} add constraint {quote_ident(name)} unique ({columns})", LOCK_CATALOGUE),)
     else:

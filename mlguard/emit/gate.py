@@ -79,12 +79,9 @@ def _view(program: TableProgram) -> DbObject:
 def grant_if_role(view: TableName, role: str) -> str:
     """Return a grant that a server without the role (it could not be created) passes over."""
     grant = f"grant select on {view.sql} to {quote_ident(role)}"
-    return (
-        "do "
-        + dollar_quote(
-            f"begin\n  if exists (select from pg_catalog.pg_roles where rolname = {literal(role)}) then\n"
-            f"    {grant};\n  end if;\nend"
-        )
+    return "do " + dollar_quote(
+        f"begin\n  if exists (select from pg_catalog.pg_roles where rolname = {literal(role)}) then\n"
+        f"    {grant};\n  end if;\nend"
     )
 
 

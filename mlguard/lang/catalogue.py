@@ -49,6 +49,7 @@ class Function:
     danger: Danger = Danger.NONE
     immutable: bool = True
     postgresql: str | None = "{name}({*})"
+    usage: str = ""  # how it is written, where that is not name(x)
 
 
 @dataclass(frozen=True)
@@ -84,26 +85,46 @@ FUNCTIONS: dict[str, Function] = {
             "the first argument that is not NULL, else NULL; NaN and '' are values; later arguments are not evaluated",
             typing=Typing.COMMON,
             most=_ALL,
+            usage="coalesce(a, b, …)",
         ),
         Function(
-            "nullif", "NULL where both are equal, else the first; NaN equals NaN", typing=Typing.NULLIF, least=2, most=2
+            "nullif",
+            "NULL where both are equal, else the first; NaN equals NaN",
+            typing=Typing.NULLIF,
+            least=2,
+            most=2,
+            usage="nullif(a, b)",
         ),
         Function(
             "greatest",
             "NULL arguments are left out; NULL only when all are; NaN is the greatest; text by bytes",
             typing=Typing.COMMON,
             most=_ALL,
+            usage="greatest(a, b, …)",
         ),
         Function(
             "least",
             "NULL arguments are left out; NULL only when all are; NaN is the greatest; text by bytes",
             typing=Typing.COMMON,
             most=_ALL,
+            usage="least(a, b, …)",
         ),
         Function(
-            "num_nulls", "how many arguments are NULL; NaN and '' are not", typing=Typing.ANY, most=_ALL, result=INT4
+            "num_nulls",
+            "how many arguments are NULL; NaN and '' are not",
+            typing=Typing.ANY,
+            most=_ALL,
+            result=INT4,
+            usage="num_nulls(a, b, …)",
         ),
-        Function("num_nonnulls", "how many arguments are not NULL", typing=Typing.ANY, most=_ALL, result=INT4),
+        Function(
+            "num_nonnulls",
+            "how many arguments are not NULL",
+            typing=Typing.ANY,
+            most=_ALL,
+            result=INT4,
+            usage="num_nonnulls(a, b, …)",
+        ),
         Function(
             "is_finite",
             "false for NaN and ±Infinity; NULL for NULL",
@@ -124,6 +145,7 @@ FUNCTIONS: dict[str, Function] = {
             (*_ROUNDED, Signature((NUMERIC, INT4), NUMERIC)),
             most=2,
             danger=Danger.OVERFLOW,
+            usage="round(x[, digits])",
         ),
         Function("sign", "-1, 0 or 1; NaN for NaN", _ROUNDED),
         Function("sqrt", "a negative argument is an error; NaN for NaN", _ROUNDED, danger=Danger.DOMAIN),
@@ -141,6 +163,7 @@ FUNCTIONS: dict[str, Function] = {
             least=2,
             most=2,
             danger=Danger.DOMAIN_AND_OVERFLOW,
+            usage="power(base, exponent)",
         ),
         Function(
             "mod",
@@ -149,34 +172,39 @@ FUNCTIONS: dict[str, Function] = {
             least=2,
             most=2,
             danger=Danger.DOMAIN,
+            usage="mod(a, b)",
         ),
         Function(
             "length",
             "characters, not bytes; 0 for ''; trailing blanks of char(n) do not count",
             (Signature((TEXT,), INT4),),
+            usage="length(text)",
         ),
-        Function("lower", "by the collation of the database; '' for ''", _same(TEXT)),
-        Function("upper", "by the collation of the database; '' for ''", _same(TEXT)),
+        Function("lower", "by the collation of the database; '' for ''", _same(TEXT), usage="lower(text)"),
+        Function("upper", "by the collation of the database; '' for ''", _same(TEXT), usage="upper(text)"),
         Function(
             "trim",
             "takes blanks (or any of the given characters) off both ends; other white space stays",
             (Signature((TEXT,), TEXT), Signature((TEXT, TEXT), TEXT)),
             most=2,
             postgresql="btrim({*})",
+            usage="trim(text[, characters])",
         ),
         Function(
             "left",
-            "the first n characters; all but the last |n| where n is negative",
+            "the first n characters; where n is negative all but the last -n",
             (Signature((TEXT, INT4), TEXT),),
             least=2,
             most=2,
+            usage="left(text, n)",
         ),
         Function(
             "right",
-            "the last n characters; all but the first |n| where n is negative",
+            "the last n characters; where n is negative all but the first -n",
             (Signature((TEXT, INT4), TEXT),),
             least=2,
             most=2,
+            usage="right(text, n)",
         ),
         Function(
             "starts_with",
@@ -184,6 +212,7 @@ FUNCTIONS: dict[str, Function] = {
             (Signature((TEXT, TEXT), BOOL),),
             least=2,
             most=2,
+            usage="starts_with(text, prefix)",
         ),
         Function(
             "date_trunc",
@@ -193,6 +222,7 @@ FUNCTIONS: dict[str, Function] = {
             most=2,
             danger=Danger.OVERFLOW,
             postgresql=None,
+            usage="date_trunc('unit', x)",
         ),
         Function(
             "extract",
@@ -202,6 +232,7 @@ FUNCTIONS: dict[str, Function] = {
             most=2,
             danger=Danger.OVERFLOW,
             postgresql=None,
+            usage="extract(field from x)",
         ),
         Function(
             "array_length",
@@ -209,8 +240,14 @@ FUNCTIONS: dict[str, Function] = {
             (Signature((ARRAY, INT4), INT4),),
             least=2,
             most=2,
+            usage="array_length(array, dimension)",
         ),
-        Function("cardinality", "elements in all dimensions; 0 for an empty array", (Signature((ARRAY,), INT4),)),
+        Function(
+            "cardinality",
+            "elements in all dimensions; 0 for an empty array",
+            (Signature((ARRAY,), INT4),),
+            usage="cardinality(array)",
+        ),
     )
 }
 

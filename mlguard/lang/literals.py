@@ -201,6 +201,8 @@ def _timestamptz(text: str, type: SqlType) -> Value:
     if endless := _endless(spelled):
         return endless
     day, clock, offset = _moment(spelled, type)
+    if offset:
+        _offset(offset, datetime.min, "UTC")
     return f"{day} {clock or '00:00:00'}{offset or ''}"
 
 
@@ -358,5 +360,5 @@ def _offset(written: str | None, moment: datetime, zone: str) -> timedelta:
         return timedelta()
     hours, minutes = int(written[1:3]), int(written[3:].lstrip(":") or 0)
     if hours > 15 or minutes > 59:
-        raise ValueError(f"'{written}' is not an offset from UTC")
+        raise ValueError(f"has the offset {written}, which no time zone has")
     return timedelta(hours=hours, minutes=minutes) * (-1 if written[0] == "-" else 1)

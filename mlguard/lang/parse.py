@@ -19,7 +19,7 @@ from mlguard.lang.precedence import AND, AT, BINARY, CAST, COMPARE, IS, MATCH, O
 from mlguard.lang.tree import Expr
 from mlguard.lang.types import BOOL, UNKNOWN
 
-MAX_DEPTH = 200
+MAX_DEPTH = 100  # a level takes up to five Python frames here and in the emitters, of the thousand there are
 
 _NEGATABLE = ("in", "between", "like", "ilike", "similar")
 
@@ -218,11 +218,11 @@ class _Parser(Operands):
     def _at_time_zone(self, left: Expr, pos: int) -> Expr:
         self.expect("time", "after AT")
         self.expect("zone", "after AT TIME")
-        zone = self.token
-        if zone.kind is not TokenKind.STRING:
-            raise self.fault("the time zone must be a string", "write AT TIME ZONE 'UTC'")
-        self.advance()
-        return tree.AtTimeZone(UNKNOWN, left, zone.text, pos=pos)
+        begin = self.token
+        zone = self.expression(AT + 1)
+        if not isinstance(zone, tree.Literal) or not isinstance(zone.value, str):
+            raise self.fault("the time zone must be a string", "write AT TIME ZONE 'UTC'", begin)
+        return tree.AtTimeZone(UNKNOWN, left, zone.value, pos=pos)
 
 
 def _binary(op: str, left: Expr, right: Expr, pos: int) -> Expr:

@@ -89,7 +89,8 @@ def read_as(faults: Faults, expr: Expr, type: SqlType) -> Expr:
 def comparable(faults: Faults, left: Expr, right: Expr, node: Expr, op: str) -> tuple[Expr, Expr]:
     """Return both sides of a comparison in types PostgreSQL compares without looking at the session."""
     if op in _NEVER_TRUE and (null := next((side for side in (left, right) if is_null(side)), None)) is not None:
-        raise faults.fault(null, f"`{op}` with NULL is never true", "write IS NULL or IS NOT NULL")
+        message = "NULL in a list matches nothing" if op == "IN" else f"`{op}` with NULL is never true"
+        raise faults.fault(null, message, "write IS NULL or IS NOT NULL")
     if is_bare(left) and is_bare(right):
         left, right = settle(left), settle(right)
     elif is_bare(right):

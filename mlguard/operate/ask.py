@@ -70,6 +70,14 @@ def guarded_table(connection: psycopg.Connection[Any], table: str) -> str:
     return table
 
 
+# A guarded table as a regclass made from its number: a cast from its name would need USAGE on its schema.
+REGCLASS = """
+select c.oid::regclass
+from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+where n.nspname || '.' || c.relname = %(table)s
+"""
+
+
 def near(typed: str, known: Iterable[str]) -> str:
     """Return `did you mean …?` where a name much like the one typed exists, else nothing."""
     meant = get_close_matches(typed, list(known), n=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlguard.operate.ask import as_rows, guarded_table, require_runtime
+from mlguard.operate.ask import REGCLASS, as_rows, guarded_table, require_runtime, values
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -51,21 +51,20 @@ def gate(connection: psycopg.Connection[Any], table: str) -> Gate:
 
 
 def held(connection: psycopg.Connection[Any], table: str) -> SloViolation | None:
-    """Return what a guarded read of the table would raise now; None while its gate is open.
+    """Return what a guarded read of the table would raise now; None while its gate is open, or the table is gone.
 
     Raises:
         PlanError: the table is not guarded.
     """
     import psycopg
 
-    from mlguard.names import TableName
     from mlguard.violation import ReadHeld, SloViolation
 
     require_runtime(connection)
-    name = TableName.parse(guarded_table(connection, table)).sql
+    name = guarded_table(connection, table)
     try:
         with connection.transaction():
-            connection.execute("select mlguard.assert_ok(%s::regclass)", (name,))
+            values(connection, f"select mlguard.assert_ok(t.oid) from ({REGCLASS}) as t", table=name)
     except psycopg.Error as error:
         found = SloViolation.from_exception(error)
         if isinstance(found, ReadHeld):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlguard.errors import PlanError
-from mlguard.operate.ask import as_rows, guarded_table, require_runtime, values
+from mlguard.operate.ask import REGCLASS, as_rows, guarded_table, require_runtime, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -159,19 +159,8 @@ def replay(connection: psycopg.Connection[Any], table: str) -> list[Decision]:
         PlanError: the table is not guarded.
     """
     require_runtime(connection)
-    return as_rows(
-        connection,
-        Decision,
-        "select d.id, d.outcome, d.reason from mlguard.replay(%(table)s::regclass) as d",
-        table=regclass(connection, table),
-    )
-
-
-def regclass(connection: psycopg.Connection[Any], table: str) -> str:
-    """Return the quoted name of a guarded table, as the functions of the database take it."""
-    from mlguard.names import TableName
-
-    return TableName.parse(guarded_table(connection, table)).sql
+    query = f"select d.id, d.outcome, d.reason from ({REGCLASS}) as t cross join lateral mlguard.replay(t.oid) as d"
+    return as_rows(connection, Decision, query, table=guarded_table(connection, table))
 
 
 def discard(connection: psycopg.Connection[Any], number: int, reason: str) -> list[Decision]:

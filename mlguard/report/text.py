@@ -81,6 +81,6 @@ def summary(report: Report) -> str:
     parts = []
     for outcome in Outcome:
         n = len(report.having(outcome))
-        if n or outcome is Outcome.PASS:
+        if n:
             parts.append(f"{n} {outcome.value}")
     return f"{count(len(report.verdicts), 'SLO')} on {count(tables, 'table')}: {', '.join(parts)}"

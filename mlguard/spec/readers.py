@@ -72,7 +72,9 @@ def _without_surrogates(text: str) -> str:
     try:
         return text.encode("utf-16", "surrogatepass").decode("utf-16")
     except UnicodeDecodeError:
-        raise refuse("text with half a surrogate pair, which is no character", "write both halves, or the character") from None
+        raise refuse(
+            "text with half a surrogate pair, which is no character", "write both halves, or the character"
+        ) from None
 
 
 def as_name(value: Any) -> str:

@@ -33,13 +33,14 @@ comment on column mlguard._batch.writer is 'Who wrote.';
 
 create table mlguard._delta (
   id bigint primary key generated always as identity,
-  batch bigint not null references mlguard._batch on delete cascade,
+  batch bigint not null,
   landed bigint not null,
   broken jsonb not null default '{}',
   first boolean not null
 );
 
 create index _delta_batch on mlguard._delta (batch);
+-- At most one: landed_v1 asks by trying, which under SERIALIZABLE takes no lock that another writer could trip over.
 create unique index _delta_first on mlguard._delta (batch) where first;
 
 comment on table mlguard._delta is

@@ -1,4 +1,6 @@
 -- What one transaction wrote to one table, judged once at COMMIT; lines about rows that landed.
+-- Functions that writers run read by index only (enable_seqscan = off): a plan cached while a table was empty must not
+-- scan it when it is large, and under SERIALIZABLE a scan would conflict with every other writer.
 
 create function mlguard.batch_v1(p_tbl text)
 returns bigint
@@ -8,19 +10,33 @@ security definer
 set search_path = ''
 as $mlguard$
 declare
+  _places jsonb := coalesce(nullif(current_setting('mlguard.batches', true), '')::jsonb, '{}');
   _id bigint;
   _closed_at timestamptz;
+  _place tid;
 begin
+  -- Where the row is, is remembered for the transaction, and believed only when the row says the same. Looking it up
+  -- in an index would, under SERIALIZABLE, make every two writers conflict on the page their batches share.
   select b.id, b.closed_at
   into _id, _closed_at
   from mlguard._batch b
-  where b.xid = pg_current_xact_id() and b.tbl = p_tbl and b.opened_at = now();
-  if _id is null then
-    insert into mlguard._batch (tbl) values (p_tbl) returning id into _id;
-  elsif _closed_at is not null then
-    -- SET CONSTRAINTS … IMMEDIATE closed it before its transaction was done; sweep() will count it.
-    update mlguard._batch set closed_at = null, landed = null, withheld = null where id = _id;
+  where b.ctid = (_places ->> p_tbl)::tid and b.xid = pg_current_xact_id() and b.tbl = p_tbl and b.opened_at = now();
+  if _id is not null and _closed_at is null then
+    return _id;
   end if;
+
+  insert into mlguard._batch (tbl)
+  values (p_tbl)
+  on conflict on constraint _batch_transaction do nothing
+  returning id, ctid into _id, _place;
+  if _id is null then
+    -- SET CONSTRAINTS … IMMEDIATE closed it before its transaction was done; sweep() will count it.
+    update mlguard._batch b
+    set closed_at = null, landed = null, withheld = null
+    where b.xid = pg_current_xact_id() and b.tbl = p_tbl and b.opened_at = now()
+    returning b.id, b.ctid into _id, _place;
+  end if;
+  perform set_config('mlguard.batches', (_places || jsonb_build_object(p_tbl, _place))::text, true);
   return _id;
 end
 $mlguard$;
@@ -34,6 +50,7 @@ language sql
 volatile
 security definer
 set search_path = ''
+set enable_seqscan = off
 as $mlguard$
   update mlguard._batch
   set closed_at = clock_timestamp(),
@@ -50,6 +67,7 @@ returns trigger
 language plpgsql
 security definer
 set search_path = ''
+set enable_seqscan = off
 as $mlguard$
 begin
   -- Under SET CONSTRAINTS … IMMEDIATE this runs as soon as the batch opens, before anything belongs to it.
@@ -84,11 +102,15 @@ set search_path = ''
 as $mlguard$
 declare
   _batch bigint := mlguard.batch_v1(p_tbl);
+  _broken jsonb := coalesce(p_broken, '{}');
 begin
   -- One judgement at COMMIT for a whole stretch of statements: re-summing at each would cost O(n²).
   insert into mlguard._delta (batch, landed, broken, first)
-  values (_batch, p_rows, coalesce(p_broken, '{}'),
-          not exists (select from mlguard._delta d where d.batch = _batch and d.first));
+  values (_batch, p_rows, _broken, true)
+  on conflict (batch) where first do nothing;
+  if not found then
+    insert into mlguard._delta (batch, landed, broken, first) values (_batch, p_rows, _broken, false);
+  end if;
 end
 $mlguard$;
 
@@ -102,6 +124,7 @@ language sql
 stable
 security definer
 set search_path = ''
+set enable_seqscan = off
 as $mlguard$
   select found.slo, sum(found.bad)::bigint
   from (
@@ -131,6 +154,7 @@ returns trigger
 language plpgsql
 security definer
 set search_path = ''
+set enable_seqscan = off
 as $mlguard$
 declare
   _n bigint;
@@ -262,6 +286,7 @@ language sql
 volatile
 security definer
 set search_path = ''
+set enable_seqscan = off
 as $mlguard$
   update mlguard._change
   set pending = false

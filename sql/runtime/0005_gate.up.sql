@@ -52,6 +52,7 @@ stable
 parallel safe
 security definer
 set search_path = ''
+set enable_seqscan = off
 as $mlguard$
   -- Event times in the future do not count: one wrong clock would keep a dead feed fresh.
   select f.newest
@@ -71,12 +72,18 @@ language plpgsql
 volatile
 security definer
 set search_path = ''
+set enable_seqscan = off
 as $mlguard$
 declare
-  _grain interval := (select t.grain from mlguard._table t where t.tbl = p_tbl);
-  _last timestamptz := mlguard.newest_v1(p_tbl);
+  _grain interval;
+  _last timestamptz;
   _time timestamptz;
 begin
+  if p_newest is null and p_future is null then
+    return;
+  end if;
+  _grain := (select t.grain from mlguard._table t where t.tbl = p_tbl);
+  _last := mlguard.newest_v1(p_tbl);
   if isfinite(p_newest) and (_last is null or p_newest > _last + _grain) then
     insert into mlguard._freshness (tbl, newest) values (p_tbl, p_newest);
   end if;

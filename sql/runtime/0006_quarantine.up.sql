@@ -6,15 +6,19 @@ language plpgsql
 volatile
 security definer
 set search_path = ''
+set enable_seqscan = off
 as $mlguard$
 declare
   _known jsonb := coalesce(nullif(current_setting('mlguard.quarantine_room', true), '')::jsonb, '{}');
   _cap bigint;
+  _oldest bigint;
   _waiting bigint;
+  _until bigint;
 begin
-  -- Counting at every row would be O(n). A count of c leaves room for cap - c more, and numbers of kept rows come
-  -- from one sequence, so no session can pass the cap before that many numbers later. Then it is counted again;
-  -- near a large cap only every thousandth part of it, which is how far the cap may be overrun.
+  -- Counting at every row would be O(n). Numbers of kept rows come from one sequence: as long as the oldest waiting
+  -- row and this one are fewer than cap numbers apart, no more than cap can wait. Past that they are counted; a count
+  -- of c is good for cap - c more numbers, near a large cap for a thousandth part of it, which is how far the cap may
+  -- be overrun.
   if p_id < (_known ->> p_tbl)::bigint then
     return;
   end if;
@@ -22,24 +26,27 @@ begin
   if _cap is null then
     return;
   end if;
-  select count(*)
-  into _waiting
-  from (select from mlguard._quarantine q where q.tbl = p_tbl and q.status = 'waiting' limit _cap + 1) w;
-  if _waiting > _cap then
-    raise exception using
-      errcode = 'configuration_limit_exceeded',
-      message = format('mlguard: the quarantine of %s is full: %s rows wait; this statement stored nothing',
-                       p_tbl, _cap),
-      detail = jsonb_build_object('table', p_tbl, 'waiting', _cap, 'cap', _cap)::text,
-      hint = format('Release or discard them (mlguard quarantine list %s), or raise quarantine_cap in the SLO file.',
-                    p_tbl),
-      schema = split_part(p_tbl, '.', 1),
-      table = split_part(p_tbl, '.', 2);
+  select q.id into _oldest from mlguard._quarantine q where q.tbl = p_tbl and q.status = 'waiting' order by q.id limit 1;
+  if p_id < _oldest + _cap then
+    _until := _oldest + _cap;
+  else
+    select count(*)
+    into _waiting
+    from (select from mlguard._quarantine q where q.tbl = p_tbl and q.status = 'waiting' limit _cap + 1) w;
+    if _waiting > _cap then
+      raise exception using
+        errcode = 'configuration_limit_exceeded',
+        message = format('mlguard: the quarantine of %s is full: %s rows wait; this statement stored nothing',
+                         p_tbl, _cap),
+        detail = jsonb_build_object('table', p_tbl, 'waiting', _cap, 'cap', _cap)::text,
+        hint = format('Release or discard them (mlguard quarantine list %s), or raise quarantine_cap in the SLO file.',
+                      p_tbl),
+        schema = split_part(p_tbl, '.', 1),
+        table = split_part(p_tbl, '.', 2);
+    end if;
+    _until := p_id + 1 + greatest(_cap - _waiting, _cap / 1000);
   end if;
-  perform set_config(
-    'mlguard.quarantine_room',
-    (_known || jsonb_build_object(p_tbl, p_id + 1 + greatest(_cap - _waiting, _cap / 1000)))::text,
-    false);
+  perform set_config('mlguard.quarantine_room', (_known || jsonb_build_object(p_tbl, _until))::text, false);
 end
 $mlguard$;
 
@@ -57,7 +64,10 @@ set search_path = ''
 as $mlguard$
 declare
   _id bigint;
+  _slos text[] := array(select b.line ->> 'slo' from jsonb_array_elements(p_broken) b (line));
   _told text := coalesce(current_setting('mlguard.kept_out', true), '');
+  _counts jsonb := coalesce(nullif(current_setting('mlguard.kept_out_rows', true), '')::jsonb, '{}');
+  _of_table jsonb;  -- {SLO id: rows}, and under '' all rows
 begin
   if current_setting('mlguard.releasing', true) = 'on' then
     -- release() offers a kept row to the table again and reads here what it still breaks.
@@ -71,20 +81,21 @@ begin
 
   insert into mlguard._quarantine (tbl, key, row, row_text, broken, slos, batch, op, superseded)
   values (p_tbl, p_key, p_row, p_row_text, p_broken,
-          array(select b.line ->> 'slo' from jsonb_array_elements(p_broken) b (line)),
-          mlguard.batch_v1(p_tbl), p_op, p_superseded)
+          _slos, mlguard.batch_v1(p_tbl), p_op, p_superseded)
   returning id into _id;
   perform mlguard._refuse_above_cap(p_tbl, _id);
 
-  -- Read by the WHEN of the trigger that warns once a statement. A list: one statement may write two tables.
+  -- The list is read by the WHEN of the trigger that warns once a statement (one statement may write two tables), the
+  -- counts by the warning; both are the transaction's own and go back with a savepoint.
   if strpos(_told, '|' || p_tbl || '|') = 0 then
-    perform set_config('mlguard.kept_out', coalesce(nullif(_told, ''), '|') || p_tbl || '|', true),
-            set_config(
-              'mlguard.kept_out_from',
-              (coalesce(nullif(current_setting('mlguard.kept_out_from', true), '')::jsonb, '{}')
-               || jsonb_build_object(p_tbl, _id))::text,
-              true);
+    perform set_config('mlguard.kept_out', coalesce(nullif(_told, ''), '|') || p_tbl || '|', true);
+    _counts := _counts - p_tbl;
   end if;
+  _of_table := coalesce(_counts -> p_tbl, '{"": 0}');
+  _of_table := _of_table || (
+    select jsonb_object_agg(c.slo, coalesce((_of_table ->> c.slo)::bigint, 0) + 1)
+    from (select unnest(_slos) union select '') c (slo));
+  perform set_config('mlguard.kept_out_rows', (_counts || jsonb_build_object(p_tbl, _of_table))::text, true);
 end
 $mlguard$;
 
@@ -100,24 +111,17 @@ security definer
 set search_path = ''
 as $mlguard$
 declare
-  _from jsonb := coalesce(nullif(current_setting('mlguard.kept_out_from', true), '')::jsonb, '{}');
-  _batch bigint := mlguard.batch_v1(p_tbl);
-  _rows bigint;
+  _counts jsonb := coalesce(nullif(current_setting('mlguard.kept_out_rows', true), '')::jsonb, '{}');
+  _rows bigint := _counts -> p_tbl ->> '';
+  _batch bigint;
   _rules text;
 begin
-  select count(*)
-  into _rows
-  from mlguard._quarantine q
-  where q.batch = _batch and q.id >= (_from ->> p_tbl)::bigint;
-  if _rows > 0 then
-    select string_agg(format('%s %s', split_part(b.slo, '/', 2), b.rows), ', ' order by b.rows desc, b.slo)
+  if strpos(current_setting('mlguard.kept_out', true), '|' || p_tbl || '|') > 0 and _rows > 0 then
+    _batch := mlguard.batch_v1(p_tbl);
+    select string_agg(format('%s %s', split_part(c.slo, '/', 2), c.rows), ', ' order by c.rows::bigint desc, c.slo)
     into _rules
-    from (
-      select s.slo, count(*) as rows
-      from mlguard._quarantine q, unnest(q.slos) s (slo)
-      where q.batch = _batch and q.id >= (_from ->> p_tbl)::bigint
-      group by s.slo
-    ) b;
+    from jsonb_each_text(_counts -> p_tbl) c (slo, rows)
+    where c.slo <> '';
     raise warning using
       errcode = '01ML1',
       message = format('mlguard: %s%s rows kept out of %s (%s), batch %s; the row count and RETURNING omit them',
@@ -126,10 +130,10 @@ begin
       hint = format('They wait in mlguard.quarantine: mlguard quarantine list %s', p_tbl),
       schema = split_part(p_tbl, '.', 1),
       table = split_part(p_tbl, '.', 2);
+    perform set_config('mlguard.kept_out',
+                       replace(current_setting('mlguard.kept_out', true), '|' || p_tbl || '|', '|'), true),
+            set_config('mlguard.kept_out_rows', (_counts - p_tbl)::text, true);
   end if;
-  perform set_config('mlguard.kept_out',
-                     replace(current_setting('mlguard.kept_out', true), '|' || p_tbl || '|', '|'), true),
-          set_config('mlguard.kept_out_from', (_from - p_tbl)::text, true);
 end
 $mlguard$;
 

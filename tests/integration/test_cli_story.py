@@ -10,19 +10,23 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
+from mlguard.apply import Options
 from mlguard.cli import cli
 from tests.support import prepare, query
 
 Run = Callable[..., Result]
 TABLE = "features.customer"
 GOOD = f"insert into {TABLE} values (1, now(), 20, 'pro', 1, 0.5)"
-BAD = f"insert into {TABLE} values (2, now(), 300, 'pro', 1, 1), (3, now(), 400, 'free', 1, 7), (4, now(), 5, 'free', 2, 7)"
+BAD = f"""
+insert into {TABLE} values (2, now(), 300, 'pro', 1, 0.5), (3, now(), 400, 'free', 1, 7), (4, now(), 5, 'free', 2, 7)
+"""
 
 
 @pytest.fixture
@@ -94,7 +98,7 @@ def test_from_an_empty_folder_to_a_guarded_table_and_back(run: Run, pg: str, fol
     run("quarantine", "discard", "--all", "--table", TABLE, "--reason", "test data")
     assert f"removed: {TABLE}" in run("remove", TABLE, "--yes").stderr
     assert run("remove", "--all", "--yes").stdout == "no table is guarded here\n"
-    run("remove", "--all", "--runtime", "--discard-quarantine", "--yes")
+    run("remove", "--all", "--runtime", "--yes")
     assert query(pg, "select to_regnamespace('mlguard')") == [(None,)]
     assert "not installed" in run("status", code=3).stderr
 
@@ -242,9 +246,9 @@ def test_v_prints_the_sql_to_stderr(run: Run, pg: str, folder: Path) -> None:
 def test_prune_takes_out_what_no_file_asks_for(run: Run, pg: str, folder: Path) -> None:
     table(pg, folder)
     run("apply", "--yes")
-    text = (folder / "slos" / "example.slo.yaml").read_text(encoding="utf-8")
     prepare(pg, f"create table features.other (like {TABLE})")
-    (folder / "slos" / "example.slo.yaml").write_text(text.replace(TABLE, "features.other"), encoding="utf-8")
+    edit(folder, TABLE, "features.other")
+    edit(folder, ", unique: true", "")
     run("apply", "--yes")
     assert "nothing to do" in run("plan").stdout
     health = {slo["table"]: slo["health"] for slo in json.loads(run("status", "--format", "json").stdout)["slos"]}
@@ -266,18 +270,12 @@ def test_a_target_of_the_project_file(run: Run, pg: str, folder: Path, monkeypat
 
 def test_a_locked_table_is_given_up_in_words(run: Run, pg: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table(pg, folder)
-    monkeypatch.setattr("mlguard.apply.Options.attempts", 1, raising=False)
-    monkeypatch.setattr("mlguard.apply.Options.__init__", _impatient)
+    monkeypatch.setattr(sys.modules["mlguard.apply"], "Options", partial(Options, attempts=1))
     with psycopg.connect(pg) as other:
         other.execute(f"lock table {TABLE} in access share mode".encode())
         done = run("apply", "--yes", "--lock-timeout", "0.1", code=3)
     assert "could not lock the table within 0.1 s" in done.stderr
     run("apply", "--yes")
-
-
-def _impatient(self: object, lock_timeout: float = 3.0, attempts: int = 1) -> None:
-    object.__setattr__(self, "lock_timeout", lock_timeout)
-    object.__setattr__(self, "attempts", attempts)
 
 
 def test_apply_on_a_terminal_asks_and_shows_a_bar(run: Run, pg: str, folder: Path) -> None:

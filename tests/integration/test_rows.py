@@ -37,10 +37,17 @@ def guard(dsn: str, tmp_path: Path, text: str) -> None:
     api.apply(project(tmp_path, text), dsn)
 
 
-def refused(dsn: str, sql: str) -> psycopg.errors.Diagnostic:
-    with pytest.raises(psycopg.errors.CheckViolation) as caught, psycopg.connect(dsn) as connection:
-        connection.execute(sql.encode())
+def write(dsn: str, *statements: str) -> None:
+    """Run statements in one transaction."""
+    with psycopg.connect(dsn) as connection:
+        for sql in statements:
+            connection.execute(sql.encode())
         connection.commit()  # a COMMIT that fails in __exit__ would leave the connection open
+
+
+def refused(dsn: str, sql: str) -> psycopg.errors.Diagnostic:
+    with pytest.raises(psycopg.errors.CheckViolation) as caught:
+        write(dsn, sql)
     return caught.value.diag
 
 
@@ -126,7 +133,8 @@ class TestReject:
         )
 
     def test_portable_check_is_plain(self, pg: str, tmp_path: Path) -> None:
-        text = "mlguard: 1\ntable: features.customer\nreads: none\nslos:\n  - {name: old, check: age < 200, portable: true}\n"
+        text = "mlguard: 1\ntable: features.customer\nreads: none\n"
+        text += "slos:\n  - {name: old, check: age < 200, portable: true}\n"
         guard(pg, tmp_path, text)
         diag = refused(pg, "insert into features.customer values (3, 500)")
         assert diag.constraint_name == "mlguard_old"
@@ -202,7 +210,8 @@ class TestQuarantine:
         )
         assert query(pg, "select customer_id, age from features.customer order by 1") == [(1, 5), (2, 7)]
         assert query(pg, "select op, superseded from mlguard.quarantine") == [("INSERT", True)]
-        assert len(said) == 1 and said[0].startswith("mlguard: 1 of 2 rows kept out")
+        assert len(said) == 1
+        assert said[0].startswith("mlguard: 1 of 2 rows kept out")
 
     def test_keep_on_update(self, pg: str, tmp_path: Path) -> None:
         guard(pg, tmp_path, QUARANTINE.replace("reads: none", "reads: none\nquarantine_update: keep"))
@@ -218,7 +227,8 @@ class TestQuarantine:
         assert query(pg, "select customer_id, age from features.customer order by 1") == [(2, 0)]
         prepare(
             pg,
-            "insert into features.customer values (2, -1, 'free') on conflict (customer_id) do update set age = excluded.age",
+            "insert into features.customer values (2, -1, 'free')"
+            " on conflict (customer_id) do update set age = excluded.age",
         )
         assert query(pg, "select count(*) from features.customer") == [(0,)]
         assert query(pg, "select count(*) from mlguard.quarantine where status = 'waiting'") == [(2,)]
@@ -228,7 +238,8 @@ class TestQuarantine:
         prepare(pg18, "insert into features.customer values (1, 5, 'free')")
         prepare(
             pg18,
-            "merge into features.customer c using (values (1, 8, 'pro'), (2, -8, 'pro'), (3, 9, 'pro')) as s(id, age, plan)"
+            "merge into features.customer c"
+            " using (values (1, 8, 'pro'), (2, -8, 'pro'), (3, 9, 'pro')) as s(id, age, plan)"
             " on c.customer_id = s.id when matched then update set age = s.age"
             " when not matched then insert (customer_id, age, plan) values (s.id, s.age, s.plan)",
         )
@@ -325,7 +336,8 @@ class TestRepair:
         assert query(pg, "select count(*) from mlguard.change") == [(0,)]
         prepare(
             pg,
-            "insert into features.customer values (1, -9, 'free') on conflict (customer_id) do update set age = excluded.age",
+            "insert into features.customer values (1, -9, 'free')"
+            " on conflict (customer_id) do update set age = excluded.age",
         )
         assert query(pg, "select age from features.customer") == [(0,)]
         assert query(pg, "select old, new from mlguard.change") == [(-9, 0)]
@@ -357,12 +369,15 @@ class TestWarnShadowMaxBad:
         guard(pg, tmp_path, RULES.replace("range: [0, 130]", rule))
         prepare(
             pg,
-            "insert into features.customer select g, case when g <= 5 then -1 else 1 end from generate_series(1, 100) g",
+            "insert into features.customer"
+            " select g, case when g <= 5 then -1 else 1 end from generate_series(1, 100) g",
         )
-        with pytest.raises(psycopg.errors.CheckViolation) as caught, psycopg.connect(pg) as connection:
-            connection.execute("insert into features.customer select g, 1 from generate_series(1001, 1090) g")
-            connection.execute("insert into features.customer select g, -1 from generate_series(1101, 1110) g")
-            connection.commit()
+        with pytest.raises(psycopg.errors.CheckViolation) as caught:
+            write(
+                pg,
+                "insert into features.customer select g, 1 from generate_series(1001, 1090) g",
+                "insert into features.customer select g, -1 from generate_series(1101, 1110) g",
+            )
         message = caught.value.diag.message_primary or ""
         assert "COMMIT refused, nothing was stored" in message
         assert "5%" in message

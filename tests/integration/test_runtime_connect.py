@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psycopg
@@ -117,6 +118,22 @@ def test_an_embedded_server_leaves_nothing_behind() -> None:
     with pytest.raises(EngineError, match="is not running"):
         _ = server.dsn
     server.stop()
+
+
+def test_an_embedded_server_ends_with_a_process_that_was_killed() -> None:
+    script = (
+        "import os\nfrom mlguard.embedded import EmbeddedServer\n"
+        "server = EmbeddedServer().start()\nprint(server.folder, flush=True)\nos.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=Path(__file__).parents[2], check=False
+    )
+    folder = Path(done.stdout.strip())
+    assert folder.name.startswith("mlguard-")
+    deadline = time.monotonic() + 20
+    while folder.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not folder.exists()
 
 
 def test_an_embedded_server_can_be_kept() -> None:

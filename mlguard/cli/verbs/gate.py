@@ -29,12 +29,15 @@ def command(state: State, table: str, style: str) -> Exit:
     with state.database() as connection:
         found = operate.gate(connection, table)
         reason = operate.held(connection, table)
+    closed = reason is not None or not found.open
     if style == "json":
         message = reason.message if reason else None
-        out(dumps({**asdict(found), "state": "closed" if reason else "open", "message": message}))
+        out(dumps({**asdict(found), "state": "closed" if closed else "open", "message": message}))
     elif reason:
         out(reason.message)
         say(reason.hint)
+    elif closed:
+        out(gate_words(found))
     else:
-        out(", ".join(part for part in (f"{found.table} is open", gate_words(found) if found.open else "") if part))
-    return Exit.VIOLATED if reason else Exit.HOLDS
+        out(", ".join(part for part in (f"{found.table} is open", gate_words(found)) if part))
+    return Exit.VIOLATED if closed else Exit.HOLDS

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from mlguard.cli.echo import out, say
 from mlguard.cli.options import lock_timeout
 from mlguard.cli.state import DATABASE, State, shared
-from mlguard.errors import Exit
+from mlguard.errors import Exit, PlanError
+
+if TYPE_CHECKING:
+    import psycopg
 
 
 @click.command("remove")
@@ -54,17 +59,34 @@ def command(
         if plan.empty and not runtime_too:
             return Exit.HOLDS
         if runtime_too:
-            say("schema mlguard goes with all it recorded: violations, events, what was kept out")
+            _refuse_loss(connection, discard=discard_quarantine)
+            say("schema mlguard goes with all it recorded: violations, events, rows that were kept out")
         if not agreed(plan, "Take this out?", yes=yes, dry_run=dry_run, statements=state.verbose):
             return Exit.HOLDS if dry_run else Exit.USAGE
         state.so = "tables that were done stay done, the one at work is as it was; run the same again to go on"
         applied = api.remove(
             None if everything else tables,
             connection,
-            discard=discard_quarantine,
+            discard=discard_quarantine or runtime_too,  # --runtime says that the audit may go
             runtime_too=runtime_too,
             options=Options(lock_timeout=lock_timeout),
             progress=report,
         )
     tell(applied, "removed")
     return Exit.HOLDS
+
+
+def _refuse_loss(connection: psycopg.Connection[Any], *, discard: bool) -> None:
+    """Refuse to drop rows that wait in quarantine, also of tables that are guarded no longer.
+
+    Raises:
+        PlanError: rows wait, and nobody said that they may go.
+    """
+    from mlguard.operate import quarantine_list
+
+    waiting = sorted({row.table for row in quarantine_list(connection, limit=None)})
+    if waiting and not discard:
+        raise PlanError(
+            f"rows wait in quarantine: {', '.join(waiting)}; nothing was removed",
+            help="release or discard them first (mlguard quarantine list), or say --discard-quarantine",
+        )

@@ -47,17 +47,17 @@ begin
   end if;
   if _broken <> '[]' then
     _broken := mlguard.not_waived_v1(_broken, jsonb_build_object('customer_id', NEW."customer_id"));
+    if _broken <> '[]' then
+      if TG_OP = 'UPDATE' then
+        perform mlguard.refuse_v1(_broken -> 0 ->> 'slo', _broken -> 0 -> 'observed', jsonb_build_object('customer_id', NEW."customer_id"));
+      end if;
+      perform mlguard.withhold_v1('features.customer', _broken, to_jsonb(_arrived), _arrived::text,
+        jsonb_build_object('customer_id', _arrived."customer_id"), TG_OP,
+        exists (select from "features"."customer" as stored where stored."customer_id" = NEW."customer_id"));
+      return null;
+    end if;
   end if;
-  if _broken = '[]' then
-    return NEW;
-  end if;
-  if TG_OP = 'UPDATE' then
-    perform mlguard.refuse_v1(_broken -> 0 ->> 'slo', _broken -> 0 -> 'observed', jsonb_build_object('customer_id', NEW."customer_id"));
-  end if;
-  perform mlguard.withhold_v1('features.customer', _broken, to_jsonb(_arrived), _arrived::text,
-    jsonb_build_object('customer_id', _arrived."customer_id"), TG_OP,
-    exists (select from "features"."customer" as stored where stored."customer_id" = NEW."customer_id"));
-  return null;
+  return NEW;
 end
 $mlguard$;
 
@@ -65,7 +65,7 @@ $mlguard$;
 revoke all on function mlguard."before row features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."before row features.customer"() is 'mlguard:features.customer:fcbe13076f18';
+comment on function mlguard."before row features.customer"() is 'mlguard:features.customer:7704ec72a1fb';
 
 -- undo: drop function if exists mlguard."before row features.customer"();
 

@@ -45,22 +45,22 @@ begin
   end if;
   if _broken <> '[]' then
     _broken := mlguard.not_waived_v1(_broken, jsonb_build_object('customer_id', NEW."customer_id"));
+    if _broken <> '[]' then
+      if TG_OP = 'UPDATE' then
+        perform mlguard.refuse_v1(_broken -> 0 ->> 'slo', _broken -> 0 -> 'observed', jsonb_build_object('customer_id', NEW."customer_id"));
+      end if;
+      perform mlguard.withhold_v1('features.customer', _broken, to_jsonb(_arrived), _arrived::text,
+        jsonb_build_object('customer_id', _arrived."customer_id"), TG_OP,
+        exists (select from "features"."customer" as stored where stored."customer_id" = NEW."customer_id"));
+      return null;
+    end if;
   end if;
-  if _broken = '[]' then
-    perform mlguard.repaired_v1('features.customer',
-      jsonb_build_object('customer_id', NEW."customer_id"),
-      md5((to_jsonb(NEW))::text),
-      line ->> 'column', line -> 'old', line -> 'new', line ->> 'rule')
-    from jsonb_array_elements(_mended) as line;
-    return NEW;
-  end if;
-  if TG_OP = 'UPDATE' then
-    perform mlguard.refuse_v1(_broken -> 0 ->> 'slo', _broken -> 0 -> 'observed', jsonb_build_object('customer_id', NEW."customer_id"));
-  end if;
-  perform mlguard.withhold_v1('features.customer', _broken, to_jsonb(_arrived), _arrived::text,
-    jsonb_build_object('customer_id', _arrived."customer_id"), TG_OP,
-    exists (select from "features"."customer" as stored where stored."customer_id" = NEW."customer_id"));
-  return null;
+  perform mlguard.repaired_v1('features.customer',
+    jsonb_build_object('customer_id', NEW."customer_id"),
+    md5((to_jsonb(NEW))::text),
+    line ->> 'column', line -> 'old', line -> 'new', line ->> 'rule')
+  from jsonb_array_elements(_mended) as line;
+  return NEW;
 end
 $mlguard$;
 
@@ -68,7 +68,7 @@ $mlguard$;
 revoke all on function mlguard."before row features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."before row features.customer"() is 'mlguard:features.customer/tenure_days.range:2e95f8936454';
+comment on function mlguard."before row features.customer"() is 'mlguard:features.customer/tenure_days.range:56f170ae5230';
 
 -- undo: drop function if exists mlguard."before row features.customer"();
 

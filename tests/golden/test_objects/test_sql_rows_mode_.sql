@@ -34,16 +34,11 @@ declare
   _broken jsonb := '[]';
   _arrived record;
 begin
-  if (not (NEW."age" between 0 and 130)) is not true
-    and (not (NEW."plan" in ('a'))) is not true
-  then
+  if (
+    not (NEW."age" between 0 and 130)
+    or not (NEW."plan" in ('a'))
+  ) is not true then
     return NEW;
-  end if;
-  -- reject age.range
-  if not (NEW."age" between 0 and 130) then
-    if mlguard.not_waived_v1(jsonb_build_array(jsonb_build_object('slo', 'features.customer/age.range', 'observed', jsonb_build_object('age', NEW."age"))), jsonb_build_object('customer_id', NEW."customer_id")) <> '[]' then
-      perform mlguard.refuse_v1('features.customer/age.range', jsonb_build_object('age', NEW."age"), jsonb_build_object('customer_id', NEW."customer_id"));
-    end if;
   end if;
   _arrived := NEW;
   -- quarantine plan.in
@@ -53,17 +48,23 @@ begin
   end if;
   if _broken <> '[]' then
     _broken := mlguard.not_waived_v1(_broken, jsonb_build_object('customer_id', NEW."customer_id"));
+    if _broken <> '[]' then
+      if TG_OP = 'UPDATE' then
+        perform mlguard.refuse_v1(_broken -> 0 ->> 'slo', _broken -> 0 -> 'observed', jsonb_build_object('customer_id', NEW."customer_id"));
+      end if;
+      perform mlguard.withhold_v1('features.customer', _broken, to_jsonb(_arrived), _arrived::text,
+        jsonb_build_object('customer_id', _arrived."customer_id"), TG_OP,
+        exists (select from "features"."customer" as stored where stored."customer_id" = NEW."customer_id"));
+      return null;
+    end if;
   end if;
-  if _broken = '[]' then
-    return NEW;
+  -- reject age.range
+  if not (NEW."age" between 0 and 130) then
+    if mlguard.not_waived_v1(jsonb_build_array(jsonb_build_object('slo', 'features.customer/age.range', 'observed', jsonb_build_object('age', NEW."age"))), jsonb_build_object('customer_id', NEW."customer_id")) <> '[]' then
+      perform mlguard.refuse_v1('features.customer/age.range', jsonb_build_object('age', NEW."age"), jsonb_build_object('customer_id', NEW."customer_id"));
+    end if;
   end if;
-  if TG_OP = 'UPDATE' then
-    perform mlguard.refuse_v1(_broken -> 0 ->> 'slo', _broken -> 0 -> 'observed', jsonb_build_object('customer_id', NEW."customer_id"));
-  end if;
-  perform mlguard.withhold_v1('features.customer', _broken, to_jsonb(_arrived), _arrived::text,
-    jsonb_build_object('customer_id', _arrived."customer_id"), TG_OP,
-    exists (select from "features"."customer" as stored where stored."customer_id" = NEW."customer_id"));
-  return null;
+  return NEW;
 end
 $mlguard$;
 
@@ -71,7 +72,7 @@ $mlguard$;
 revoke all on function mlguard."before row features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."before row features.customer"() is 'mlguard:features.customer:1bbf7c3369a3';
+comment on function mlguard."before row features.customer"() is 'mlguard:features.customer:798090ccf2ed';
 
 -- undo: drop function if exists mlguard."before row features.customer"();
 

@@ -63,7 +63,9 @@ def test_what_postgresql_says_is_no_bug(run: Run, monkeypatch: pytest.MonkeyPatc
     fails(monkeypatch, psycopg.errors.InsufficientPrivilege("permission denied for schema mlguard"))
     done = run("check")
     assert done.exit_code == Exit.ENGINE
-    assert done.stderr == "mlguard: PostgreSQL answered: permission denied for schema mlguard\n"
+    assert done.stderr.startswith(
+        "mlguard: PostgreSQL answered: permission denied for schema mlguard\n   help: connect as"
+    )
 
 
 def test_ctrl_c_says_what_is_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

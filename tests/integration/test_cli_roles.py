@@ -1,0 +1,86 @@
+"""What the verbs show to whom: task, writer and platform roles that own nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from click.testing import CliRunner, Result
+
+from mlguard import api
+from mlguard.cli import cli
+from tests.support import CUSTOMER, prepare, project
+
+TABLE = "features.customer"
+SLOS = """
+mlguard: 1
+table: features.customer
+key: [customer_id]
+event_time: event_ts
+columns:
+  age: {type: integer, range: {between: [0, 130], on_violation: quarantine}}
+slos:
+  - {name: fresh, check: staleness() <= INTERVAL '26 hours'}
+"""
+RunAs = Callable[..., Result]
+
+
+@pytest.fixture
+def run_as(guarded_db: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunAs]:
+    """Run a verb as a login role that is a member of one of mlguard's."""
+    monkeypatch.chdir(tmp_path)
+    prepare(guarded_db, CUSTOMER)
+    api.apply(project(tmp_path, SLOS), guarded_db)
+    (tmp_path / "slos" / "t.slo.yaml").unlink()
+    (tmp_path / "slos").rmdir()
+    prepare(guarded_db, f"insert into {TABLE} (customer_id, age) values (1, 400), (2, 20)")
+    roles = ("task", "writer", "platform", "nobody")
+    for role in roles:
+        prepare(guarded_db, f"create role cli_{role} login")
+        if role != "nobody":
+            prepare(guarded_db, f"grant mlguard_{role} to cli_{role}")
+
+    def run(role: str, *args: str, code: int = 0) -> Result:
+        dsn = psycopg.conninfo.make_conninfo(guarded_db, user=f"cli_{role}")
+        done = CliRunner().invoke(cli, [*args, "--dsn", dsn])
+        assert done.exit_code == code, done.output
+        return done
+
+    yield run
+    for role in roles:
+        prepare(guarded_db, f"drop role cli_{role}")
+
+
+@pytest.mark.parametrize("role", ["task", "writer", "platform"])
+def test_everybody_sees_status_gate_and_violations(run_as: RunAs, role: str) -> None:
+    found = json.loads(run_as(role, "status", "--format", "json").stdout)
+    assert {slo["slo"]: slo["health"] for slo in found["slos"]} == {
+        f"{TABLE}/age.range": "INSTALLED",
+        f"{TABLE}/fresh": "INSTALLED",
+    }
+    assert found["gates"][0]["state"] == "closed"
+    assert "has no rows, so it has no age" in run_as(role, "gate", TABLE, code=1).stdout
+    run_as(role, "violations")
+
+
+def test_kept_rows_are_for_the_platform(run_as: RunAs) -> None:
+    assert "age.range" in run_as("platform", "quarantine", "list").stdout
+    assert "1 row in quarantine" in run_as("platform", "status").stdout
+    for role in ("task", "writer"):
+        done = run_as(role, "quarantine", "list", code=3)
+        assert "permission denied" in done.stderr
+        assert "help: connect as a member of mlguard_platform" in done.stderr
+
+
+def test_the_platform_works_with_what_was_found(run_as: RunAs) -> None:
+    assert run_as("platform", "quarantine", "release", "1", "--set", "age=40").stdout.startswith("1  released")
+    run_as("platform", "off", "fresh", "--for", "1h", "--reason", "known")
+    assert "off until" in run_as("platform", "status").stdout
+    assert "waived until" in run_as("task", "status").stdout
+
+
+def test_a_role_without_rights_is_told_which_it_needs(run_as: RunAs) -> None:
+    assert "grant mlguard_task to cli_nobody" in run_as("nobody", "status", code=3).stderr
