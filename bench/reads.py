@@ -1,45 +1,48 @@
-"""Guarded reads: CPU of the backend through the guarded view against the plain table, small and 100 times larger."""
+"""Guarded reads against the plain table, small and 100 times larger: what a reader waits, what the backend spends."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import psycopg
 
 from bench import slo_files
 from bench.figures import Figure, at_most
-from bench.measure import cpu_seconds, interleave
+from bench.measure import Series, cpu_seconds, interleave
 from bench.options import Options, say
+from bench.pgbench import transactions_per_second
 from bench.servers import BenchServer
 from bench.workload import table
 
 SMALL, TIMES = 10_000, 100
-POINT_READS = 10_000
+POINT_READS = 3_000
+SCANNED = 1_000_000  # rows read by one sample of full scans, however small the table
 NOISE = 1.03  # a full scan is the same work twice: what is above this is not noise
 PLAIN, GUARDED = "plain table", "guarded view"
-SCAN = "select count(*), sum(f01), max(t1) from {}"
-POINT = "select entity_id, event_ts, f01, f02, i01, t1 from {} where entity_id = %s"
+COLUMNS = "entity_id, event_ts, f01, f02, i01, t1"
+Connection = psycopg.Connection[tuple[object, ...]]
 
 
 def run(server: BenchServer, options: Options) -> list[Figure]:
     """Measure point reads and full scans."""
-    large = SMALL * (10 if options.quick else TIMES)
     figures = []
-    for rows in (SMALL, large):
+    for rows in (SMALL, SMALL * (10 if options.quick else TIMES)):
         say(f"reads: {rows} rows")
         name = f"bench.read_{rows}"
-        _install(server, name, rows)
+        install(server, name, rows)
         figures += _compare(server, name, rows, options)
     return figures
 
 
-def _install(server: BenchServer, name: str, rows: int) -> None:
+def install(server: BenchServer, name: str, rows: int) -> None:
+    """Make a table whose newest row is a minute old, with a gate that asks for freshness."""
     with server.connect() as connection:
         connection.execute(table(name, primary_key=True).encode())
         connection.execute(
             f"insert into {name} (entity_id, event_ts, f01, f02, i01, t1, t2)"
-            " select n, now() - interval '1 minute', n % 100, 50, n % 1000, 'DE', 'gold'"
+            " select n, now() at time zone 'UTC' - interval '1 minute', n % 100, 50, n % 1000, 'DE', 'gold'"
             f" from generate_series(0, {rows - 1}) as n".encode()
         )
         connection.execute(f"vacuum (analyze) {name}".encode())
@@ -47,38 +50,65 @@ def _install(server: BenchServer, name: str, rows: int) -> None:
 
 
 def _compare(server: BenchServer, name: str, rows: int, options: Options) -> list[Figure]:
-    scans = max(1, 1_000_000 // rows)
+    relations = {PLAIN: name, GUARDED: f"{name}_guarded"}
+    scripts = {side: _script(server.folder, relation, rows) for side, relation in relations.items()}
+    waited = _series(
+        {side: partial(_milliseconds, server, script, options.seconds) for side, script in scripts.items()}, options
+    )
     with server.connect() as plain, server.connect() as guarded:
-        sides = {PLAIN: (plain, name), GUARDED: (guarded, f"{name}_guarded")}
-        points: dict[str, Callable[[], float]] = {
-            side: partial(_points, connection, relation, rows) for side, (connection, relation) in sides.items()
-        }
-        full: dict[str, Callable[[], float]] = {
-            side: partial(_scans, connection, relation, scans) for side, (connection, relation) in sides.items()
-        }
-        for variant in (*points.values(), *full.values()):
-            variant()
-        reads = interleave(points, 2 * options.rounds)
-        scanned = interleave(full, 2 * options.rounds)
+        connections = {PLAIN: plain, GUARDED: guarded}
+        spent = _series(
+            {side: partial(_points, connections[side], relation, rows) for side, relation in relations.items()},
+            options,
+        )
+        scanned = _series(
+            {
+                side: partial(_scans, connections[side], relation, max(1, SCANNED // rows))
+                for side, relation in relations.items()
+            },
+            options,
+        )
     return [
-        Figure("reads", f"point read, {rows} rows", PLAIN, reads.ratio(GUARDED, PLAIN), at_most(1.1)),
-        Figure("reads", f"full scan, {rows} rows", PLAIN, scanned.ratio(GUARDED, PLAIN), at_most(NOISE)),
+        Figure("reads", f"point read, {rows} rows", PLAIN, waited.ratio(GUARDED, PLAIN), at_most(1.1)),
+        Figure("reads", f"full scan, {rows} rows, CPU", PLAIN, scanned.ratio(GUARDED, PLAIN), at_most(NOISE)),
+        Figure("reads", f"point read, {rows} rows, CPU alone", PLAIN, spent.ratio(GUARDED, PLAIN)),
     ]
 
 
-def _points(connection: psycopg.Connection[tuple[object, ...]], relation: str, rows: int) -> float:
-    """Return the CPU seconds of prepared reads by primary key."""
-    query = POINT.format(relation).encode()
+def _series(variants: dict[str, Callable[[], float]], options: Options) -> Series:
+    """Measure the two sides twice as often as asked, after a first time that is not counted."""
+    for variant in variants.values():
+        variant()
+    return interleave(variants, 2 * options.rounds)
+
+
+def _script(folder: Path, relation: str, rows: int) -> Path:
+    path = folder / f"{relation}.sql"
+    path.write_text(
+        f"\\set id random(0, {rows - 1})\nselect {COLUMNS} from {relation} where entity_id = :id;\n", encoding="utf-8"
+    )
+    return path
+
+
+def _milliseconds(server: BenchServer, script: Path, seconds: int) -> float:
+    """Return how long one client waits for one read, its round trip included."""
+    return 1000 / transactions_per_second(server, script, 1, seconds)
+
+
+def _points(connection: Connection, relation: str, rows: int) -> float:
+    """Return the CPU seconds of prepared reads by primary key, the client's share and transactions left out."""
+    query = f"select {COLUMNS} from {relation} where entity_id = %s".encode()
     pid = connection.info.backend_pid
-    before = cpu_seconds(pid)
-    for number in range(POINT_READS):
-        connection.execute(query, (number * 7919 % rows,), prepare=True)
-    return cpu_seconds(pid) - before
+    with connection.transaction():
+        before = cpu_seconds(pid)
+        for number in range(POINT_READS):
+            connection.execute(query, (number * 7919 % rows,), prepare=True)
+        return cpu_seconds(pid) - before
 
 
-def _scans(connection: psycopg.Connection[tuple[object, ...]], relation: str, times: int) -> float:
+def _scans(connection: Connection, relation: str, times: int) -> float:
     """Return the CPU seconds of full scans."""
-    query = SCAN.format(relation).encode()
+    query = f"select count(*), sum(f01), max(t1) from {relation}".encode()
     pid = connection.info.backend_pid
     before = cpu_seconds(pid)
     for _ in range(times):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,6 +10,7 @@ from bench import baselines, slo_files
 from bench.figures import Figure, Target, at_least
 from bench.measure import interleave
 from bench.options import Options, say
+from bench.pgbench import transactions_per_second
 from bench.servers import BenchServer
 from bench.workload import FLOATS, INTS
 
@@ -32,11 +30,11 @@ def run(server: BenchServer, options: Options) -> list[Figure]:
     for clients in CLIENTS:
         say(f"rows: {clients} client{'s' if clients > 1 else ''}")
         variants: dict[str, Callable[[], float]] = {
-            name: partial(_transactions_per_second, server, script, clients, options.seconds)
+            name: partial(transactions_per_second, server, script, clients, options.seconds)
             for name, script in scripts.items()
         }
         for name in variants:
-            _transactions_per_second(server, scripts[name], clients, 1)
+            transactions_per_second(server, scripts[name], clients, 1)
         series = interleave(variants, options.rounds, say)
         figures += [
             Figure("rows", f"{name}, {_count(clients)}", PLAIN, series.ratio(name, PLAIN), target)
@@ -71,15 +69,3 @@ def _script(folder: Path, table: str) -> Path:
         encoding="utf-8",
     )
     return path
-
-
-def _transactions_per_second(server: BenchServer, script: Path, clients: int, seconds: int) -> float:
-    command = [
-        str(server.pgbench), "--no-vacuum", "--protocol=prepared", f"--file={script}", f"--client={clients}",
-        f"--jobs={min(clients, os.cpu_count() or 1)}", f"--time={seconds}", server.dsn,
-    ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    found = re.search(r"^tps = ([\d.]+)", done.stdout, re.MULTILINE)
-    if done.returncode != 0 or found is None:
-        raise RuntimeError(f"pgbench failed: {done.stderr.strip()}")
-    return float(found[1])

@@ -144,8 +144,10 @@ def _transaction(connection: psycopg.Connection[Any], options: Options) -> Itera
         yield
 
 
-def _patiently(options: Options, table: TableName, work: Callable[[], None]) -> None:
-    """Run `work` until it gets its locks; every failed try has rolled back whole."""
+def _patiently(
+    options: Options, table: TableName, work: Callable[[], None], *, left: str = "the table is unchanged"
+) -> None:
+    """Run `work` until it gets its locks; every failed try has rolled back whole, and `left` says to what."""
     import psycopg
 
     for attempt in range(1, options.attempts + 1):
@@ -155,7 +157,7 @@ def _patiently(options: Options, table: TableName, work: Callable[[], None]) -> 
             if attempt == options.attempts:
                 raise ApplyError(
                     f"{table}: could not lock the table within {options.lock_timeout:g} s in {attempt} attempts;"
-                    " it is unchanged",
+                    f" {left}",
                     help="see who holds it: select * from pg_locks where not granted; or give --lock-timeout",
                 ) from exc
             time.sleep(min(0.1 * 2**attempt, 5.0))
@@ -165,7 +167,7 @@ def _patiently(options: Options, table: TableName, work: Callable[[], None]) -> 
                 help="apply as the owner of the table (or a member of the owning role) who may use schema mlguard",
             ) from exc
         except psycopg.DatabaseError as exc:
-            raise ApplyError(f"{table}: PostgreSQL refused a step: {_said(exc)}; the table is unchanged") from exc
+            raise ApplyError(f"{table}: PostgreSQL refused a step: {_said(exc)}; {left}") from exc
         else:
             return
 
@@ -235,7 +237,7 @@ def _afterwards(
                     _remember_definitions(connection, table, [step])
 
             try:
-                _patiently(options, table.table, work)
+                _patiently(options, table.table, work, left="the rule holds for new writes")
             except ApplyError as exc:
                 applied.unvalidated.append(f"{step.what}: {exc.message}")
                 break
@@ -334,6 +336,12 @@ def _forget(connection: psycopg.Connection[Any], table: TablePlan) -> None:
     if table.removed:
         connection.execute("delete from mlguard._slo where id = any(%s)", (list(table.removed),))
     if table.program is None:
+        # Allowed only once somebody has said that they may go; the rows stay on record, nobody can release them.
+        connection.execute(
+            "update mlguard._quarantine set status = 'discarded', decided_at = statement_timestamp(),"
+            " decided_by = session_user, reason = 'mlguard remove' where tbl = %s and status = 'waiting'",
+            (str(table.table),),
+        )
         connection.execute("delete from mlguard._freshness where tbl = %s", (str(table.table),))
         connection.execute("delete from mlguard._table where tbl = %s", (str(table.table),))
 

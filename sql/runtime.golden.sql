@@ -4,6 +4,7 @@ COMMENT ON SCHEMA mlguard IS 'mlguard: SLOs of feature tables. Views and functio
 CREATE FUNCTION mlguard._bad_rows(p_batch bigint) RETURNS TABLE(slo text, bad bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET enable_seqscan TO 'off'
     AS $$
   select found.slo, sum(found.bad)::bigint
   from (
@@ -28,6 +29,7 @@ COMMENT ON FUNCTION mlguard._bad_rows(p_batch bigint) IS 'Private. Bad rows of a
 CREATE FUNCTION mlguard._close_batch() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET enable_seqscan TO 'off'
     AS $$
 begin
   -- Under SET CONSTRAINTS … IMMEDIATE this runs as soon as the batch opens, before anything belongs to it.
@@ -65,6 +67,7 @@ COMMENT ON FUNCTION mlguard._closed(p_tbl text) IS 'Private. Why the gate of a t
 CREATE FUNCTION mlguard._count_batch(p_id bigint) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
+    SET enable_seqscan TO 'off'
     AS $$
   update mlguard._batch
   set closed_at = clock_timestamp(),
@@ -191,7 +194,9 @@ CREATE FUNCTION mlguard._health(p_slo text) RETURNS text
       else true
     end as present,
     l.kind = 'TRIGGER' and exists (
-      select from pg_trigger t where t.tgrelid = l.oid and t.tgname = l.trigger and t.tgenabled in ('D', 'R')) as disabled
+      select
+      from pg_trigger t
+      where t.tgrelid = l.oid and t.tgname = l.trigger and t.tgenabled in ('D', 'R')) as disabled
     from located l
   )
   select case when not bool_and(s.present) then 'MISSING' when bool_or(s.disabled) then 'DISABLED' else 'INSTALLED' end
@@ -210,6 +215,7 @@ COMMENT ON FUNCTION mlguard._hint(p_begin text, p_owner text, p_runbook text, p_
 CREATE FUNCTION mlguard._judge_batch() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET enable_seqscan TO 'off'
     AS $$
 declare
   _n bigint;
@@ -270,9 +276,13 @@ CREATE FUNCTION mlguard._masked(p_values jsonb, p_pii text[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO ''
     AS $$
+  -- Without a list (the table is guarded no longer, and with it went what is personal) nothing is shown.
   select case
+    when jsonb_typeof(p_values) = 'object' and p_pii is null then (
+      select jsonb_object_agg(e.key, 'not shown (pii)'::text) from jsonb_each(p_values) e)
     when jsonb_typeof(p_values) = 'object' and p_values ?| p_pii then (
-      select jsonb_object_agg(e.key, case when e.key = any (p_pii) then to_jsonb('not shown (pii)'::text) else e.value end)
+      select jsonb_object_agg(
+               e.key, case when e.key = any (p_pii) then to_jsonb('not shown (pii)'::text) else e.value end)
       from jsonb_each(p_values) e)
     else p_values
   end
@@ -410,8 +420,9 @@ begin
       _relation,
       (select string_agg(format('%I', c.name), ', ' order by c.place)
        from unnest(_columns) with ordinality c (name, place)),
-      (select string_agg(format('(%s.r).%I', case when p_set ? c.name or not _as_text then 'patched' else 'kept' end, c.name),
-                         ', ' order by c.place)
+      (select string_agg(
+                format('(%s.r).%I', case when p_set ? c.name or not _as_text then 'patched' else 'kept' end, c.name),
+                ', ' order by c.place)
        from unnest(_columns) with ordinality c (name, place)),
       case when _as_text then format('$1::%s', _relation) else '$1' end,
       _relation)
@@ -461,7 +472,7 @@ end
 $_$;
 ALTER FUNCTION mlguard._offer(p_row mlguard._quarantine, p_set jsonb, OUT outcome text, OUT reason text, OUT broken jsonb) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._offer(p_row mlguard._quarantine, p_set jsonb, OUT outcome text, OUT reason text, OUT broken jsonb) IS 'Private. Offers a kept row to its table: released, still broken, conflict or failed, and why.';
-CREATE FUNCTION mlguard._raise(p_code text, p_message text, p_slo text, p_detail jsonb, p_hint text) RETURNS void
+CREATE FUNCTION mlguard._raise(p_code text, p_message text, p_slo text, p_detail jsonb, p_hint text) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
@@ -480,7 +491,7 @@ begin
 end
 $$;
 ALTER FUNCTION mlguard._raise(p_code text, p_message text, p_slo text, p_detail jsonb, p_hint text) OWNER TO postgres;
-COMMENT ON FUNCTION mlguard._raise(p_code text, p_message text, p_slo text, p_detail jsonb, p_hint text) IS 'Private. Raises with every field set.';
+COMMENT ON FUNCTION mlguard._raise(p_code text, p_message text, p_slo text, p_detail jsonb, p_hint text) IS 'Private. Raises with every field set; never returns. A function, not a statement of PERFORM, whose text PostgreSQL would print as CONTEXT.';
 CREATE FUNCTION mlguard._reasons(p_tbl text) RETURNS TABLE(slo text, state text, since timestamp with time zone, batch bigint, observed jsonb, words text)
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO ''
@@ -537,40 +548,54 @@ COMMENT ON FUNCTION mlguard._refusals() IS 'Private. Reads the refusal counters.
 CREATE FUNCTION mlguard._refuse_above_cap(p_tbl text, p_id bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET enable_seqscan TO 'off'
     AS $$
 declare
   _known jsonb := coalesce(nullif(current_setting('mlguard.quarantine_room', true), '')::jsonb, '{}');
   _cap bigint;
+  _oldest bigint;
   _waiting bigint;
+  _until bigint;
 begin
-  -- Counting at every row would be O(n). A count of c leaves room for cap - c more, and numbers of kept rows come
-  -- from one sequence, so no session can pass the cap before that many numbers later. Then it is counted again;
-  -- near a large cap only every thousandth part of it, which is how far the cap may be overrun.
-  if p_id < (_known ->> p_tbl)::bigint then
+  -- Counting at every row would be O(n). Numbers of kept rows come from one sequence: as long as the oldest waiting
+  -- row and this one are fewer than cap numbers apart, no more than cap can wait. Past that they are counted; a count
+  -- of c is good for cap - c more numbers, near a large cap for a thousandth part of it, which is how far the cap may
+  -- be overrun.
+  -- Under SERIALIZABLE, where looking at other writers' rows makes transactions fail, only every thousandth row looks.
+  if p_id < (_known ->> p_tbl)::bigint
+     or (current_setting('transaction_isolation') = 'serializable' and p_id % 1000 <> 0) then
     return;
   end if;
   select t.quarantine_cap into _cap from mlguard._table t where t.tbl = p_tbl;
   if _cap is null then
     return;
   end if;
-  select count(*)
-  into _waiting
-  from (select from mlguard._quarantine q where q.tbl = p_tbl and q.status = 'waiting' limit _cap + 1) w;
-  if _waiting > _cap then
-    raise exception using
-      errcode = 'configuration_limit_exceeded',
-      message = format('mlguard: the quarantine of %s is full: %s rows wait; this statement stored nothing',
-                       p_tbl, _cap),
-      detail = jsonb_build_object('table', p_tbl, 'waiting', _cap, 'cap', _cap)::text,
-      hint = format('Release or discard them (mlguard quarantine list %s), or raise quarantine_cap in the SLO file.',
-                    p_tbl),
-      schema = split_part(p_tbl, '.', 1),
-      table = split_part(p_tbl, '.', 2);
+  select q.id
+  into _oldest
+  from mlguard._quarantine q
+  where q.tbl = p_tbl and q.status = 'waiting'
+  order by q.id
+  limit 1;
+  if p_id < _oldest + _cap then
+    _until := _oldest + _cap;
+  else
+    select count(*)
+    into _waiting
+    from (select from mlguard._quarantine q where q.tbl = p_tbl and q.status = 'waiting' limit _cap + 1) w;
+    if _waiting > _cap then
+      raise exception using
+        errcode = 'configuration_limit_exceeded',
+        message = format('mlguard: the quarantine of %s is full: %s rows wait; this statement stored nothing',
+                         p_tbl, _cap),
+        detail = jsonb_build_object('table', p_tbl, 'waiting', _cap, 'cap', _cap)::text,
+        hint = format('Release or discard them (mlguard quarantine list %s), or raise quarantine_cap in the SLO file.',
+                      p_tbl),
+        schema = split_part(p_tbl, '.', 1),
+        table = split_part(p_tbl, '.', 2);
+    end if;
+    _until := p_id + 1 + greatest(_cap - _waiting, _cap / 1000);
   end if;
-  perform set_config(
-    'mlguard.quarantine_room',
-    (_known || jsonb_build_object(p_tbl, p_id + 1 + greatest(_cap - _waiting, _cap / 1000)))::text,
-    false);
+  perform set_config('mlguard.quarantine_room', (_known || jsonb_build_object(p_tbl, _until))::text, false);
 end
 $$;
 ALTER FUNCTION mlguard._refuse_above_cap(p_tbl text, p_id bigint) OWNER TO postgres;
@@ -659,19 +684,32 @@ CREATE FUNCTION mlguard.batch_v1(p_tbl text) RETURNS bigint
     SET search_path TO ''
     AS $$
 declare
+  _places jsonb := coalesce(nullif(current_setting('mlguard.batches', true), '')::jsonb, '{}');
   _id bigint;
   _closed_at timestamptz;
+  _place tid;
 begin
+  -- Where the row is, is remembered for the transaction, and believed only when the row says the same. Looking it up
+  -- in an index would, under SERIALIZABLE, make every two writers conflict on the page their batches share.
   select b.id, b.closed_at
   into _id, _closed_at
   from mlguard._batch b
-  where b.xid = pg_current_xact_id() and b.tbl = p_tbl and b.opened_at = now();
-  if _id is null then
-    insert into mlguard._batch (tbl) values (p_tbl) returning id into _id;
-  elsif _closed_at is not null then
-    -- SET CONSTRAINTS … IMMEDIATE closed it before its transaction was done; sweep() will count it.
-    update mlguard._batch set closed_at = null, landed = null, withheld = null where id = _id;
+  where b.ctid = (_places ->> p_tbl)::tid and b.xid = pg_current_xact_id() and b.tbl = p_tbl and b.opened_at = now();
+  if _id is not null and _closed_at is null then
+    return _id;
   end if;
+  insert into mlguard._batch (tbl)
+  values (p_tbl)
+  on conflict on constraint _batch_transaction do nothing
+  returning id, ctid into _id, _place;
+  if _id is null then
+    -- SET CONSTRAINTS … IMMEDIATE closed it before its transaction was done; sweep() will count it.
+    update mlguard._batch b
+    set closed_at = null, landed = null, withheld = null
+    where b.xid = pg_current_xact_id() and b.tbl = p_tbl and b.opened_at = now()
+    returning b.id, b.ctid into _id, _place;
+  end if;
+  perform set_config('mlguard.batches', (_places || jsonb_build_object(p_tbl, _place))::text, true);
   return _id;
 end
 $$;
@@ -680,6 +718,7 @@ COMMENT ON FUNCTION mlguard.batch_v1(p_tbl text) IS 'The batch of this transacti
 CREATE FUNCTION mlguard.confirm_repairs_v1(p_tbl text, p_row_hashes text[]) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
+    SET enable_seqscan TO 'off'
     AS $$
   update mlguard._change
   set pending = false
@@ -749,12 +788,18 @@ COMMENT ON FUNCTION mlguard.forget_refusals_v1(p_no integer) IS 'Drops the refus
 CREATE FUNCTION mlguard.fresh_v1(p_tbl text, p_newest timestamp with time zone, p_future timestamp with time zone[]) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET enable_seqscan TO 'off'
     AS $$
 declare
-  _grain interval := (select t.grain from mlguard._table t where t.tbl = p_tbl);
-  _last timestamptz := mlguard.newest_v1(p_tbl);
+  _grain interval;
+  _last timestamptz;
   _time timestamptz;
 begin
+  if p_newest is null and p_future is null then
+    return;
+  end if;
+  _grain := (select t.grain from mlguard._table t where t.tbl = p_tbl);
+  _last := mlguard.newest_v1(p_tbl);
   if isfinite(p_newest) and (_last is null or p_newest > _last + _grain) then
     insert into mlguard._freshness (tbl, newest) values (p_tbl, p_newest);
   end if;
@@ -810,8 +855,8 @@ begin
     select r.rolname from pg_roles r where r.rolname in ('mlguard_platform', 'mlguard_task', 'mlguard_writer')
   loop
     execute format('grant usage on schema mlguard to %I', _role);
-    execute format('grant select on mlguard.slo, mlguard.gate, mlguard.violation, mlguard.rejection, mlguard.batch to %I',
-                   _role);
+    execute format(
+      'grant select on mlguard.slo, mlguard.gate, mlguard.violation, mlguard.rejection, mlguard.batch to %I', _role);
     -- Views run their functions as who reads them.
     execute format(
       'grant execute on function mlguard.assert_ok(regclass), mlguard._closed(text), mlguard._health(text), '
@@ -846,8 +891,12 @@ begin
     return true;
   end if;
   select c.* into strict _why from mlguard._closed(p_tbl) c;
-  select s.owner, s.runbook into _slo from mlguard._slo s where s.id = _why.slo;
-  perform mlguard._raise(
+  select coalesce(s.owner, t.owner) as owner, s.runbook
+  into _slo
+  from mlguard._table t
+  left join mlguard._slo s on s.id = _why.slo
+  where t.tbl = p_tbl;
+  return mlguard._raise(
     'ML001',
     format('mlguard: %s %s', p_tbl, _why.words),
     _why.slo,
@@ -856,9 +905,8 @@ begin
                                        'slos', _why.slos)),
     mlguard._hint(
       'Nothing is wrong with your query.',
-      coalesce(_slo.owner, (select t.owner from mlguard._table t where t.tbl = p_tbl)), _slo.runbook,
+      _slo.owner, _slo.runbook,
       format('A platform role may read on with: mlguard waive %s --until … --reason …', _why.slo)));
-  return false;
 end
 $$;
 ALTER FUNCTION mlguard.guard_v1(p_tbl text) OWNER TO postgres;
@@ -868,24 +916,17 @@ CREATE FUNCTION mlguard.kept_out_warning_v1(p_tbl text, p_landed bigint DEFAULT 
     SET search_path TO ''
     AS $$
 declare
-  _from jsonb := coalesce(nullif(current_setting('mlguard.kept_out_from', true), '')::jsonb, '{}');
-  _batch bigint := mlguard.batch_v1(p_tbl);
-  _rows bigint;
+  _counts jsonb := coalesce(nullif(current_setting('mlguard.kept_out_rows', true), '')::jsonb, '{}');
+  _rows bigint := _counts -> p_tbl ->> '';
+  _batch bigint;
   _rules text;
 begin
-  select count(*)
-  into _rows
-  from mlguard._quarantine q
-  where q.batch = _batch and q.id >= (_from ->> p_tbl)::bigint;
-  if _rows > 0 then
-    select string_agg(format('%s %s', split_part(b.slo, '/', 2), b.rows), ', ' order by b.rows desc, b.slo)
+  if strpos(current_setting('mlguard.kept_out', true), '|' || p_tbl || '|') > 0 and _rows > 0 then
+    _batch := mlguard.batch_v1(p_tbl);
+    select string_agg(format('%s %s', split_part(c.slo, '/', 2), c.rows), ', ' order by c.rows::bigint desc, c.slo)
     into _rules
-    from (
-      select s.slo, count(*) as rows
-      from mlguard._quarantine q, unnest(q.slos) s (slo)
-      where q.batch = _batch and q.id >= (_from ->> p_tbl)::bigint
-      group by s.slo
-    ) b;
+    from jsonb_each_text(_counts -> p_tbl) c (slo, rows)
+    where c.slo <> '';
     raise warning using
       errcode = '01ML1',
       message = format('mlguard: %s%s rows kept out of %s (%s), batch %s; the row count and RETURNING omit them',
@@ -894,10 +935,10 @@ begin
       hint = format('They wait in mlguard.quarantine: mlguard quarantine list %s', p_tbl),
       schema = split_part(p_tbl, '.', 1),
       table = split_part(p_tbl, '.', 2);
+    perform set_config('mlguard.kept_out',
+                       replace(current_setting('mlguard.kept_out', true), '|' || p_tbl || '|', '|'), true),
+            set_config('mlguard.kept_out_rows', (_counts - p_tbl)::text, true);
   end if;
-  perform set_config('mlguard.kept_out',
-                     replace(current_setting('mlguard.kept_out', true), '|' || p_tbl || '|', '|'), true),
-          set_config('mlguard.kept_out_from', (_from - p_tbl)::text, true);
 end
 $$;
 ALTER FUNCTION mlguard.kept_out_warning_v1(p_tbl text, p_landed bigint) OWNER TO postgres;
@@ -908,11 +949,15 @@ CREATE FUNCTION mlguard.landed_v1(p_tbl text, p_rows bigint, p_broken jsonb) RET
     AS $$
 declare
   _batch bigint := mlguard.batch_v1(p_tbl);
+  _broken jsonb := coalesce(p_broken, '{}');
 begin
   -- One judgement at COMMIT for a whole stretch of statements: re-summing at each would cost O(n²).
   insert into mlguard._delta (batch, landed, broken, first)
-  values (_batch, p_rows, coalesce(p_broken, '{}'),
-          not exists (select from mlguard._delta d where d.batch = _batch and d.first));
+  values (_batch, p_rows, _broken, true)
+  on conflict (batch) where first do nothing;
+  if not found then
+    insert into mlguard._delta (batch, landed, broken, first) values (_batch, p_rows, _broken, false);
+  end if;
 end
 $$;
 ALTER FUNCTION mlguard.landed_v1(p_tbl text, p_rows bigint, p_broken jsonb) OWNER TO postgres;
@@ -933,6 +978,7 @@ COMMENT ON FUNCTION mlguard.may_mend_v1() IS 'Whether the current user may read 
 CREATE FUNCTION mlguard.newest_v1(p_tbl text) RETURNS timestamp with time zone
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO ''
+    SET enable_seqscan TO 'off'
     AS $$
   -- Event times in the future do not count: one wrong clock would keep a dead feed fresh.
   select f.newest
@@ -1008,7 +1054,7 @@ begin
   select s.* into _slo from mlguard._slo s where s.id = p_slo;
   select t.key into _key_order from mlguard._table t where t.tbl = _slo.tbl;
   perform mlguard._count_refusal(_slo.no);
-  perform mlguard._raise(
+  return mlguard._raise(
     'check_violation',
     format('mlguard: %s: %s%s; this statement stored nothing',
            p_slo,
@@ -1017,8 +1063,8 @@ begin
            ' (' || mlguard._words(nullif(p_key, '{}'), _key_order, ' ') || ')'),
     p_slo,
     mlguard._detail(p_slo, p_observed, null, p_key),
-    mlguard._hint(null, _slo.owner, _slo.runbook, 'Correct the row; or, if the rule is wrong, change it in the SLO file.'));
-  return false;
+    mlguard._hint(null, _slo.owner, _slo.runbook,
+                  'Correct the row; or, if the rule is wrong, change it in the SLO file.'));
 end
 $$;
 ALTER FUNCTION mlguard.refuse_v1(p_slo text, p_observed jsonb, p_key jsonb) OWNER TO postgres;
@@ -1190,7 +1236,10 @@ CREATE FUNCTION mlguard.withhold_v1(p_tbl text, p_broken jsonb, p_row jsonb, p_r
     AS $$
 declare
   _id bigint;
+  _slos text[] := array(select b.line ->> 'slo' from jsonb_array_elements(p_broken) b (line));
   _told text := coalesce(current_setting('mlguard.kept_out', true), '');
+  _counts jsonb := coalesce(nullif(current_setting('mlguard.kept_out_rows', true), '')::jsonb, '{}');
+  _of_table jsonb;  -- {SLO id: rows}, and under '' all rows
 begin
   if current_setting('mlguard.releasing', true) = 'on' then
     -- release() offers a kept row to the table again and reads here what it still breaks.
@@ -1203,19 +1252,20 @@ begin
   end if;
   insert into mlguard._quarantine (tbl, key, row, row_text, broken, slos, batch, op, superseded)
   values (p_tbl, p_key, p_row, p_row_text, p_broken,
-          array(select b.line ->> 'slo' from jsonb_array_elements(p_broken) b (line)),
-          mlguard.batch_v1(p_tbl), p_op, p_superseded)
+          _slos, mlguard.batch_v1(p_tbl), p_op, p_superseded)
   returning id into _id;
   perform mlguard._refuse_above_cap(p_tbl, _id);
-  -- Read by the WHEN of the trigger that warns once a statement. A list: one statement may write two tables.
+  -- The list is read by the WHEN of the trigger that warns once a statement (one statement may write two tables), the
+  -- counts by the warning; both are the transaction's own and go back with a savepoint.
   if strpos(_told, '|' || p_tbl || '|') = 0 then
-    perform set_config('mlguard.kept_out', coalesce(nullif(_told, ''), '|') || p_tbl || '|', true),
-            set_config(
-              'mlguard.kept_out_from',
-              (coalesce(nullif(current_setting('mlguard.kept_out_from', true), '')::jsonb, '{}')
-               || jsonb_build_object(p_tbl, _id))::text,
-              true);
+    perform set_config('mlguard.kept_out', coalesce(nullif(_told, ''), '|') || p_tbl || '|', true);
+    _counts := _counts - p_tbl;
   end if;
+  _of_table := coalesce(_counts -> p_tbl, '{"": 0}');
+  _of_table := _of_table || (
+    select jsonb_object_agg(c.slo, coalesce((_of_table ->> c.slo)::bigint, 0) + 1)
+    from (select unnest(_slos) union select '') c (slo));
+  perform set_config('mlguard.kept_out_rows', (_counts || jsonb_build_object(p_tbl, _of_table))::text, true);
 end
 $$;
 ALTER FUNCTION mlguard.withhold_v1(p_tbl text, p_broken jsonb, p_row jsonb, p_row_text text, p_key jsonb, p_op text, p_superseded boolean) OWNER TO postgres;
@@ -1340,7 +1390,7 @@ CREATE TABLE mlguard._freshness (
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL
 );
 ALTER TABLE mlguard._freshness OWNER TO postgres;
-COMMENT ON TABLE mlguard._freshness IS 'Private. Newest event times, appended when they advance by more than the grain: one updated row would be a hot spot.';
+COMMENT ON TABLE mlguard._freshness IS 'Private. Newest event times, appended when they advance by more than the grain: one updated row were a hot spot.';
 COMMENT ON COLUMN mlguard._freshness.id IS 'Number.';
 COMMENT ON COLUMN mlguard._freshness.tbl IS 'The table.';
 COMMENT ON COLUMN mlguard._freshness.newest IS 'An event time that the table holds. In the future: counts once it has come.';
@@ -1644,12 +1694,12 @@ CREATE VIEW mlguard.change AS
     mlguard._masked(c.key, t.pii) AS key,
     c.column_name,
         CASE
-            WHEN (c.column_name = ANY (t.pii)) THEN to_jsonb('not shown (pii)'::text)
-            ELSE c.old
+            WHEN (c.column_name <> ALL (t.pii)) THEN c.old
+            ELSE to_jsonb('not shown (pii)'::text)
         END AS old,
         CASE
-            WHEN (c.column_name = ANY (t.pii)) THEN to_jsonb('not shown (pii)'::text)
-            ELSE c.new
+            WHEN (c.column_name <> ALL (t.pii)) THEN c.new
+            ELSE to_jsonb('not shown (pii)'::text)
         END AS new,
     c.rule,
     c.at,
@@ -1861,8 +1911,6 @@ CREATE CONSTRAINT TRIGGER judge_batch AFTER INSERT ON mlguard._delta DEFERRABLE 
 ALTER TABLE mlguard._delta ENABLE ALWAYS TRIGGER judge_batch;
 CREATE TRIGGER refuse_rewriting BEFORE DELETE OR UPDATE OR TRUNCATE ON mlguard._event FOR EACH STATEMENT EXECUTE FUNCTION mlguard._refuse_rewriting();
 ALTER TABLE mlguard._event ENABLE ALWAYS TRIGGER refuse_rewriting;
-ALTER TABLE ONLY mlguard._delta
-    ADD CONSTRAINT _delta_batch_fkey FOREIGN KEY (batch) REFERENCES mlguard._batch(id) ON DELETE CASCADE;
 ALTER TABLE ONLY mlguard._slo
     ADD CONSTRAINT _slo_tbl_fkey FOREIGN KEY (tbl) REFERENCES mlguard._table(tbl) ON UPDATE CASCADE ON DELETE CASCADE;
 GRANT USAGE ON SCHEMA mlguard TO mlguard_platform;

@@ -248,7 +248,8 @@ def run(write: Callable[[str], None], *, dsn: str | None = None, keep: bool = Fa
         _on_their_server(dsn, screen, keep)
         return
     with EmbeddedServer() as server:
-        screen.say("An embedded PostgreSQL 18 is running; nothing of it stays when the demo ends.")
+        after = "it goes on when the demo ends" if keep else "nothing of it stays when the demo ends"
+        screen.say(f"An embedded PostgreSQL 18 is running; {after}.")
         tell(folder_of_flights(), server.dsn, screen)
         if keep:
             stop = server.keep()

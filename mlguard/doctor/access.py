@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlguard.doctor.finding import Finding, Table
+from mlguard.emit.gate import TASK_ROLE, view_name
 from mlguard.operate.ask import pinned, values
 
 if TYPE_CHECKING:
@@ -123,7 +124,9 @@ def findings(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> It
                 f"`revoke: [{reader.grantee}]` in the SLO file, or: revoke select on {relation} from {reader.grantee};",
                 table.tbl,
             )
-    yield from _views(connection, [table for table in gated.values() if table.reads != "policy"])
+    behind_view = [table for table in gated.values() if table.reads != "policy"]
+    yield from _views(connection, behind_view)
+    yield from _ungranted(connection, behind_view)
 
 
 def _views(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> Iterator[Finding]:
@@ -149,3 +152,30 @@ order by 1
             f"let {view} read the guarded view instead",
             tbl,
         )
+
+
+def _ungranted(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> Iterator[Finding]:
+    views = {view_name(table.name): table for table in tables}
+    found = values(
+        connection,
+        """
+select v.name
+from unnest(%(names)s::text[], %(schemas)s::text[], %(relations)s::text[]) as v (name, schema_name, relation)
+join pg_catalog.pg_namespace as n on n.nspname = v.schema_name
+join pg_catalog.pg_class as c on c.relnamespace = n.oid and c.relname = v.relation
+join pg_catalog.pg_roles as r on r.rolname = %(role)s
+where not pg_catalog.has_table_privilege(r.oid, c.oid, 'select')
+""",
+        names=[str(view) for view in views],
+        schemas=[view.schema for view in views],
+        relations=[view.name for view in views],
+        role=TASK_ROLE,
+    )
+    for view, table in views.items():
+        if str(view) in found:
+            yield Finding(
+                "ungranted",
+                f"{TASK_ROLE} may not SELECT {view}: tasks would have to read round the gate",
+                f"grant select on {view.sql} to {TASK_ROLE};",
+                table.tbl,
+            )

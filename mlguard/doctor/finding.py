@@ -27,6 +27,7 @@ NAMES = {
     "foreign-partition": "a partition on another server enforces no rule",
     "reads-past-gate": "a role can read the table without passing its gate",
     "view-past-gate": "a view reads the table without passing its gate",
+    "ungranted": "the role for tasks may not read the guarded view",
     "pii-key": "PostgreSQL prints personal data when a unique key is violated",
     "pii-log": "the server's log settings print personal data",
     "key-index": "no index serves look-ups by the key of the table",

@@ -22,9 +22,12 @@ def objects(program: TableProgram) -> list[DbObject]:
     """Return the functions and triggers, none where no rule needs them."""
     made: list[DbObject] = []
     if _judges_rows(program):
-        made += _pair(program, "after rows", _rows_body(program), ("insert", "update"))
+        judged = program.at(Place.AFTER_STATEMENT)
+        rules = dict.fromkeys((*judged, *_counted(program), *_mending(program), *program.at(Place.GATE)))
+        made += _pair(program, "after rows", _rows_body(program), ("insert", "update"), tuple(rules))
     if tracks_freshness(program):
-        made += _pair(program, "after removal", _removal_body(program), ("update", "delete", "truncate"))
+        events = ("update", "delete", "truncate")
+        made += _pair(program, "after removal", _removal_body(program), events, program.at(Place.GATE))
     return made
 
 
@@ -38,13 +41,14 @@ def _counted(program: TableProgram) -> tuple[Rule, ...]:
     return tuple(rule for rule in program.rules if rule.max_bad is not None)
 
 
-def _repairs(program: TableProgram) -> bool:
-    return any(rule.action is Action.REPAIR for rule in program.at(Place.BEFORE_ROW))
+def _mending(program: TableProgram) -> tuple[Rule, ...]:
+    """Rules whose repairs are on record once their rows have landed."""
+    return tuple(rule for rule in program.at(Place.BEFORE_ROW) if rule.action is Action.REPAIR)
 
 
 def _judges_rows(program: TableProgram) -> bool:
     return bool(
-        program.at(Place.AFTER_STATEMENT) or _counted(program) or _repairs(program) or tracks_freshness(program)
+        program.at(Place.AFTER_STATEMENT) or _counted(program) or _mending(program) or tracks_freshness(program)
     )
 
 
@@ -98,7 +102,7 @@ def _rows_body(program: TableProgram) -> tuple[tuple[str, ...], str]:
         ]
         counts = f"jsonb_build_object({', '.join(pairs)})" if pairs else "'{}'"
         body.append(f"perform mlguard.landed_v1({table}, _n, {counts});")
-    if _repairs(program):
+    if _mending(program):
         body.append(
             f"perform mlguard.confirm_repairs_v1({table},\n"
             f"  array(select {row_hash(program, 'r')} from new_rows as r))\n"
@@ -177,7 +181,11 @@ def _removal_body(program: TableProgram) -> tuple[tuple[str, ...], str]:
 
 
 def _pair(
-    program: TableProgram, label: str, content: tuple[tuple[str, ...], str], events: tuple[str, ...]
+    program: TableProgram,
+    label: str,
+    content: tuple[tuple[str, ...], str],
+    events: tuple[str, ...],
+    rules: tuple[Rule, ...],
 ) -> list[DbObject]:
     """Return one function and its triggers on the table and on each partition.
 
@@ -186,8 +194,7 @@ def _pair(
     """
     declare, body = content
     name = f"mlguard.{quote_ident(fit(f'{label} {program.table}'))}"
-    rules = program.at(Place.AFTER_STATEMENT) or _counted(program) or program.at(Place.GATE)
-    ids = tuple(rule.id for rule in rules) or (str(program.table),)
+    ids = tuple(rule.id for rule in rules)
     made = function(
         f"{name}()",
         returns="trigger",

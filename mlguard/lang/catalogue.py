@@ -147,7 +147,7 @@ FUNCTIONS: dict[str, Function] = {
             danger=Danger.OVERFLOW,
             usage="round(x[, digits])",
         ),
-        Function("sign", "-1, 0 or 1; NaN for NaN", _ROUNDED),
+        Function("sign", "-1, 0 or 1; of NaN 0 in double precision and NaN in numeric", _ROUNDED),
         Function("sqrt", "a negative argument is an error; NaN for NaN", _ROUNDED, danger=Danger.DOMAIN),
         Function("ln", "zero and negative arguments are errors; NaN for NaN", _ROUNDED, danger=Danger.DOMAIN),
         Function(

@@ -202,7 +202,7 @@ def _timestamptz(text: str, type: SqlType) -> Value:
         return endless
     day, clock, offset = _moment(spelled, type)
     if offset:
-        _offset(offset, datetime.min, "UTC")
+        _written_offset(offset)
     return f"{day} {clock or '00:00:00'}{offset or ''}"
 
 
@@ -351,11 +351,15 @@ def with_offset(text: str, zone: str) -> str:
 
 
 def _offset(written: str | None, moment: datetime, zone: str) -> timedelta:
-    if written is None:
-        local = moment.replace(tzinfo=time_zone(zone))
-        # Where the clock is set back a time comes twice, where it is set forward one never comes: PostgreSQL reads both
-        # as standard time, which is the smaller offset.
-        return min(local.utcoffset() or timedelta(), local.replace(fold=1).utcoffset() or timedelta())
+    if written is not None:
+        return _written_offset(written)
+    local = moment.replace(tzinfo=time_zone(zone))
+    # Where the clock is set back a time comes twice, where it is set forward one never comes: PostgreSQL reads both as
+    # standard time, which is the smaller offset.
+    return min(local.utcoffset() or timedelta(), local.replace(fold=1).utcoffset() or timedelta())
+
+
+def _written_offset(written: str) -> timedelta:
     if written in "Zz":
         return timedelta()
     hours, minutes = int(written[1:3]), int(written[3:].lstrip(":") or 0)

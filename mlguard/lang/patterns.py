@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+_OTHER_SYNTAX = re.compile(r"\*\*\*|\(\?[a-z]+\)")  # manual 9.7.3.4: from here on it may be a literal string
+
 
 def like_fault(pattern: str) -> str | None:
     """Return what is wrong with a LIKE pattern, or None."""
@@ -15,7 +19,7 @@ def regex_fault(pattern: str) -> str | None:
     Finds what people get wrong: unbalanced parentheses and brackets, a quantifier without an operand, a last
     backslash. The server has the last word: apply tries every pattern there.
     """
-    if pattern.startswith("***"):
+    if _OTHER_SYNTAX.match(pattern):
         return None
     depth = 0
     can_repeat = False

@@ -25,7 +25,8 @@ comment on column mlguard._batch.id is 'Number.';
 comment on column mlguard._batch.tbl is 'The table.';
 comment on column mlguard._batch.xid is 'The transaction.';
 comment on column mlguard._batch.opened_at is 'Start of the transaction.';
-comment on column mlguard._batch.closed_at is 'Its COMMIT; null where constraints were IMMEDIATE and sweep() has not closed it yet.';
+comment on column mlguard._batch.closed_at is
+  'Its COMMIT; null where constraints were IMMEDIATE and sweep() has not closed it yet.';
 comment on column mlguard._batch.landed is 'Rows that landed; null where no rule of the table counts them.';
 comment on column mlguard._batch.withheld is 'Rows that were kept out.';
 comment on column mlguard._batch.writer is 'Who wrote.';
@@ -49,7 +50,8 @@ comment on column mlguard._delta.id is 'Number.';
 comment on column mlguard._delta.batch is 'The batch.';
 comment on column mlguard._delta.landed is 'Rows the statement landed.';
 comment on column mlguard._delta.broken is 'Landed rows that break a rule: {SLO id: count}.';
-comment on column mlguard._delta.first is 'Opens a stretch that has not been judged yet; the judge at COMMIT clears it.';
+comment on column mlguard._delta.first is
+  'Opens a stretch that has not been judged yet; the judge at COMMIT clears it.';
 
 
 create table mlguard._quarantine (
@@ -84,13 +86,15 @@ comment on column mlguard._quarantine.id is 'Number; release() and discard() tak
 comment on column mlguard._quarantine.tbl is 'The table it was meant for.';
 comment on column mlguard._quarantine.key is 'Its key columns.';
 comment on column mlguard._quarantine.row is 'The row; null once its retention is over.';
-comment on column mlguard._quarantine.row_text is 'The row as PostgreSQL prints it: what jsonb loses (duplicate keys, array bounds) is here.';
+comment on column mlguard._quarantine.row_text is
+  'The row as PostgreSQL prints it: what jsonb loses (duplicate keys, array bounds) is here.';
 comment on column mlguard._quarantine.broken is 'Every rule it breaks: [{"slo", "observed", "version"}].';
 comment on column mlguard._quarantine.slos is 'Ids of the rules it breaks.';
 comment on column mlguard._quarantine.batch is 'The batch it came with.';
 comment on column mlguard._quarantine.op is 'INSERT, UPDATE, or APPLY for a stored row that a new rule found.';
 comment on column mlguard._quarantine.superseded is 'A stored row of the same key stayed, older than this one.';
-comment on column mlguard._quarantine.status is 'waiting, released, obsolete (a later version was released) or discarded.';
+comment on column mlguard._quarantine.status is
+  'waiting, released, obsolete (a later version was released) or discarded.';
 comment on column mlguard._quarantine.kept_at is 'When it was kept out.';
 comment on column mlguard._quarantine.writer is 'Who wrote it.';
 comment on column mlguard._quarantine.decided_at is 'When it stopped waiting.';
@@ -209,9 +213,11 @@ create table mlguard._freshness (
 create index _freshness_newest on mlguard._freshness (tbl, newest desc);
 
 comment on table mlguard._freshness is
-  'Private. Newest event times, appended when they advance by more than the grain: one updated row would be a hot spot.';
+  'Private. Newest event times, appended when they advance by more than the grain: one updated row were a hot spot.';
 comment on column mlguard._freshness.id is 'Number.';
 comment on column mlguard._freshness.tbl is 'The table.';
-comment on column mlguard._freshness.newest is 'An event time that the table holds. In the future: counts once it has come.';
+comment on column mlguard._freshness.newest is
+  'An event time that the table holds. In the future: counts once it has come.';
 comment on column mlguard._freshness.at is 'When the line was written.';
-comment on column mlguard._freshness.xid is 'The transaction that wrote it: tells lines of rows that a DELETE could not see.';
+comment on column mlguard._freshness.xid is
+  'The transaction that wrote it: tells lines of rows that a DELETE could not see.';

@@ -67,7 +67,7 @@ comment on function mlguard._detail(text, jsonb, text, jsonb, jsonb) is
 
 
 create function mlguard._raise(p_code text, p_message text, p_slo text, p_detail jsonb, p_hint text)
-returns void
+returns boolean
 language plpgsql
 set search_path = ''
 as $mlguard$
@@ -86,7 +86,9 @@ begin
 end
 $mlguard$;
 
-comment on function mlguard._raise(text, text, text, jsonb, text) is 'Private. Raises with every field set.';
+comment on function mlguard._raise(text, text, text, jsonb, text) is
+  'Private. Raises with every field set; never returns. A function, not a statement of PERFORM, whose text PostgreSQL '
+  'would print as CONTEXT.';
 
 
 create function mlguard.count_refusals_v1(p_no integer)
@@ -150,7 +152,7 @@ begin
   select s.* into _slo from mlguard._slo s where s.id = p_slo;
   select t.key into _key_order from mlguard._table t where t.tbl = _slo.tbl;
   perform mlguard._count_refusal(_slo.no);
-  perform mlguard._raise(
+  return mlguard._raise(
     'check_violation',
     format('mlguard: %s: %s%s; this statement stored nothing',
            p_slo,
@@ -159,8 +161,8 @@ begin
            ' (' || mlguard._words(nullif(p_key, '{}'), _key_order, ' ') || ')'),
     p_slo,
     mlguard._detail(p_slo, p_observed, null, p_key),
-    mlguard._hint(null, _slo.owner, _slo.runbook, 'Correct the row; or, if the rule is wrong, change it in the SLO file.'));
-  return false;
+    mlguard._hint(null, _slo.owner, _slo.runbook,
+                  'Correct the row; or, if the rule is wrong, change it in the SLO file.'));
 end
 $mlguard$;
 

@@ -82,7 +82,8 @@ begin
 end
 $mlguard$;
 
-comment on function mlguard._close_batch() is 'Private. Closes a batch at COMMIT, once, however many statements it had.';
+comment on function mlguard._close_batch() is
+  'Private. Closes a batch at COMMIT, once, however many statements it had.';
 
 create constraint trigger close_batch
   after insert on mlguard._batch
@@ -160,6 +161,7 @@ declare
   _n bigint;
   _over record;
   _allowed text;
+  _raised boolean;
 begin
   -- Cleared first: the next statement then opens a new stretch, also under SET CONSTRAINTS … IMMEDIATE.
   update mlguard._delta set first = false where id = new.id;
@@ -180,7 +182,7 @@ begin
   if found then
     _allowed := coalesce(_over.max_bad_rows || ' rows', trim_scale(_over.max_bad_share * 100) || '%');
     perform mlguard._count_refusal(_over.no);
-    perform mlguard._raise(
+    _raised := mlguard._raise(
       'check_violation',
       format('mlguard: %s: %s bad rows%s of the %s rows this transaction wrote, allowed %s; '
              'COMMIT refused, nothing was stored',

@@ -196,7 +196,8 @@ as $mlguard$
   limit 1
 $mlguard$;
 
-comment on function mlguard._closed(text) is 'Private. Why the gate of a table is closed, in one row; none while it is open.';
+comment on function mlguard._closed(text) is
+  'Private. Why the gate of a table is closed, in one row; none while it is open.';
 
 
 create function mlguard.gate_open_v1(p_tbl text)
@@ -246,8 +247,12 @@ begin
     return true;
   end if;
   select c.* into strict _why from mlguard._closed(p_tbl) c;
-  select s.owner, s.runbook into _slo from mlguard._slo s where s.id = _why.slo;
-  perform mlguard._raise(
+  select coalesce(s.owner, t.owner) as owner, s.runbook
+  into _slo
+  from mlguard._table t
+  left join mlguard._slo s on s.id = _why.slo
+  where t.tbl = p_tbl;
+  return mlguard._raise(
     'ML001',
     format('mlguard: %s %s', p_tbl, _why.words),
     _why.slo,
@@ -256,9 +261,8 @@ begin
                                        'slos', _why.slos)),
     mlguard._hint(
       'Nothing is wrong with your query.',
-      coalesce(_slo.owner, (select t.owner from mlguard._table t where t.tbl = p_tbl)), _slo.runbook,
+      _slo.owner, _slo.runbook,
       format('A platform role may read on with: mlguard waive %s --until … --reason …', _why.slo)));
-  return false;
 end
 $mlguard$;
 

@@ -89,8 +89,9 @@ begin
       _relation,
       (select string_agg(format('%I', c.name), ', ' order by c.place)
        from unnest(_columns) with ordinality c (name, place)),
-      (select string_agg(format('(%s.r).%I', case when p_set ? c.name or not _as_text then 'patched' else 'kept' end, c.name),
-                         ', ' order by c.place)
+      (select string_agg(
+                format('(%s.r).%I', case when p_set ? c.name or not _as_text then 'patched' else 'kept' end, c.name),
+                ', ' order by c.place)
        from unnest(_columns) with ordinality c (name, place)),
       case when _as_text then format('$1::%s', _relation) else '$1' end,
       _relation)

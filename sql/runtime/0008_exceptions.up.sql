@@ -49,7 +49,8 @@ begin
 end
 $mlguard$;
 
-comment on function mlguard._except(text, text, timestamptz, text) is 'Private. Writes an expiring exception to an SLO.';
+comment on function mlguard._except(text, text, timestamptz, text) is
+  'Private. Writes an expiring exception to an SLO.';
 
 
 create function mlguard.off(p_slo text, p_for interval, p_reason text)
@@ -200,7 +201,9 @@ as $mlguard$
       else true
     end as present,
     l.kind = 'TRIGGER' and exists (
-      select from pg_trigger t where t.tgrelid = l.oid and t.tgname = l.trigger and t.tgenabled in ('D', 'R')) as disabled
+      select
+      from pg_trigger t
+      where t.tgrelid = l.oid and t.tgname = l.trigger and t.tgenabled in ('D', 'R')) as disabled
     from located l
   )
   select case when not bool_and(s.present) then 'MISSING' when bool_or(s.disabled) then 'DISABLED' else 'INSTALLED' end

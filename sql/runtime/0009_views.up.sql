@@ -34,8 +34,8 @@ comment on view mlguard.quarantine is 'Rows kept out of guarded tables.';
 
 create view mlguard.change as
 select c.id, c.tbl, mlguard._masked(c.key, t.pii) as key, c.column_name,
-       case when c.column_name = any (t.pii) then to_jsonb('not shown (pii)'::text) else c.old end as old,
-       case when c.column_name = any (t.pii) then to_jsonb('not shown (pii)'::text) else c.new end as new,
+       case when c.column_name <> all (t.pii) then c.old else to_jsonb('not shown (pii)'::text) end as old,
+       case when c.column_name <> all (t.pii) then c.new else to_jsonb('not shown (pii)'::text) end as new,
        c.rule, c.at, c.batch
 from mlguard._change c
 left join mlguard._table t on t.tbl = c.tbl
@@ -79,7 +79,8 @@ left join lateral (
   where s.tbl = t.tbl and s.level = 'read' and s.max_age is not null and s.action = 'hold' and not s.shadow
 ) f on true;
 
-comment on view mlguard.gate is 'Guarded tables: whether reads are let through, until when without new rows, and why not.';
+comment on view mlguard.gate is
+  'Guarded tables: whether reads are let through, until when without new rows, and why not.';
 comment on column mlguard.gate.since is 'Closed since; null while open, and where the table never held a row.';
 
 
@@ -144,8 +145,8 @@ begin
     select r.rolname from pg_roles r where r.rolname in ('mlguard_platform', 'mlguard_task', 'mlguard_writer')
   loop
     execute format('grant usage on schema mlguard to %I', _role);
-    execute format('grant select on mlguard.slo, mlguard.gate, mlguard.violation, mlguard.rejection, mlguard.batch to %I',
-                   _role);
+    execute format(
+      'grant select on mlguard.slo, mlguard.gate, mlguard.violation, mlguard.rejection, mlguard.batch to %I', _role);
     -- Views run their functions as who reads them.
     execute format(
       'grant execute on function mlguard.assert_ok(regclass), mlguard._closed(text), mlguard._health(text), '

@@ -109,6 +109,7 @@ def test_findings_are_told_with_their_fix_and_can_be_ignored(guarded: str) -> No
         ),
         (f"alter table {TABLE} drop constraint customer_pkey", "key-index", "no index begins with a column of the key"),
         (f"begin; lock table {TABLE} in share mode; prepare transaction 'cli forgot'", "prepared", "cli forgot"),
+        (f"revoke select on {TABLE}_guarded from mlguard_task", "ungranted", "mlguard_task may not SELECT"),
         (f"grant select on {TABLE} to public; grant usage on schema features to public", "reads-past-gate", "PUBLIC"),
     ],
     ids=lambda given: given if given in NAMES else "",

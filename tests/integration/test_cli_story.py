@@ -6,8 +6,10 @@ import json
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from functools import partial
@@ -308,3 +310,27 @@ def _read_all(master: int) -> str:
         parts.append(part)
     os.close(master)
     return b"".join(parts).decode()
+
+
+def test_ctrl_c_while_apply_waits_for_a_lock(run: Run, pg: str, folder: Path) -> None:
+    table(pg, folder)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with psycopg.connect(pg) as other:
+        other.execute(f"lock table {TABLE} in access share mode".encode())
+        with subprocess.Popen(
+            [sys.executable, "-m", "mlguard", "apply", "--yes", "--lock-timeout", "60"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        ) as process:
+            while not query(pg, "select from pg_locks where not granted"):
+                time.sleep(0.05)
+                assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert said.splitlines()[-1].startswith("interrupted; tables that were done stay done")
+    assert query(pg, "select count(*) from mlguard._object") == [(0,)]
+    run("apply", "--yes")
+    assert "nothing to do" in run("plan").stdout

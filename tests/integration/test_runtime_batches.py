@@ -177,6 +177,37 @@ def test_transactions_do_not_wait_for_each_other(customer_db: str) -> None:
         assert rows(one, "select landed, withheld from mlguard.batch") == [(8, 2), (8, 2)]
 
 
+def test_serializable_writers_do_not_fail_each_other(customer_db: str) -> None:
+    with session(customer_db) as connection:
+        write(connection, 1001, 1100)
+    with session(customer_db, autocommit=False) as one, session(customer_db, autocommit=False) as two:
+        one.isolation_level = two.isolation_level = psycopg.IsolationLevel.SERIALIZABLE
+        for number in range(0, 50, 10):
+            write(one, number + 1, number + 3, bad=1)
+            write(two, number + 4, number + 6, bad=1)
+            write(one, number + 7, number + 8, bad=1)
+            one.commit()
+            two.commit()
+        assert value(one, "select count(*) from mlguard.batch") == 11
+
+
+def test_a_forged_place_of_the_batch_is_not_believed(customer_db: str) -> None:
+    with session(customer_db, autocommit=False) as connection:
+        write(connection, 1, 10)
+        connection.commit()
+        bad_mails(connection, 11, 1)
+        own = value(connection, "select mlguard.batch_v1(%s)", TABLE)
+        connection.execute(
+            "select set_config('mlguard.batches', jsonb_build_object(tbl, ctid)::text, true) from mlguard._batch"
+            " where id <> %s",
+            [own],
+        )
+        assert value(connection, "select mlguard.batch_v1(%s)", TABLE) == own
+        bad_mails(connection, 21, 2)
+        with pytest.raises(psycopg.errors.CheckViolation, match="3 bad rows of the 3 rows"):
+            connection.commit()
+
+
 def test_one_transaction_one_batch_also_after_a_restore(customer_db: str) -> None:
     """After a restore into another cluster the same xid comes again: it must not find the old batch."""
     with session(customer_db, autocommit=False) as connection:

@@ -12,7 +12,6 @@ from mlguard.errors import Exit
 
 if TYPE_CHECKING:
     from mlguard.report.verdict import Report
-    from mlguard.spec import Project
 
 
 @click.command("check")
@@ -35,7 +34,7 @@ def command(state: State, style: str, fail_on: tuple[str, ...]) -> Exit:
 
     project = state.project()
     with state.database() as connection:
-        report = _selected(api.check(project, connection), project)
+        report = api.check(project, connection)
     out(render(report, style, fail_on, samples=state.verbose))
     if not report.verdicts:
         from mlguard.report.text import NOTHING_JUDGED
@@ -44,27 +43,6 @@ def command(state: State, style: str, fail_on: tuple[str, ...]) -> Exit:
             say(NOTHING_JUDGED)
         return Exit.VIOLATED if "insufficient" in fail_on else Exit.HOLDS
     return report.exit_code(fail_on)
-
-
-def _selected(report: Report, project: Project) -> Report:
-    """Return the verdicts that --select asks for: whole tables are judged at once, in one scan."""
-    if not project.selection:
-        return report
-    from mlguard.report.verdict import Report
-    from mlguard.spec.selection import slo_names
-
-    tags = {(str(file.table), name): words for file in project.files for name, words in slo_names(file)}
-    return Report(
-        tuple(
-            verdict
-            for verdict in report.verdicts
-            # What a group made has no name in the file; it has the tags of the file, which stand under ''.
-            if project.selection.covers(
-                verdict.table, verdict.name, tags.get((verdict.table, verdict.name), tags[verdict.table, ""])
-            )
-        ),
-        report.engine,
-    )
 
 
 def render(report: Report, style: str, fail_on: tuple[str, ...], *, samples: bool) -> str:

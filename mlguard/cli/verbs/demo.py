@@ -19,7 +19,7 @@ def command(state: State, keep: bool) -> Exit:
     On an embedded PostgreSQL that goes when the demo ends; with --dsn on a server of yours, in a database
     `mlguard_demo` made for it.
     """
-    from mlguard.demo.story import run
+    from mlguard.demo import run
 
     state.so = "the demo's database goes with it"
     run(out, dsn=state.dsn, keep=keep)

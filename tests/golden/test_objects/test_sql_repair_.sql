@@ -135,7 +135,7 @@ comment on function mlguard."kept out features.customer"() is 'mlguard:features.
 
 -- function mlguard."after rows features.customer"()
 -- why: judges all rows of a statement in one pass
--- for: features.customer
+-- for: features.customer/tenure_days.range
 
 -- phase: change, locks: none
 create or replace function mlguard."after rows features.customer"()
@@ -164,7 +164,7 @@ $mlguard$;
 revoke all on function mlguard."after rows features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer:262e3264057d';
+comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer/tenure_days.range:262e3264057d';
 
 -- undo: drop function if exists mlguard."after rows features.customer"();
 
@@ -228,7 +228,7 @@ comment on trigger zz_mlguard_kept_out on "features"."customer" is 'mlguard:feat
 
 -- trigger zz_mlguard_after_rows_insert
 -- why: judges all rows of a statement in one pass
--- for: features.customer
+-- for: features.customer/tenure_days.range
 
 -- phase: change, locks: SHARE ROW EXCLUSIVE, for the catalogue change only
 create or replace trigger zz_mlguard_after_rows_insert
@@ -241,13 +241,13 @@ execute function mlguard."after rows features.customer"();
 alter table "features"."customer" enable always trigger zz_mlguard_after_rows_insert;
 
 -- phase: change, locks: none
-comment on trigger zz_mlguard_after_rows_insert on "features"."customer" is 'mlguard:features.customer:2c20cab8c069';
+comment on trigger zz_mlguard_after_rows_insert on "features"."customer" is 'mlguard:features.customer/tenure_days.range:2c20cab8c069';
 
 -- undo: drop trigger if exists zz_mlguard_after_rows_insert on "features"."customer";
 
 -- trigger zz_mlguard_after_rows_update
 -- why: judges all rows of a statement in one pass
--- for: features.customer
+-- for: features.customer/tenure_days.range
 
 -- phase: change, locks: SHARE ROW EXCLUSIVE, for the catalogue change only
 create or replace trigger zz_mlguard_after_rows_update
@@ -260,6 +260,6 @@ execute function mlguard."after rows features.customer"();
 alter table "features"."customer" enable always trigger zz_mlguard_after_rows_update;
 
 -- phase: change, locks: none
-comment on trigger zz_mlguard_after_rows_update on "features"."customer" is 'mlguard:features.customer:85d2ca7fade4';
+comment on trigger zz_mlguard_after_rows_update on "features"."customer" is 'mlguard:features.customer/tenure_days.range:85d2ca7fade4';
 
 -- undo: drop trigger if exists zz_mlguard_after_rows_update on "features"."customer";

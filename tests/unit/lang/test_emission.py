@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, given, reject, settings
 
 from mlguard.emit.pg_expr import to_sql
 from mlguard.emit.pg_guard import Guard, guard
@@ -18,10 +18,10 @@ def test_reads_back_as_the_same_tree(text: str) -> None:
     try:
         expr = compile_row(text, SCOPE)
     except ExpressionError:
-        assume(False)
-        return
+        reject()
     written = to_sql(expr)
-    assume(" collate " not in written and " at time zone " not in written and "E'" not in written)
+    beyond = (" collate ", " at time zone ", "timestamptz '", "E'")  # spellings that only PostgreSQL reads
+    assume(not any(mark in written for mark in beyond))
     assume(not any(isinstance(node, tree.Call) and node.name in ("is_finite", "trim") for node in expr.walk()))
     assert compile_row(written, SCOPE) == expr
 
@@ -48,7 +48,7 @@ def test_reads_back_as_the_same_tree(text: str) -> None:
         ("e in ('ok', 'sad')", """NEW."e" in ('ok', 'sad')"""),
         ("d > '2026-01-01'", """NEW."d" > date '2026-01-01'"""),
         ("z > '2026-07-01'", """NEW."z" > timestamptz '2026-07-01 00:00:00+02'"""),
-        ("z > '2026-10-25 02:30'", """NEW."z" > timestamptz '2026-10-25 02:30:00+01'"""),
+        ("z > '2026-10-25 02:30'", """NEW."z" > timestamptz '2026-10-25 02:30+01'"""),
         ("z > '0001-01-01'", """NEW."z" > timestamptz '0001-01-01 00:00:00+00:53:28'"""),
         ("z > 'infinity'", """NEW."z" > timestamptz 'infinity'"""),
         ("v <= '26 hours'", """NEW."v" <= interval '26 hours'"""),
@@ -72,7 +72,6 @@ def test_reads_back_as_the_same_tree(text: str) -> None:
         ("num_nulls(i, t) <= 1", 'num_nulls(NEW."i", NEW."t") <= 1'),
         ("trim(t) = ''", "btrim(NEW.\"t\") = ''"),
         ("p ->> 'a' is not null", """NEW."p" ->> 'a' is not null"""),
-        ("i in (select id from ops.blocklist)", 'NEW."i" in (select "blocklist"."id" from "ops"."blocklist")'),
         ("case i when 1 then b end", 'case when NEW."i" = 1 then NEW."b" end'),
         ("t::integer::bigint > 1", 'NEW."t"::integer::bigint > 1'),
         ("5::bigint > i", """'5'::bigint > NEW."i\""""),
@@ -80,6 +79,14 @@ def test_reads_back_as_the_same_tree(text: str) -> None:
 )
 def test_written(text: str, written: str) -> None:
     assert to_sql(compile_row(text, SCOPE), "NEW", "Europe/Berlin") == written
+
+
+def test_lookups() -> None:
+    expr = compile_row("i not in (select id from ops.blocklist)", SCOPE)
+    member = 'r."i" not in (select "blocklist"."id" from "ops"."blocklist")'
+    assert to_sql(expr, "r") == member
+    probe = 'exists (select from "ops"."blocklist" where "blocklist"."id" = NEW."i")'
+    assert to_sql(expr, "NEW") == f"case when {probe} then false else {member.replace('r.', 'NEW.', 1)} end"
 
 
 @pytest.mark.parametrize(

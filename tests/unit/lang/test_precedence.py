@@ -16,7 +16,7 @@ from mlguard.lang.tree import Expr
 
 def grammar(text: str) -> Any:
     """Return PostgreSQL's parse of an expression, without positions."""
-    statement = pglast.parse_sql(f"select {text}")[0].stmt
+    statement: Any = pglast.parse_sql(f"select {text}")[0].stmt
     (target,) = statement.targetList
     return _without_places(target.val(skip_none=True))
 
@@ -79,7 +79,8 @@ def _spelled(expr: Expr) -> str:
             arms = " ".join(f"when {spelled(left)} then {spelled(right)}" for left, right in branches)
             return f"case {arms}{f' else {spelled(otherwise)}' if otherwise is not None else ''} end"
         case tree.Call(name="extract"):
-            return f"extract({expr.args[0].value} from {parts[1]})"
+            unit = parts[0].strip("()'")
+            return f"extract({unit} from {parts[1]})"
         case tree.Call(name=name):
             return f"{name}({', '.join(parts)})"
     raise AssertionError(expr)
