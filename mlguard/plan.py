@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mlguard.emit.objects import DbObject, Kind, Phase, Statement
+from mlguard.emit.objects import DROP_LOCKS, LOCK_NONE, LOCKS, DbObject, Kind, Phase, Statement
 from mlguard.names import TableName, digest
 from mlguard.program import Existing, Rule, TableProgram
 from mlguard.record import of_rule, of_table
@@ -55,8 +55,7 @@ class Step:
     @property
     def lock(self) -> str:
         """The strongest lock of the step, in words."""
-        locks = [statement.lock for statement in self.statements if statement.lock != "none"]
-        return max(locks, key=len) if locks else "none"
+        return max((statement.lock for statement in self.statements), key=LOCKS.index, default=LOCK_NONE)
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,7 @@ def plan_table(
     steps: list[Step] = []
     dropped = [item for identity, item in before.items() if identity not in {made.identity for made in wanted}]
     for item in sorted(dropped, key=lambda found: -list(Kind).index(found.kind)):
-        statements = tuple(Statement(sql) for sql in item.undo)
+        statements = _undo(item)
         steps.append(Step("drop", _label(item.kind, item.name), statements, item.slos, "no SLO asks for it", gone=item))
     for made in wanted:
         steps += _object_steps(made, before.get(made.identity))
@@ -169,9 +168,12 @@ def _object_steps(made: DbObject, found: InstalledObject | None) -> list[Step]:
         verb, why = "repair", "it was changed in the database"
     drop: tuple[Statement, ...] = ()
     if not made.replaces_in_place:
-        lock = made.create[0].lock if made.create else "none"
-        drop = tuple(Statement(sql, lock) for sql in (found.undo or made.drop))
+        drop = _undo(found) or tuple(Statement(sql, DROP_LOCKS.get(made.kind, LOCK_NONE)) for sql in made.drop)
     return [Step(verb, label, (*drop, *made.create), made.slos, why, made)]
+
+
+def _undo(item: InstalledObject) -> tuple[Statement, ...]:
+    return tuple(Statement(sql, DROP_LOCKS.get(item.kind, LOCK_NONE)) for sql in item.undo)
 
 
 def _label(kind: Kind, name: str) -> str:
@@ -184,7 +186,7 @@ def plan_removal(installed: InstalledTable) -> TablePlan:
         Step(
             "drop",
             _label(item.kind, item.name),
-            tuple(Statement(sql) for sql in item.undo),
+            _undo(item),
             item.slos,
             "the table is no longer guarded",
             gone=item,

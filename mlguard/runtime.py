@@ -164,8 +164,8 @@ def _refuse_loss(connection: psycopg.Connection[Any], discard: bool) -> None:
     losses = [
         words
         for count, words in (
-            (waiting, f"{waiting} rows waiting in quarantine"),
-            (events, f"{events} audited events"),
+            (waiting, f"{_counted(waiting, 'row')} waiting in quarantine"),
+            (events, _counted(events, "audited event")),
         )
         if count
     ]
@@ -181,6 +181,10 @@ def _database_ahead(installed: str, known: tuple[str, ...]) -> RuntimeVersionErr
         f"the mlguard runtime in this database is version {installed}, newer than this client knows ({known[-1]})",
         help="upgrade the client: pip install --upgrade mlguard-db",
     )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _words(error: psycopg.Error) -> str:

@@ -163,7 +163,8 @@ def _read(diag: object) -> SloViolation | None:
         slo = constraint
     elif not slo and place and sqlstate in NATIVE and constraint.startswith(CONSTRAINT_PREFIX):
         # PostgreSQL's own words name a relation and a constraint; people look for the SLO.
-        slo = f"{place}/{constraint.removeprefix(CONSTRAINT_PREFIX)}"
+        # A unique constraint carries its table's name, because its index needs a name of its own in the schema.
+        slo = f"{place}/{constraint.removeprefix(CONSTRAINT_PREFIX).removesuffix(f'@{name}')}"
         message = f"{slo}: {message}"
     elif not slo and (found := _ID_IN_MESSAGE.search(message)):
         slo = found["slo"]

@@ -221,6 +221,7 @@ declare
   _n bigint;
   _over record;
   _allowed text;
+  _raised boolean;
 begin
   -- Cleared first: the next statement then opens a new stretch, also under SET CONSTRAINTS … IMMEDIATE.
   update mlguard._delta set first = false where id = new.id;
@@ -238,7 +239,7 @@ begin
   if found then
     _allowed := coalesce(_over.max_bad_rows || ' rows', trim_scale(_over.max_bad_share * 100) || '%');
     perform mlguard._count_refusal(_over.no);
-    perform mlguard._raise(
+    _raised := mlguard._raise(
       'check_violation',
       format('mlguard: %s: %s bad rows%s of the %s rows this transaction wrote, allowed %s; '
              'COMMIT refused, nothing was stored',
@@ -442,7 +443,7 @@ begin
       get stacked diagnostics
         _state = returned_sqlstate, _message = message_text, _detail = pg_exception_detail,
         _constraint = constraint_name;
-      if _state = '23514' and _detail like '{%' then
+      if _state = '23514' and _message like 'mlguard: %' and _detail like '{%' then
         -- mlguard's own words: from withhold_v1 every rule, from refuse_v1 the one that refused.
         broken := coalesce(
           _detail::jsonb -> 'broken',
@@ -453,7 +454,7 @@ begin
         reason := (
           select string_agg(
                    split_part(b.line ->> 'slo', '/', 2) || coalesce(': ' || mlguard._words(
-                     mlguard._masked(b.line -> 'observed', coalesce(_table.pii, '{}')), s.columns, ' is '), ''),
+                     mlguard._masked(b.line -> 'observed', _table.pii), s.columns, ' is '), ''),
                    '; ' order by b.place)
           from jsonb_array_elements(broken) with ordinality b (line, place)
           left join mlguard._slo s on s.id = b.line ->> 'slo');
@@ -461,8 +462,8 @@ begin
         outcome := 'conflict';
         reason := coalesce('a row with this key is stored (' || nullif(_constraint, '') || ')',
                            'a row with this key is stored');
-      elsif _table.pii <> '{}' then
-        -- PostgreSQL's words may quote a value.
+      elsif _table.pii is distinct from '{}' then
+        -- PostgreSQL's words may quote a value. (Null: the table is guarded no longer.)
         reason := format('PostgreSQL refused it with SQLSTATE %s%s', _state, ' (' || nullif(_constraint, '') || ')');
       else
         reason := _message;
@@ -1390,7 +1391,7 @@ CREATE TABLE mlguard._freshness (
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL
 );
 ALTER TABLE mlguard._freshness OWNER TO postgres;
-COMMENT ON TABLE mlguard._freshness IS 'Private. Newest event times, appended when they advance by more than the grain: one updated row were a hot spot.';
+COMMENT ON TABLE mlguard._freshness IS 'Private. Newest event times, appended when they advance by more than the grain: one updated row is a hot spot.';
 COMMENT ON COLUMN mlguard._freshness.id IS 'Number.';
 COMMENT ON COLUMN mlguard._freshness.tbl IS 'The table.';
 COMMENT ON COLUMN mlguard._freshness.newest IS 'An event time that the table holds. In the future: counts once it has come.';

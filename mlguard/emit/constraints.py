@@ -24,6 +24,11 @@ def constraint_name(rule: Rule) -> str:
     return fit(f"mlguard_{rule.name}")
 
 
+def index_name(rule: Rule) -> str:
+    """Return the name of a unique constraint, which is its index's too, and so unique in the schema."""
+    return fit(f"mlguard_{rule.name}@{rule.table.name}")
+
+
 def _address(rule: Rule, name: str) -> str:
     return f"constraint {quote_ident(name)} on {rule.table.sql}"
 
@@ -114,7 +119,7 @@ def unique(rule: Rule, program: TableProgram) -> DbObject:
 
     Columns that are unique already (a primary key, say) are left as they are.
     """
-    name = constraint_name(rule)
+    name = index_name(rule)
     table = rule.table.sql
     columns = ", ".join(quote_ident(column) for column in rule.unique)
     if frozenset(rule.unique) in {frozenset(found) for found in program.shape.unique}:

@@ -41,6 +41,13 @@ LOCK_REFERENCES = "SHARE ROW EXCLUSIVE on both tables, for the catalogue change 
 LOCK_BOTH_SCAN = "SHARE UPDATE EXCLUSIVE, ROW SHARE on the referenced table, while existing rows are read"
 LOCK_SHARE_ROWS = "ROW EXCLUSIVE, and the rows that leave"
 
+# From the weakest to the strongest.
+LOCKS = (LOCK_NONE, LOCK_SHARE_ROWS, LOCK_BOTH_SCAN, LOCK_SCAN, LOCK_TRIGGER, LOCK_REFERENCES, LOCK_CATALOGUE)
+# What taking an object out locks: ALTER TABLE … DROP and DROP TRIGGER take ACCESS EXCLUSIVE on the table.
+DROP_LOCKS = dict.fromkeys(
+    (Kind.NOT_NULL, Kind.UNIQUE, Kind.FOREIGN_KEY, Kind.CHECK, Kind.TRIGGER, Kind.POLICY), LOCK_CATALOGUE
+)
+
 
 @dataclass(frozen=True)
 class Statement:

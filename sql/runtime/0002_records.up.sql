@@ -213,7 +213,7 @@ create table mlguard._freshness (
 create index _freshness_newest on mlguard._freshness (tbl, newest desc);
 
 comment on table mlguard._freshness is
-  'Private. Newest event times, appended when they advance by more than the grain: one updated row were a hot spot.';
+  'Private. Newest event times, appended when they advance by more than the grain: one updated row is a hot spot.';
 comment on column mlguard._freshness.id is 'Number.';
 comment on column mlguard._freshness.tbl is 'The table.';
 comment on column mlguard._freshness.newest is

@@ -111,7 +111,7 @@ begin
       get stacked diagnostics
         _state = returned_sqlstate, _message = message_text, _detail = pg_exception_detail,
         _constraint = constraint_name;
-      if _state = '23514' and _detail like '{%' then
+      if _state = '23514' and _message like 'mlguard: %' and _detail like '{%' then
         -- mlguard's own words: from withhold_v1 every rule, from refuse_v1 the one that refused.
         broken := coalesce(
           _detail::jsonb -> 'broken',
@@ -122,7 +122,7 @@ begin
         reason := (
           select string_agg(
                    split_part(b.line ->> 'slo', '/', 2) || coalesce(': ' || mlguard._words(
-                     mlguard._masked(b.line -> 'observed', coalesce(_table.pii, '{}')), s.columns, ' is '), ''),
+                     mlguard._masked(b.line -> 'observed', _table.pii), s.columns, ' is '), ''),
                    '; ' order by b.place)
           from jsonb_array_elements(broken) with ordinality b (line, place)
           left join mlguard._slo s on s.id = b.line ->> 'slo');
@@ -130,8 +130,8 @@ begin
         outcome := 'conflict';
         reason := coalesce('a row with this key is stored (' || nullif(_constraint, '') || ')',
                            'a row with this key is stored');
-      elsif _table.pii <> '{}' then
-        -- PostgreSQL's words may quote a value.
+      elsif _table.pii is distinct from '{}' then
+        -- PostgreSQL's words may quote a value. (Null: the table is guarded no longer.)
         reason := format('PostgreSQL refused it with SQLSTATE %s%s', _state, ' (' || nullif(_constraint, '') || ')');
       else
         reason := _message;

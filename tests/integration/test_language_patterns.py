@@ -24,6 +24,6 @@ def test_faults_are_real(pg: str, pattern: str) -> None:
             with pytest.raises(psycopg.errors.InvalidRegularExpression):
                 connection.execute("select 'a' ~ %s", [pattern])
         if like_fault(pattern) is not None:
+            matching = re.sub(r"\\(.)", r"\1", pattern[:-1]) + "x"  # the fault shows once the match comes to it
             with pytest.raises(psycopg.errors.InvalidEscapeSequence):
-                matching = re.sub(r"\\(.)", r"\1", pattern[:-1]) + "x"  # the fault shows once the match comes to it
                 connection.execute("select %s like %s", [matching, pattern])

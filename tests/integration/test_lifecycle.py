@@ -177,7 +177,7 @@ class TestTampering:
             "drop view features.customer_guarded",
             "create or replace view features.customer_guarded as select * from features.customer",
             "alter table features.customer alter age drop not null",
-            'alter table features.customer drop constraint "mlguard_email.unique"',
+            'alter table features.customer drop constraint "mlguard_email.unique@customer"',
         ],
     )
     def test_apply_repairs_what_was_changed_in_the_database(self, pg: str, tmp_path: Path, sql: str) -> None:
@@ -402,3 +402,31 @@ def test_functions_with_arguments_are_known_again(pg: str, tmp_path: Path) -> No
     assert made.empty, [(step.verb, step.what, step.why) for table in made.tables for step in table.steps]
     with pytest.raises(psycopg.errors.CheckViolation):
         prepare(pg, "insert into features.n values (0, '1')")
+
+
+def test_two_tables_of_one_schema_with_the_same_slo(pg: str, tmp_path: Path) -> None:
+    prepare(pg, CUSTOMER + "create table features.other (email text)")
+    unique = "reads: none\ncolumns: {email: {type: text, unique: true}}\n"
+    write(tmp_path, "mlguard: 1\ntable: features.customer\n" + unique, "a.slo.yaml")
+    slos = write(tmp_path, "mlguard: 1\ntable: features.other\n" + unique, "b.slo.yaml")
+    api.apply(api.load(slos), pg)
+    assert api.plan(api.load(slos), pg).empty
+
+
+def test_a_member_of_the_platform_role_applies(pg: str, tmp_path: Path) -> None:
+    prepare(pg)
+    api.apply(project(tmp_path, "mlguard: 1\ntable: features.customer\nreads: none\n"), pg)
+    prepare(pg, "drop role if exists mlg_owner; create role mlg_owner login; grant mlguard_platform to mlg_owner")
+    try:
+        prepare(pg, "alter schema features owner to mlg_owner; alter table features.customer owner to mlg_owner")
+        theirs = psycopg.conninfo.make_conninfo(pg, user="mlg_owner")
+        loaded = project(tmp_path, FULL)
+        api.apply(loaded, theirs)
+        assert api.plan(loaded, theirs).empty
+        prepare(
+            theirs, "insert into features.customer (customer_id, age, event_ts) values (1, 900, now()), (2, 1, now())"
+        )
+        assert query(theirs, "select count(*) from features.customer_guarded") == [(1,)]
+        api.remove(None, theirs, discard=True)
+    finally:
+        prepare(pg, "reassign owned by mlg_owner to postgres; drop owned by mlg_owner; drop role mlg_owner")

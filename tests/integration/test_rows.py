@@ -152,7 +152,7 @@ class TestReject:
         prepare(pg, "insert into features.customer (customer_id, plan, email) values (1, 'free', 'a')")
         with pytest.raises(psycopg.errors.UniqueViolation) as caught:
             prepare(pg, "insert into features.customer (customer_id, plan, email) values (2, 'free', 'a')")
-        assert caught.value.diag.constraint_name == "mlguard_email.unique"
+        assert caught.value.diag.constraint_name == "mlguard_email.unique@customer"
 
     def test_division_by_zero_counts_as_broken(self, pg: str, tmp_path: Path) -> None:
         text = "mlguard: 1\ntable: features.customer\nreads: none\nslos:\n  - {name: ratio, check: 100 / age < 50}\n"

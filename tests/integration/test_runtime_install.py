@@ -134,7 +134,7 @@ def test_uninstall_refuses_to_lose(customer_db: str) -> None:
         connection.execute("delete from mlguard._object")
         write(connection, 1, 28, bad=2)
         connection.execute("select mlguard.off('features.customer/fresh', '1 h', 'x')")
-        with pytest.raises(ApplyError, match="would lose 2 rows waiting in quarantine and 1 audited events"):
+        with pytest.raises(ApplyError, match="would lose 2 rows waiting in quarantine and 1 audited event"):
             runtime.uninstall(connection)
         with pytest.raises(ApplyError, match="objects outside the runtime still need it"):
             runtime.uninstall(connection, discard=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 import psycopg
 import pytest
@@ -222,3 +222,20 @@ def test_pii_columns_are_not_shown(customer_db: str) -> None:
         assert key == {"customer_id": hidden}
         assert (row["email"], row["customer_id"], row["age"]) == (hidden, hidden, -1)
         assert "joe" not in str(rows(connection, "select q::text from mlguard.quarantine q"))
+        connection.execute("delete from mlguard._table")
+        assert "-1" not in str(rows(connection, "select row from mlguard.quarantine")), "nobody knows any more"
+
+
+def test_changes_of_pii_columns_are_not_shown(customer_db: str) -> None:
+    with session(customer_db) as connection:
+        for column in ("email", "age"):
+            connection.execute(
+                "insert into mlguard._change (tbl, key, column_name, old, new, rule, pending)"
+                """ values ('features.customer', '{"customer_id": 1}', %s, '"joe"', '"x"', 'r', false)""",
+                [column],
+            )
+        query: LiteralString = "select column_name, old, new from mlguard.change order by id"
+        hidden = "not shown (pii)"
+        assert rows(connection, query) == [("email", hidden, hidden), ("age", "joe", "x")]
+        connection.execute("delete from mlguard._table")
+        assert rows(connection, query) == [("email", hidden, hidden), ("age", hidden, hidden)]
