@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, overload
 from mlguard import catalog, evaluate, runtime
 from mlguard.apply import Applied, Options, Progress, refuse_breaking, run
 from mlguard.compile import compile_project
-from mlguard.connect import connect
+from mlguard.connect import session
 from mlguard.emit.objects import DbObject, Kind, Statement
 from mlguard.emit.table import objects, quarantine_existing
 from mlguard.errors import PlanError
@@ -98,29 +98,6 @@ def program(project: Project, connection: psycopg.Connection[Any]) -> Program:
     with _pinned(connection):
         shapes = catalog.shapes(connection, wanted)
     return compile_project(project, shapes)
-
-
-@contextmanager
-def session(target: Target) -> Iterator[psycopg.Connection[Any]]:
-    """Give a connection in autocommit mode and with plain rows, whatever the caller's own settings are.
-
-    A connection that is inside a transaction stays in it: reading is fine there, and apply refuses it.
-    """
-    import psycopg
-    from psycopg.rows import tuple_row
-
-    with connect(target, autocommit=True) as connection:
-        idle = connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
-        autocommit, row_factory = connection.autocommit, connection.row_factory
-        connection.row_factory = tuple_row
-        if idle:
-            connection.autocommit = True
-        try:
-            yield connection
-        finally:
-            connection.row_factory = row_factory
-            if idle and not connection.closed:
-                connection.autocommit = autocommit
 
 
 @contextmanager

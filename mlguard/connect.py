@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import tuple_row
 
 from mlguard.errors import EngineError
 
@@ -65,6 +66,26 @@ def connect(target: Target = None, *, autocommit: bool = False) -> Iterator[psyc
         with _unwrapped(target) as connection:
             _refuse_old(connection)
             yield connection
+
+
+@contextmanager
+def session(target: Target) -> Iterator[psycopg.Connection[Any]]:
+    """Give a connection in autocommit mode and with plain rows, whatever the caller's own settings are.
+
+    A connection that is inside a transaction stays in it: reading is fine there, and apply refuses it.
+    """
+    with connect(target, autocommit=True) as connection:
+        idle = connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+        autocommit, row_factory = connection.autocommit, connection.row_factory
+        connection.row_factory = tuple_row
+        if idle:
+            connection.autocommit = True
+        try:
+            yield connection
+        finally:
+            connection.row_factory = row_factory
+            if idle and not connection.closed:
+                connection.autocommit = autocommit
 
 
 def _open(dsn: str, autocommit: bool) -> psycopg.Connection[Any]:

@@ -57,8 +57,10 @@ class Problem:
         if self.where and self.where.text:
             number = str(self.where.line)
             pad = " " * len(number)
-            start = max(0, self.where.column - 1 - QUOTED // 2)  # a long line is shown around the column
-            shown = self.where.text.expandtabs(1)[start : start + QUOTED]
+            line = self.where.text.expandtabs(1)
+            # A long line is shown around the column.
+            start = max(0, self.where.column - 1 - QUOTED // 2) if len(line) > QUOTED else 0
+            shown = line[start : start + QUOTED]
             parts.append(f" {pad} |")
             parts.append(f" {number} | {shown}")
             parts.append(f" {pad} | {' ' * min(self.where.column - 1 - start, QUOTED)}^")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlguard import catalog
-from mlguard.api import session
+from mlguard.connect import session
 from mlguard.emit.gate import view_name
 from mlguard.errors import EngineError, PlanError
 from mlguard.names import TableName, quote_ident

@@ -589,7 +589,7 @@ begin
         message = format('mlguard: the quarantine of %s is full: %s rows wait; this statement stored nothing',
                          p_tbl, _cap),
         detail = jsonb_build_object('table', p_tbl, 'waiting', _cap, 'cap', _cap)::text,
-        hint = format('Release or discard them (mlguard quarantine list %s), or raise quarantine_cap in the SLO file.',
+        hint = format('Release or discard them (mlguard quarantine list %s), or raise `quarantine: {cap: …}` in the SLO file.',
                       p_tbl),
         schema = split_part(p_tbl, '.', 1),
         table = split_part(p_tbl, '.', 2);
@@ -624,11 +624,15 @@ COMMENT ON FUNCTION mlguard._seconds(p_length interval) IS 'Private. A length in
 CREATE FUNCTION mlguard._shown(p_value jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
-    AS $$
+    AS $_$
   -- One line, and not longer than a reader wants to see of one value.
-  select case when length(v.text) > 80 then left(v.text, 80) || '…' else v.text end
+  select case
+    when v.text = '' then $$''$$
+    when length(v.text) > 80 then left(v.text, 80) || '…'
+    else v.text
+  end
   from (select regexp_replace(coalesce(p_value #>> '{}', 'NULL'), '[[:cntrl:]]+', ' ', 'g') as text) v
-$$;
+$_$;
 ALTER FUNCTION mlguard._shown(p_value jsonb) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._shown(p_value jsonb) IS 'Private. One value as messages show it.';
 CREATE FUNCTION mlguard._tbl(p_table regclass) RETURNS text
@@ -875,6 +879,10 @@ begin
       mlguard.release(bigint, jsonb), mlguard.replay(regclass), mlguard.discard(bigint, text),
       mlguard.off(text, interval, text), mlguard.waive(text, timestamptz, text), mlguard.sweep(timestamptz)
       to mlguard_platform;
+    -- plan, apply and doctor: whoever applies writes the registry, and the functions made for a table call ours.
+    grant create on schema mlguard to mlguard_platform;
+    grant select, insert, update, delete on all tables in schema mlguard to mlguard_platform;
+    grant execute on all functions in schema mlguard to mlguard_platform;
   end if;
 end
 $$;
@@ -1252,8 +1260,12 @@ begin
       table = split_part(p_tbl, '.', 2);
   end if;
   insert into mlguard._quarantine (tbl, key, row, row_text, broken, slos, batch, op, superseded)
-  values (p_tbl, p_key, p_row, p_row_text, p_broken,
-          _slos, mlguard.batch_v1(p_tbl), p_op, p_superseded)
+  select p_tbl, p_key, p_row, p_row_text,
+         -- Under which version of each rule it was kept out: rules change while rows wait.
+         (select jsonb_agg(b.line || jsonb_build_object('version', s.version) order by b.ordinality)
+          from jsonb_array_elements(p_broken) with ordinality b (line)
+          left join mlguard._slo s on s.id = b.line ->> 'slo'),
+         _slos, mlguard.batch_v1(p_tbl), p_op, p_superseded
   returning id into _id;
   perform mlguard._refuse_above_cap(p_tbl, _id);
   -- The list is read by the WHEN of the trigger that warns once a statement (one statement may write two tables), the
@@ -1914,75 +1926,112 @@ CREATE TRIGGER refuse_rewriting BEFORE DELETE OR UPDATE OR TRUNCATE ON mlguard._
 ALTER TABLE mlguard._event ENABLE ALWAYS TRIGGER refuse_rewriting;
 ALTER TABLE ONLY mlguard._slo
     ADD CONSTRAINT _slo_tbl_fkey FOREIGN KEY (tbl) REFERENCES mlguard._table(tbl) ON UPDATE CASCADE ON DELETE CASCADE;
-GRANT USAGE ON SCHEMA mlguard TO mlguard_platform;
+GRANT ALL ON SCHEMA mlguard TO mlguard_platform;
 GRANT USAGE ON SCHEMA mlguard TO mlguard_task;
 GRANT USAGE ON SCHEMA mlguard TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard._bad_rows(p_batch bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._bad_rows(p_batch bigint) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._close_batch() FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._close_batch() TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._closed(p_tbl text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._closed(p_tbl text) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard._closed(p_tbl text) TO mlguard_task;
 GRANT ALL ON FUNCTION mlguard._closed(p_tbl text) TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard._count_batch(p_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._count_batch(p_id bigint) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._count_refusal(p_no integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._count_refusal(p_no integer) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._decide(p_id bigint, p_status text, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._decide(p_id bigint, p_status text, p_reason text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._detail(p_slo text, p_observed jsonb, p_allowed text, p_key jsonb, p_more jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._detail(p_slo text, p_observed jsonb, p_allowed text, p_key jsonb, p_more jsonb) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._except(p_slo text, p_kind text, p_until timestamp with time zone, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._except(p_slo text, p_kind text, p_until timestamp with time zone, p_reason text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._health(p_slo text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._health(p_slo text) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard._health(p_slo text) TO mlguard_task;
 GRANT ALL ON FUNCTION mlguard._health(p_slo text) TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard._hint(p_begin text, p_owner text, p_runbook text, p_end text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._hint(p_begin text, p_owner text, p_runbook text, p_end text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._judge_batch() FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._judge_batch() TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._length(p_length interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._length(p_length interval) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._masked(p_values jsonb, p_pii text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._masked(p_values jsonb, p_pii text[]) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard._masked(p_values jsonb, p_pii text[]) TO mlguard_task;
 GRANT ALL ON FUNCTION mlguard._masked(p_values jsonb, p_pii text[]) TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard._minute(p_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._minute(p_at timestamp with time zone) TO mlguard_platform;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard._quarantine TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._offer(p_row mlguard._quarantine, p_set jsonb, OUT outcome text, OUT reason text, OUT broken jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._offer(p_row mlguard._quarantine, p_set jsonb, OUT outcome text, OUT reason text, OUT broken jsonb) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._raise(p_code text, p_message text, p_slo text, p_detail jsonb, p_hint text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._raise(p_code text, p_message text, p_slo text, p_detail jsonb, p_hint text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._reasons(p_tbl text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._reasons(p_tbl text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._record(p_act text, p_target text, p_before jsonb, p_after jsonb, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._record(p_act text, p_target text, p_before jsonb, p_after jsonb, p_reason text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._refusals() FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._refusals() TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard._refusals() TO mlguard_task;
 GRANT ALL ON FUNCTION mlguard._refusals() TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard._refuse_above_cap(p_tbl text, p_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._refuse_above_cap(p_tbl text, p_id bigint) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._refuse_rewriting() FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._refuse_rewriting() TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._seconds(p_length interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._seconds(p_length interval) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard._seconds(p_length interval) TO mlguard_task;
 GRANT ALL ON FUNCTION mlguard._seconds(p_length interval) TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard._shown(p_value jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._shown(p_value jsonb) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._tbl(p_table regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._tbl(p_table regclass) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._words(p_values jsonb, p_order text[], p_between text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._words(p_values jsonb, p_order text[], p_between text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.assert_ok(p_table regclass) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.assert_ok(p_table regclass) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard.assert_ok(p_table regclass) TO mlguard_task;
 GRANT ALL ON FUNCTION mlguard.assert_ok(p_table regclass) TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard.batch_v1(p_tbl text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.batch_v1(p_tbl text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.confirm_repairs_v1(p_tbl text, p_row_hashes text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.confirm_repairs_v1(p_tbl text, p_row_hashes text[]) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.count_refusals_v1(p_no integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.count_refusals_v1(p_no integer) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.discard(p_id bigint, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.discard(p_id bigint, p_reason text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.forget_refusals_v1(p_no integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.forget_refusals_v1(p_no integer) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.fresh_v1(p_tbl text, p_newest timestamp with time zone, p_future timestamp with time zone[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.fresh_v1(p_tbl text, p_newest timestamp with time zone, p_future timestamp with time zone[]) TO mlguard_platform;
+GRANT ALL ON FUNCTION mlguard.gate_open_v1(p_tbl text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.grant_roles() FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.grant_roles() TO mlguard_platform;
+GRANT ALL ON FUNCTION mlguard.guard_v1(p_tbl text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.kept_out_warning_v1(p_tbl text, p_landed bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.kept_out_warning_v1(p_tbl text, p_landed bigint) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.landed_v1(p_tbl text, p_rows bigint, p_broken jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.landed_v1(p_tbl text, p_rows bigint, p_broken jsonb) TO mlguard_platform;
+GRANT ALL ON FUNCTION mlguard.may_mend_v1() TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.newest_v1(p_tbl text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.newest_v1(p_tbl text) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard.newest_v1(p_tbl text) TO mlguard_task;
 GRANT ALL ON FUNCTION mlguard.newest_v1(p_tbl text) TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard.not_waived_v1(p_broken jsonb, p_key jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.not_waived_v1(p_broken jsonb, p_key jsonb) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.note_v1(p_slo text, p_outcome text, p_observed jsonb, p_key jsonb, p_n bigint, p_bad bigint, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.note_v1(p_slo text, p_outcome text, p_observed jsonb, p_key jsonb, p_n bigint, p_bad bigint, p_reason text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.off(p_slo text, p_for interval, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.off(p_slo text, p_for interval, p_reason text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.refreshed_v1(p_tbl text, p_newest timestamp with time zone, p_seen pg_snapshot) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.refreshed_v1(p_tbl text, p_newest timestamp with time zone, p_seen pg_snapshot) TO mlguard_platform;
+GRANT ALL ON FUNCTION mlguard.refuse_v1(p_slo text, p_observed jsonb, p_key jsonb) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.release(p_id bigint, p_set jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.release(p_id bigint, p_set jsonb) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.repaired_v1(p_tbl text, p_key jsonb, p_row_hash text, p_column text, p_old jsonb, p_new jsonb, p_rule text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.repaired_v1(p_tbl text, p_key jsonb, p_row_hash text, p_column text, p_old jsonb, p_new jsonb, p_rule text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.replay(p_table regclass) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.replay(p_table regclass) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.sweep(p_as_of timestamp with time zone) FROM PUBLIC;
@@ -1990,28 +2039,41 @@ GRANT ALL ON FUNCTION mlguard.sweep(p_as_of timestamp with time zone) TO mlguard
 REVOKE ALL ON FUNCTION mlguard.waive(p_slo text, p_until timestamp with time zone, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.waive(p_slo text, p_until timestamp with time zone, p_reason text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.waived_v1(p_slo text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.waived_v1(p_slo text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.withhold_v1(p_tbl text, p_broken jsonb, p_row jsonb, p_row_text text, p_key jsonb, p_op text, p_superseded boolean) FROM PUBLIC;
-GRANT SELECT ON TABLE mlguard.alembic_version TO mlguard_platform;
+GRANT ALL ON FUNCTION mlguard.withhold_v1(p_tbl text, p_broken jsonb, p_row jsonb, p_row_text text, p_key jsonb, p_op text, p_superseded boolean) TO mlguard_platform;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard._batch TO mlguard_platform;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard._change TO mlguard_platform;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard._delta TO mlguard_platform;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard._event TO mlguard_platform;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard._freshness TO mlguard_platform;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard._hold TO mlguard_platform;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard._object TO mlguard_platform;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard._slo TO mlguard_platform;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard._table TO mlguard_platform;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard._violation TO mlguard_platform;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard._waiver TO mlguard_platform;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard.alembic_version TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.alembic_version TO mlguard_task;
 GRANT SELECT ON TABLE mlguard.alembic_version TO mlguard_writer;
-GRANT SELECT ON TABLE mlguard.batch TO mlguard_platform;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard.batch TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.batch TO mlguard_task;
 GRANT SELECT ON TABLE mlguard.batch TO mlguard_writer;
-GRANT SELECT ON TABLE mlguard.change TO mlguard_platform;
-GRANT SELECT ON TABLE mlguard.event TO mlguard_platform;
-GRANT SELECT ON TABLE mlguard.gate TO mlguard_platform;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard.change TO mlguard_platform;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard.event TO mlguard_platform;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard.gate TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.gate TO mlguard_task;
 GRANT SELECT ON TABLE mlguard.gate TO mlguard_writer;
-GRANT SELECT ON TABLE mlguard.hold TO mlguard_platform;
-GRANT SELECT ON TABLE mlguard.object TO mlguard_platform;
-GRANT SELECT ON TABLE mlguard.quarantine TO mlguard_platform;
-GRANT SELECT ON TABLE mlguard.rejection TO mlguard_platform;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard.hold TO mlguard_platform;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard.object TO mlguard_platform;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard.quarantine TO mlguard_platform;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard.rejection TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.rejection TO mlguard_task;
 GRANT SELECT ON TABLE mlguard.rejection TO mlguard_writer;
-GRANT SELECT ON TABLE mlguard.slo TO mlguard_platform;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard.slo TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.slo TO mlguard_task;
 GRANT SELECT ON TABLE mlguard.slo TO mlguard_writer;
-GRANT SELECT ON TABLE mlguard.violation TO mlguard_platform;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard.violation TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.violation TO mlguard_task;
 GRANT SELECT ON TABLE mlguard.violation TO mlguard_writer;
-GRANT SELECT ON TABLE mlguard.waiver TO mlguard_platform;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard.waiver TO mlguard_platform;

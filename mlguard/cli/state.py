@@ -58,10 +58,10 @@ class State:
         Raises:
             EngineError: it cannot be reached.
         """
-        from mlguard import api
         from mlguard.cli.echo import loud_cursor
+        from mlguard.connect import session
 
-        with api.session(self._address()) as connection:
+        with session(self._address()) as connection:
             if self.verbose:
                 connection.cursor_factory = loud_cursor()
             yield connection

@@ -3,7 +3,7 @@
 Every spelling is immutable where the tree allows it: what depends on a time zone names the zone of the file instead of
 asking the session. Constants are written so that PostgreSQL reads them as constants of the final type while parsing
 (`'0'::double precision`, not `0::double precision`): a CHECK is set up again by every statement, and each conversion
-it would have to fold costs more than evaluating the check.
+it would have to fold costs more than a comparison does.
 """
 
 from __future__ import annotations

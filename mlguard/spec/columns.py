@@ -46,7 +46,7 @@ class Unique(ShortForm):
             yield Fault(
                 f"`unique` cannot {self.on_violation}: which of two equal rows is the wrong one depends on their order",
                 ("on_violation",),
-                "leave `unique` to reject; keep repeats out with INSERT … ON CONFLICT, or warn with duplicate_rate()",
+                "leave `unique` to reject; keep repeats out with INSERT … ON CONFLICT",
             )
 
 

@@ -9,7 +9,11 @@ immutable
 set search_path = ''
 as $mlguard$
   -- One line, and not longer than a reader wants to see of one value.
-  select case when length(v.text) > 80 then left(v.text, 80) || '…' else v.text end
+  select case
+    when v.text = '' then $$''$$
+    when length(v.text) > 80 then left(v.text, 80) || '…'
+    else v.text
+  end
   from (select regexp_replace(coalesce(p_value #>> '{}', 'NULL'), '[[:cntrl:]]+', ' ', 'g') as text) v
 $mlguard$;
 

@@ -46,7 +46,7 @@ begin
         message = format('mlguard: the quarantine of %s is full: %s rows wait; this statement stored nothing',
                          p_tbl, _cap),
         detail = jsonb_build_object('table', p_tbl, 'waiting', _cap, 'cap', _cap)::text,
-        hint = format('Release or discard them (mlguard quarantine list %s), or raise quarantine_cap in the SLO file.',
+        hint = format('Release or discard them (mlguard quarantine list %s), or raise `quarantine: {cap: …}` in the SLO file.',
                       p_tbl),
         schema = split_part(p_tbl, '.', 1),
         table = split_part(p_tbl, '.', 2);
@@ -87,8 +87,12 @@ begin
   end if;
 
   insert into mlguard._quarantine (tbl, key, row, row_text, broken, slos, batch, op, superseded)
-  values (p_tbl, p_key, p_row, p_row_text, p_broken,
-          _slos, mlguard.batch_v1(p_tbl), p_op, p_superseded)
+  select p_tbl, p_key, p_row, p_row_text,
+         -- Under which version of each rule it was kept out: rules change while rows wait.
+         (select jsonb_agg(b.line || jsonb_build_object('version', s.version) order by b.ordinality)
+          from jsonb_array_elements(p_broken) with ordinality b (line)
+          left join mlguard._slo s on s.id = b.line ->> 'slo'),
+         _slos, mlguard.batch_v1(p_tbl), p_op, p_superseded
   returning id into _id;
   perform mlguard._refuse_above_cap(p_tbl, _id);
 

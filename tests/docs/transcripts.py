@@ -117,8 +117,8 @@ class Runner:
         for block in blocks(text):
             try:
                 new = self._block(block)
-            except (psycopg.Error, MlguardError, AssertionError) as error:
-                differences.append(f"{page.name}:{block.line}: {error}")
+            except Exception as error:  # noqa: BLE001 - whatever a page's block ends in is told with its place
+                differences.append(f"{page.name}:{block.line}: {type(error).__name__}: {error}")
                 continue
             if new is not None and normal(new) != normal(block.body):
                 differences.append(f"{page.name}:{block.line}: the page says\n{block.body}\nbut it is\n{new}")

@@ -16,20 +16,20 @@ alter table "features"."customer" alter column "age" set not null, drop constrai
 
 -- undo: alter table "features"."customer" alter column "age" drop not null, drop constraint if exists "mlguard_age.required_proof";
 
--- unique constraint mlguard_customer_id.unique
+-- unique constraint mlguard_customer_id.unique@customer
 -- why: the native constraint
 -- for: features.customer/customer_id.unique
 
 -- phase: prepare, locks: SHARE UPDATE EXCLUSIVE while existing rows are read; reads and writes go on
-create unique index concurrently "mlguard_customer_id.unique" on "features"."customer" ("customer_id");
+create unique index concurrently "mlguard_customer_id.unique@customer" on "features"."customer" ("customer_id");
 
 -- phase: change, locks: ACCESS EXCLUSIVE, for the catalogue change only
-alter table "features"."customer" add constraint "mlguard_customer_id.unique" unique using index "mlguard_customer_id.unique";
+alter table "features"."customer" add constraint "mlguard_customer_id.unique@customer" unique using index "mlguard_customer_id.unique@customer";
 
 -- phase: change, locks: none
-comment on constraint "mlguard_customer_id.unique" on "features"."customer" is 'mlguard:features.customer/customer_id.unique:2caff3813d21';
+comment on constraint "mlguard_customer_id.unique@customer" on "features"."customer" is 'mlguard:features.customer/customer_id.unique:673d41ced379';
 
--- undo: alter table "features"."customer" drop constraint if exists "mlguard_customer_id.unique";
+-- undo: alter table "features"."customer" drop constraint if exists "mlguard_customer_id.unique@customer";
 
 -- foreign key mlguard_plan.references
 -- why: the native constraint
