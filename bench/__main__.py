@@ -10,7 +10,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from bench.figures import Figure, as_table
+from bench.figures import Figure, as_markdown, as_table
 from bench.options import Options
 from bench.servers import EMBEDDED, MACHINE, running
 
@@ -42,6 +42,8 @@ def main() -> None:
     if arguments.json:
         record = {"machine": machine, "figures": [figure.as_json() for figure in figures]}
         arguments.json.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if arguments.markdown:
+        arguments.markdown.write_text(as_markdown(figures) + "\n", encoding="utf-8")
     missed = [figure for figure in figures if figure.verdict == "missed"]
     if missed:
         print(f"{len(missed)} of {sum(1 for figure in figures if figure.target)} targets missed", file=sys.stderr)
@@ -55,6 +57,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="smaller loads and shorter pgbench runs")
     parser.add_argument("--server", choices=(EMBEDDED, MACHINE), default=EMBEDDED, help="which PostgreSQL")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="also write the table for the documentation here")
     arguments = parser.parse_args()
     for name in arguments.suite:
         if name not in SUITES:

@@ -1,4 +1,4 @@
-"""Figures: a measured number beside what it should be; as an aligned table and as JSON."""
+"""Figures: a measured number beside what it should be; as an aligned table, as Markdown and as JSON."""
 
 from __future__ import annotations
 
@@ -83,6 +83,12 @@ def as_table(figures: Sequence[Figure]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+
+
+def as_markdown(figures: Sequence[Figure]) -> str:
+    """Return the figures as a Markdown table, for the documentation."""
+    rows = [HEADINGS, ("---",) * len(HEADINGS), *(_row(figure) for figure in figures)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def _row(figure: Figure) -> tuple[str, ...]:

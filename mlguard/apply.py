@@ -100,10 +100,10 @@ class _Counter:
     def __init__(self, progress: Progress | None, total: int) -> None:
         self._progress, self._total, self._done = progress, total, 0
 
-    def step(self, what: str) -> None:
+    def step(self, what: str, steps: int = 1) -> None:
         if self._progress:
             self._progress(what, self._done, self._total)
-        self._done += 1
+        self._done += steps
 
 
 @contextmanager
@@ -226,26 +226,46 @@ def _change(
 def _afterwards(
     connection: psycopg.Connection[Any], table: TablePlan, options: Options, counter: _Counter, applied: Applied
 ) -> None:
-    """Validate constraints one transaction each, then what depends on their being valid."""
+    """Validate constraints in a transaction of their own, then, in another, do what depends on their being valid.
+
+    One ALTER TABLE validates all of a table's constraints in one scan. Where it fails they are tried one by one, so
+    that those which hold are done and the others are named.
+    """
     for phase in (Phase.VALIDATE, Phase.FINISH):
-        for step, statement in table.in_phase(phase):
-            counter.step(f"{table.table}: {phase.value} {step.what}")
-
-            def work(step: Step = step, statement: Statement = statement) -> None:
-                with _transaction(connection, options):
-                    connection.execute(statement.sql.encode())
-                    _remember_definitions(connection, table, [step])
-
-            try:
-                _patiently(options, table.table, work, left="the rule holds for new writes")
-            except ApplyError as exc:
-                applied.unvalidated.append(f"{step.what}: {exc.message}")
-                break
+        pending = table.in_phase(phase)
+        if not pending:
+            continue
+        counter.step(f"{table.table}: {phase.value} {len(pending)} constraints", len(pending))
+        try:
+            _after(connection, table, pending, options)
+        except ApplyError:
+            for one in pending:
+                try:
+                    _after(connection, table, [one], options)
+                except ApplyError as exc:
+                    applied.unvalidated.append(f"{one[0].what}: {exc.message}")
+        if applied.unvalidated:
+            break
     if applied.unvalidated:
         raise ApplyError(
             "new writes are guarded, but stored rows could not all be judged:\n  " + "\n  ".join(applied.unvalidated),
             help="mend the rows that break the rule, then run `mlguard apply` again: it takes up where it stopped",
         )
+
+
+def _after(
+    connection: psycopg.Connection[Any], table: TablePlan, pending: list[tuple[Step, Statement]], options: Options
+) -> None:
+    head = f"alter table {table.table.sql} "
+    assert all(statement.sql.startswith(head) for _, statement in pending)
+    sql = head + ",\n  ".join(statement.sql.removeprefix(head) for _, statement in pending)
+
+    def work() -> None:
+        with _transaction(connection, options):
+            connection.execute(sql.encode())
+            _remember_definitions(connection, table, [step for step, _ in pending])
+
+    _patiently(options, table.table, work, left="the rule holds for new writes")
 
 
 def _upsert(connection: psycopg.Connection[Any], table: str, key: str, record: Record, extra: str) -> None:
@@ -281,31 +301,39 @@ def _remember_objects(connection: psycopg.Connection[Any], table: TablePlan) -> 
         (str(table.table), kinds, dropped),
     )
     made = [step for step in table.steps if step.made is not None]
-    for step in made:
-        item = step.made
-        assert item is not None
-        connection.execute(
+    with connection.cursor() as cursor:
+        cursor.executemany(
             "insert into mlguard._object (tbl, kind, name, slos, hash, definition_hash, undo)"
             " values (%s, %s, %s, %s, %s, '', %s)"
             " on conflict (tbl, kind, name) do update set slos = excluded.slos, hash = excluded.hash,"
             " undo = excluded.undo, installed_at = statement_timestamp()",
-            (str(table.table), item.kind.name, item.name, list(item.slos), item.hash, list(item.drop)),
+            [
+                (str(table.table), item.kind.name, item.name, list(item.slos), item.hash, list(item.drop))
+                for item in (step.made for step in made)
+                if item is not None
+            ],
         )
     _remember_definitions(connection, table, made)
 
 
 def _remember_definitions(connection: psycopg.Connection[Any], table: TablePlan, steps: list[Step]) -> None:
     """Read PostgreSQL's own definitions back, in the transaction that made the objects."""
-    if not steps:
+    made = [step.made for step in steps if step.made is not None]
+    if not made:
         return
-    now = catalog.Definitions(connection)
-    for step in steps:
-        item = step.made
-        assert item is not None
-        definition = now.of(item.kind, str(table.table), item.name)
-        connection.execute(
+    now = catalog.Definitions(connection, {item.kind for item in made})
+    with connection.cursor() as cursor:
+        cursor.executemany(
             "update mlguard._object set definition_hash = %s where tbl = %s and kind = %s and name = %s",
-            (fingerprint(definition), str(table.table), item.kind.name, item.name),
+            [
+                (
+                    fingerprint(now.of(item.kind, str(table.table), item.name)),
+                    str(table.table),
+                    item.kind.name,
+                    item.name,
+                )
+                for item in made
+            ],
         )
 
 

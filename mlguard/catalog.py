@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -245,11 +245,14 @@ _SHARED = {Kind.UNIQUE: Kind.CHECK, Kind.FOREIGN_KEY: Kind.CHECK}
 
 
 class Definitions:
-    """PostgreSQL's own definitions of the objects that exist now, read once."""
+    """PostgreSQL's own definitions of the objects of some kinds that exist now, read once."""
 
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+    def __init__(self, connection: psycopg.Connection[Any], kinds: Collection[Kind] = tuple(Kind)) -> None:
         self._found: dict[tuple[Kind, str, str], str] = {}
+        wanted = {_SHARED.get(kind, kind) for kind in kinds}
         for kind, query in _DEFINITIONS.items():
+            if kind not in wanted:
+                continue
             for relation, name, definition in rows(connection, query):
                 self._found[kind, relation, name] = definition
 

@@ -314,11 +314,7 @@ CREATE TABLE mlguard._quarantine (
     writer text DEFAULT SESSION_USER NOT NULL,
     decided_at timestamp with time zone,
     decided_by text,
-    reason text,
-    CONSTRAINT _quarantine_decided CHECK (((status = 'waiting'::text) = (decided_at IS NULL))),
-    CONSTRAINT _quarantine_op CHECK ((op = ANY (ARRAY['INSERT'::text, 'UPDATE'::text, 'APPLY'::text]))),
-    CONSTRAINT _quarantine_status CHECK ((status = ANY (ARRAY['waiting'::text, 'released'::text, 'obsolete'::text, 'discarded'::text]))),
-    CONSTRAINT _quarantine_whole CHECK (((status <> 'waiting'::text) OR ("row" IS NOT NULL)))
+    reason text
 );
 ALTER TABLE mlguard._quarantine OWNER TO postgres;
 COMMENT ON TABLE mlguard._quarantine IS 'Private. Rows kept out of guarded tables, whole.';
@@ -879,10 +875,6 @@ begin
       mlguard.release(bigint, jsonb), mlguard.replay(regclass), mlguard.discard(bigint, text),
       mlguard.off(text, interval, text), mlguard.waive(text, timestamptz, text), mlguard.sweep(timestamptz)
       to mlguard_platform;
-    -- plan, apply and doctor: whoever applies writes the registry, and the functions made for a table call ours.
-    grant create on schema mlguard to mlguard_platform;
-    grant select, insert, update, delete on all tables in schema mlguard to mlguard_platform;
-    grant execute on all functions in schema mlguard to mlguard_platform;
   end if;
 end
 $$;
@@ -938,8 +930,9 @@ begin
     where c.slo <> '';
     raise warning using
       errcode = '01ML1',
-      message = format('mlguard: %s%s rows kept out of %s (%s), batch %s; the row count and RETURNING omit them',
-                       _rows, ' of ' || _rows + p_landed, p_tbl, _rules, _batch),
+      message = format('mlguard: %s%s kept out of %s (%s), batch %s; the row count and RETURNING omit them',
+                       _rows, coalesce(' of ' || _rows + p_landed || ' rows', case when _rows = 1 then ' row' else ' rows' end),
+                       p_tbl, _rules, _batch),
       detail = jsonb_build_object('table', p_tbl, 'kept_out', _rows, 'landed', p_landed, 'batch', _batch)::text,
       hint = format('They wait in mlguard.quarantine: mlguard quarantine list %s', p_tbl),
       schema = split_part(p_tbl, '.', 1),
@@ -1249,6 +1242,7 @@ declare
   _told text := coalesce(current_setting('mlguard.kept_out', true), '');
   _counts jsonb := coalesce(nullif(current_setting('mlguard.kept_out_rows', true), '')::jsonb, '{}');
   _of_table jsonb;  -- {SLO id: rows}, and under '' all rows
+  _slo text;
 begin
   if current_setting('mlguard.releasing', true) = 'on' then
     -- release() offers a kept row to the table again and reads here what it still breaks.
@@ -1260,24 +1254,22 @@ begin
       table = split_part(p_tbl, '.', 2);
   end if;
   insert into mlguard._quarantine (tbl, key, row, row_text, broken, slos, batch, op, superseded)
-  select p_tbl, p_key, p_row, p_row_text,
-         -- Under which version of each rule it was kept out: rules change while rows wait.
-         (select jsonb_agg(b.line || jsonb_build_object('version', s.version) order by b.ordinality)
-          from jsonb_array_elements(p_broken) with ordinality b (line)
-          left join mlguard._slo s on s.id = b.line ->> 'slo'),
-         _slos, mlguard.batch_v1(p_tbl), p_op, p_superseded
+  values (p_tbl, p_key, p_row, p_row_text, p_broken,
+          _slos, mlguard.batch_v1(p_tbl), p_op, p_superseded)
   returning id into _id;
-  perform mlguard._refuse_above_cap(p_tbl, _id);
+  if _id >= coalesce((nullif(current_setting('mlguard.quarantine_room', true), '')::jsonb ->> p_tbl)::bigint, 0) then
+    perform mlguard._refuse_above_cap(p_tbl, _id);
+  end if;
   -- The list is read by the WHEN of the trigger that warns once a statement (one statement may write two tables), the
   -- counts by the warning; both are the transaction's own and go back with a savepoint.
   if strpos(_told, '|' || p_tbl || '|') = 0 then
     perform set_config('mlguard.kept_out', coalesce(nullif(_told, ''), '|') || p_tbl || '|', true);
     _counts := _counts - p_tbl;
   end if;
-  _of_table := coalesce(_counts -> p_tbl, '{"": 0}');
-  _of_table := _of_table || (
-    select jsonb_object_agg(c.slo, coalesce((_of_table ->> c.slo)::bigint, 0) + 1)
-    from (select unnest(_slos) union select '') c (slo));
+  _of_table := coalesce(_counts -> p_tbl, '{}');
+  foreach _slo in array _slos || array[''] loop
+    _of_table := _of_table || jsonb_build_object(_slo, coalesce((_of_table ->> _slo)::bigint, 0) + 1);
+  end loop;
   perform set_config('mlguard.kept_out_rows', (_counts || jsonb_build_object(p_tbl, _of_table))::text, true);
 end
 $$;
@@ -1926,112 +1918,75 @@ CREATE TRIGGER refuse_rewriting BEFORE DELETE OR UPDATE OR TRUNCATE ON mlguard._
 ALTER TABLE mlguard._event ENABLE ALWAYS TRIGGER refuse_rewriting;
 ALTER TABLE ONLY mlguard._slo
     ADD CONSTRAINT _slo_tbl_fkey FOREIGN KEY (tbl) REFERENCES mlguard._table(tbl) ON UPDATE CASCADE ON DELETE CASCADE;
-GRANT ALL ON SCHEMA mlguard TO mlguard_platform;
+GRANT USAGE ON SCHEMA mlguard TO mlguard_platform;
 GRANT USAGE ON SCHEMA mlguard TO mlguard_task;
 GRANT USAGE ON SCHEMA mlguard TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard._bad_rows(p_batch bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard._bad_rows(p_batch bigint) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._close_batch() FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard._close_batch() TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._closed(p_tbl text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._closed(p_tbl text) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard._closed(p_tbl text) TO mlguard_task;
 GRANT ALL ON FUNCTION mlguard._closed(p_tbl text) TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard._count_batch(p_id bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard._count_batch(p_id bigint) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._count_refusal(p_no integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard._count_refusal(p_no integer) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._decide(p_id bigint, p_status text, p_reason text) FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard._decide(p_id bigint, p_status text, p_reason text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._detail(p_slo text, p_observed jsonb, p_allowed text, p_key jsonb, p_more jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard._detail(p_slo text, p_observed jsonb, p_allowed text, p_key jsonb, p_more jsonb) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._except(p_slo text, p_kind text, p_until timestamp with time zone, p_reason text) FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard._except(p_slo text, p_kind text, p_until timestamp with time zone, p_reason text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._health(p_slo text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._health(p_slo text) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard._health(p_slo text) TO mlguard_task;
 GRANT ALL ON FUNCTION mlguard._health(p_slo text) TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard._hint(p_begin text, p_owner text, p_runbook text, p_end text) FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard._hint(p_begin text, p_owner text, p_runbook text, p_end text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._judge_batch() FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard._judge_batch() TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._length(p_length interval) FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard._length(p_length interval) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._masked(p_values jsonb, p_pii text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._masked(p_values jsonb, p_pii text[]) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard._masked(p_values jsonb, p_pii text[]) TO mlguard_task;
 GRANT ALL ON FUNCTION mlguard._masked(p_values jsonb, p_pii text[]) TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard._minute(p_at timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard._minute(p_at timestamp with time zone) TO mlguard_platform;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard._quarantine TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._offer(p_row mlguard._quarantine, p_set jsonb, OUT outcome text, OUT reason text, OUT broken jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard._offer(p_row mlguard._quarantine, p_set jsonb, OUT outcome text, OUT reason text, OUT broken jsonb) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._raise(p_code text, p_message text, p_slo text, p_detail jsonb, p_hint text) FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard._raise(p_code text, p_message text, p_slo text, p_detail jsonb, p_hint text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._reasons(p_tbl text) FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard._reasons(p_tbl text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._record(p_act text, p_target text, p_before jsonb, p_after jsonb, p_reason text) FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard._record(p_act text, p_target text, p_before jsonb, p_after jsonb, p_reason text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._refusals() FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._refusals() TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard._refusals() TO mlguard_task;
 GRANT ALL ON FUNCTION mlguard._refusals() TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard._refuse_above_cap(p_tbl text, p_id bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard._refuse_above_cap(p_tbl text, p_id bigint) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._refuse_rewriting() FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard._refuse_rewriting() TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._seconds(p_length interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._seconds(p_length interval) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard._seconds(p_length interval) TO mlguard_task;
 GRANT ALL ON FUNCTION mlguard._seconds(p_length interval) TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard._shown(p_value jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard._shown(p_value jsonb) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._tbl(p_table regclass) FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard._tbl(p_table regclass) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._words(p_values jsonb, p_order text[], p_between text) FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard._words(p_values jsonb, p_order text[], p_between text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.assert_ok(p_table regclass) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.assert_ok(p_table regclass) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard.assert_ok(p_table regclass) TO mlguard_task;
 GRANT ALL ON FUNCTION mlguard.assert_ok(p_table regclass) TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard.batch_v1(p_tbl text) FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard.batch_v1(p_tbl text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.confirm_repairs_v1(p_tbl text, p_row_hashes text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard.confirm_repairs_v1(p_tbl text, p_row_hashes text[]) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.count_refusals_v1(p_no integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard.count_refusals_v1(p_no integer) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.discard(p_id bigint, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.discard(p_id bigint, p_reason text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.forget_refusals_v1(p_no integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard.forget_refusals_v1(p_no integer) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.fresh_v1(p_tbl text, p_newest timestamp with time zone, p_future timestamp with time zone[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard.fresh_v1(p_tbl text, p_newest timestamp with time zone, p_future timestamp with time zone[]) TO mlguard_platform;
-GRANT ALL ON FUNCTION mlguard.gate_open_v1(p_tbl text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.grant_roles() FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard.grant_roles() TO mlguard_platform;
-GRANT ALL ON FUNCTION mlguard.guard_v1(p_tbl text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.kept_out_warning_v1(p_tbl text, p_landed bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard.kept_out_warning_v1(p_tbl text, p_landed bigint) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.landed_v1(p_tbl text, p_rows bigint, p_broken jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard.landed_v1(p_tbl text, p_rows bigint, p_broken jsonb) TO mlguard_platform;
-GRANT ALL ON FUNCTION mlguard.may_mend_v1() TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.newest_v1(p_tbl text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.newest_v1(p_tbl text) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard.newest_v1(p_tbl text) TO mlguard_task;
 GRANT ALL ON FUNCTION mlguard.newest_v1(p_tbl text) TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard.not_waived_v1(p_broken jsonb, p_key jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard.not_waived_v1(p_broken jsonb, p_key jsonb) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.note_v1(p_slo text, p_outcome text, p_observed jsonb, p_key jsonb, p_n bigint, p_bad bigint, p_reason text) FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard.note_v1(p_slo text, p_outcome text, p_observed jsonb, p_key jsonb, p_n bigint, p_bad bigint, p_reason text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.off(p_slo text, p_for interval, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.off(p_slo text, p_for interval, p_reason text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.refreshed_v1(p_tbl text, p_newest timestamp with time zone, p_seen pg_snapshot) FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard.refreshed_v1(p_tbl text, p_newest timestamp with time zone, p_seen pg_snapshot) TO mlguard_platform;
-GRANT ALL ON FUNCTION mlguard.refuse_v1(p_slo text, p_observed jsonb, p_key jsonb) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.release(p_id bigint, p_set jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.release(p_id bigint, p_set jsonb) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.repaired_v1(p_tbl text, p_key jsonb, p_row_hash text, p_column text, p_old jsonb, p_new jsonb, p_rule text) FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard.repaired_v1(p_tbl text, p_key jsonb, p_row_hash text, p_column text, p_old jsonb, p_new jsonb, p_rule text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.replay(p_table regclass) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.replay(p_table regclass) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.sweep(p_as_of timestamp with time zone) FROM PUBLIC;
@@ -2039,41 +1994,28 @@ GRANT ALL ON FUNCTION mlguard.sweep(p_as_of timestamp with time zone) TO mlguard
 REVOKE ALL ON FUNCTION mlguard.waive(p_slo text, p_until timestamp with time zone, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.waive(p_slo text, p_until timestamp with time zone, p_reason text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.waived_v1(p_slo text) FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard.waived_v1(p_slo text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.withhold_v1(p_tbl text, p_broken jsonb, p_row jsonb, p_row_text text, p_key jsonb, p_op text, p_superseded boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard.withhold_v1(p_tbl text, p_broken jsonb, p_row jsonb, p_row_text text, p_key jsonb, p_op text, p_superseded boolean) TO mlguard_platform;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard._batch TO mlguard_platform;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard._change TO mlguard_platform;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard._delta TO mlguard_platform;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard._event TO mlguard_platform;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard._freshness TO mlguard_platform;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard._hold TO mlguard_platform;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard._object TO mlguard_platform;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard._slo TO mlguard_platform;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard._table TO mlguard_platform;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard._violation TO mlguard_platform;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard._waiver TO mlguard_platform;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard.alembic_version TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.alembic_version TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.alembic_version TO mlguard_task;
 GRANT SELECT ON TABLE mlguard.alembic_version TO mlguard_writer;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard.batch TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.batch TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.batch TO mlguard_task;
 GRANT SELECT ON TABLE mlguard.batch TO mlguard_writer;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard.change TO mlguard_platform;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard.event TO mlguard_platform;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard.gate TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.change TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.event TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.gate TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.gate TO mlguard_task;
 GRANT SELECT ON TABLE mlguard.gate TO mlguard_writer;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard.hold TO mlguard_platform;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard.object TO mlguard_platform;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard.quarantine TO mlguard_platform;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard.rejection TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.hold TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.object TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.quarantine TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.rejection TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.rejection TO mlguard_task;
 GRANT SELECT ON TABLE mlguard.rejection TO mlguard_writer;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard.slo TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.slo TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.slo TO mlguard_task;
 GRANT SELECT ON TABLE mlguard.slo TO mlguard_writer;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard.violation TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.violation TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.violation TO mlguard_task;
 GRANT SELECT ON TABLE mlguard.violation TO mlguard_writer;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE mlguard.waiver TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.waiver TO mlguard_platform;

@@ -16,6 +16,8 @@ from mlguard.program import Action, OnUpdate, Place, Rule, TableProgram
 
 # BEFORE ROW triggers fire in name order: the last one sees the row as it will land.
 TRIGGER = "zz_mlguard_before_row"
+# Whether any waiver is in force at all: one probe of a small index spares a bad row the question for each of its rules.
+WAIVERS = "exists (select from mlguard._waiver as w where w.ended_at is null and w.until > statement_timestamp())"
 COUNT_TRIGGER = "zz_mlguard_count_before"
 KEPT_OUT_TRIGGER = "zz_mlguard_kept_out"
 
@@ -166,7 +168,8 @@ def _divert(program: TableProgram) -> str:
     elif program.on_update is OnUpdate.REMOVE:
         act = f"{act}\n{remove}".rstrip()
     return (
-        f"if _broken <> '[]' then\n  _broken := mlguard.not_waived_v1(_broken, {key(program, 'NEW')});\n"
+        f"if _broken <> '[]' then\n  if {WAIVERS} then\n"
+        f"    _broken := mlguard.not_waived_v1(_broken, {key(program, 'NEW')});\n  end if;\n"
         f"  if _broken <> '[]' then\n{indent(act, 4)}\n    return null;\n  end if;\nend if;"
     )
 
@@ -208,7 +211,8 @@ def _warning(program: TableProgram, rules: tuple[Rule, ...]) -> list[DbObject]:
 
     A statement that kept nothing out pays for two counter reads: its WHEN never calls the second function. The
     counters of pg_stat serve as difference over the statement only, since they outlive transactions; a transition
-    table would say the same but costs a copy of every row (a tenth of a bulk load).
+    table would say the same but costs a copy of every row (a tenth of a bulk load). Where rows come one by one even
+    the counter reads would be felt, and "of how many" says little: it is left out.
     """
     ids = _ids(rules)
     before = f"mlguard.{quote_ident(fit(f'count before {program.table}'))}"
@@ -228,31 +232,39 @@ def _warning(program: TableProgram, rules: tuple[Rule, ...]) -> list[DbObject]:
         declare=(),
         body=f"  perform set_config('mlguard.landed_before', (\n    {landed})::text, true);\n  return null;",
     )
+    if program.writes_rows:
+        declare: tuple[str, ...] = ()
+        tell = f"  perform mlguard.kept_out_warning_v1({literal(str(program.table))});\n  return null;"
+    else:
+        declare = ("_landed bigint",)
+        tell = (
+            "  if current_setting('track_counts') = 'on' then\n"
+            f"    _landed := {landed}\n    - nullif(current_setting('mlguard.landed_before', true), '')::bigint;\n"
+            "  end if;\n"
+            f"  perform mlguard.kept_out_warning_v1({literal(str(program.table))}, _landed);\n  return null;"
+        )
     telling = function(
         f"{after}()",
         returns="trigger",
         attributes="security definer\nset search_path = ''",
         about=about,
-        declare=("_landed bigint",),
-        body=(
-            "  if current_setting('track_counts') = 'on' then\n"
-            f"    _landed := {landed}\n    - nullif(current_setting('mlguard.landed_before', true), '')::bigint;\n"
-            "  end if;\n"
-            f"  perform mlguard.kept_out_warning_v1({literal(str(program.table))}, _landed);\n  return null;"
-        ),
+        declare=declare,
+        body=tell,
     )
-    made = [_helper(program, name, sql, ids) for name, sql in ((before, counting), (after, telling))]
+    made = [] if program.writes_rows else [_helper(program, before, counting, ids)]
+    made.append(_helper(program, after, telling, ids))
     told = f"strpos(current_setting('mlguard.kept_out', true), {literal(f'|{program.table}|')}) > 0"
     for relation in (program.table, *program.shape.partitions):
-        made.append(
-            _statement_trigger(
-                program,
-                relation,
-                COUNT_TRIGGER,
-                f"before insert or update on {relation.sql}\nfor each statement\nexecute function {before}()",
-                ids,
+        if not program.writes_rows:
+            made.append(
+                _statement_trigger(
+                    program,
+                    relation,
+                    COUNT_TRIGGER,
+                    f"before insert or update on {relation.sql}\nfor each statement\nexecute function {before}()",
+                    ids,
+                )
             )
-        )
         made.append(
             _statement_trigger(
                 program,

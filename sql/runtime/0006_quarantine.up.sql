@@ -75,6 +75,7 @@ declare
   _told text := coalesce(current_setting('mlguard.kept_out', true), '');
   _counts jsonb := coalesce(nullif(current_setting('mlguard.kept_out_rows', true), '')::jsonb, '{}');
   _of_table jsonb;  -- {SLO id: rows}, and under '' all rows
+  _slo text;
 begin
   if current_setting('mlguard.releasing', true) = 'on' then
     -- release() offers a kept row to the table again and reads here what it still breaks.
@@ -87,14 +88,12 @@ begin
   end if;
 
   insert into mlguard._quarantine (tbl, key, row, row_text, broken, slos, batch, op, superseded)
-  select p_tbl, p_key, p_row, p_row_text,
-         -- Under which version of each rule it was kept out: rules change while rows wait.
-         (select jsonb_agg(b.line || jsonb_build_object('version', s.version) order by b.ordinality)
-          from jsonb_array_elements(p_broken) with ordinality b (line)
-          left join mlguard._slo s on s.id = b.line ->> 'slo'),
-         _slos, mlguard.batch_v1(p_tbl), p_op, p_superseded
+  values (p_tbl, p_key, p_row, p_row_text, p_broken,
+          _slos, mlguard.batch_v1(p_tbl), p_op, p_superseded)
   returning id into _id;
-  perform mlguard._refuse_above_cap(p_tbl, _id);
+  if _id >= coalesce((nullif(current_setting('mlguard.quarantine_room', true), '')::jsonb ->> p_tbl)::bigint, 0) then
+    perform mlguard._refuse_above_cap(p_tbl, _id);
+  end if;
 
   -- The list is read by the WHEN of the trigger that warns once a statement (one statement may write two tables), the
   -- counts by the warning; both are the transaction's own and go back with a savepoint.
@@ -102,10 +101,10 @@ begin
     perform set_config('mlguard.kept_out', coalesce(nullif(_told, ''), '|') || p_tbl || '|', true);
     _counts := _counts - p_tbl;
   end if;
-  _of_table := coalesce(_counts -> p_tbl, '{"": 0}');
-  _of_table := _of_table || (
-    select jsonb_object_agg(c.slo, coalesce((_of_table ->> c.slo)::bigint, 0) + 1)
-    from (select unnest(_slos) union select '') c (slo));
+  _of_table := coalesce(_counts -> p_tbl, '{}');
+  foreach _slo in array _slos || array[''] loop
+    _of_table := _of_table || jsonb_build_object(_slo, coalesce((_of_table ->> _slo)::bigint, 0) + 1);
+  end loop;
   perform set_config('mlguard.kept_out_rows', (_counts || jsonb_build_object(p_tbl, _of_table))::text, true);
 end
 $mlguard$;
@@ -135,8 +134,9 @@ begin
     where c.slo <> '';
     raise warning using
       errcode = '01ML1',
-      message = format('mlguard: %s%s rows kept out of %s (%s), batch %s; the row count and RETURNING omit them',
-                       _rows, ' of ' || _rows + p_landed, p_tbl, _rules, _batch),
+      message = format('mlguard: %s%s kept out of %s (%s), batch %s; the row count and RETURNING omit them',
+                       _rows, coalesce(' of ' || _rows + p_landed || ' rows', case when _rows = 1 then ' row' else ' rows' end),
+                       p_tbl, _rules, _batch),
       detail = jsonb_build_object('table', p_tbl, 'kept_out', _rows, 'landed', p_landed, 'batch', _batch)::text,
       hint = format('They wait in mlguard.quarantine: mlguard quarantine list %s', p_tbl),
       schema = split_part(p_tbl, '.', 1),

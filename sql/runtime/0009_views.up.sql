@@ -164,10 +164,6 @@ begin
       mlguard.release(bigint, jsonb), mlguard.replay(regclass), mlguard.discard(bigint, text),
       mlguard.off(text, interval, text), mlguard.waive(text, timestamptz, text), mlguard.sweep(timestamptz)
       to mlguard_platform;
-    -- plan, apply and doctor: whoever applies writes the registry, and the functions made for a table call ours.
-    grant create on schema mlguard to mlguard_platform;
-    grant select, insert, update, delete on all tables in schema mlguard to mlguard_platform;
-    grant execute on all functions in schema mlguard to mlguard_platform;
   end if;
 end
 $mlguard$;

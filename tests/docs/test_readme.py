@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 
-import pytest
-from click.testing import CliRunner
-
-from tests.docs.test_docs import README, ROOT, runner
-from tests.docs.transcripts import Runner, blocks
+from tests.docs.test_docs import README, runner
+from tests.docs.transcripts import ROOT, Runner, blocks
 
 __all__ = ["runner"]  # the fixture
 TEXT = README.read_text(encoding="utf-8")
 
 
-def test_what_it_shows_is_so(runner: Runner) -> None:  # noqa: F811 - pytest's way to name a fixture
+def test_what_it_shows_is_so(runner: Runner) -> None:
     differences = runner.run(README)
     assert not differences, "\n\n".join(differences)
 
@@ -24,3 +19,15 @@ def test_what_it_shows_is_so(runner: Runner) -> None:  # noqa: F811 - pytest's w
 def test_every_block_is_run_or_tested_below() -> None:
     left = [block.language for block in blocks(TEXT) if not block.order]
     assert left == ["sh", "mermaid"]
+
+
+def test_the_two_commands_exist() -> None:
+    (block,) = [block for block in blocks(TEXT) if block.language == "sh"]
+    assert block.body.splitlines() == ["make demo", "make test"]
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert {"demo", "test"} <= targets
+
+
+def test_the_slo_file_is_twelve_lines() -> None:
+    (block,) = [block for block in blocks(TEXT) if block.language == "yaml"]
+    assert len(block.body.splitlines()) == 12

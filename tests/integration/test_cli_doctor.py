@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from mlguard import api, doctor
 from mlguard.cli import cli
+from mlguard.connect import session
 from mlguard.doctor import NAMES, Finding
 from tests.support import prepare, project
 
@@ -56,7 +57,7 @@ def analyst(guarded: str) -> Iterator[str]:
 
 
 def examine(dsn: str) -> list[Finding]:
-    with api.session(dsn) as connection:
+    with session(dsn) as connection:
         return doctor.examine(connection)
 
 

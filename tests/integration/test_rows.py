@@ -425,3 +425,11 @@ class TestPii:
         guard(pg, tmp_path, self.TEXT)
         prepare(pg, "insert into features.customer (customer_id, age, email) values (1, -1, 'joe@example.com')")
         assert "joe" not in str(query(pg, "select * from mlguard.quarantine"))
+
+
+def test_rows_mode_quarantines_with_a_warning(pg: str, tmp_path: Path) -> None:
+    guard(pg, tmp_path, QUARANTINE.replace("reads: none", "reads: none\nwrites: rows"))
+    said = warnings_of(pg, "insert into features.customer values (1, -5, 'pro')")
+    assert said[0].startswith("mlguard: 1 row kept out of features.customer (age.range 1), batch ")
+    assert query(pg, "select count(*) from features.customer") == [(0,)]
+    assert query(pg, "select count(*) from pg_trigger where tgname = 'zz_mlguard_count_before'") == [(0,)]

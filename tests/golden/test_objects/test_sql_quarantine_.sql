@@ -46,7 +46,9 @@ begin
       'observed', jsonb_build_object('plan', NEW."plan"));
   end if;
   if _broken <> '[]' then
-    _broken := mlguard.not_waived_v1(_broken, jsonb_build_object('customer_id', NEW."customer_id"));
+    if exists (select from mlguard._waiver as w where w.ended_at is null and w.until > statement_timestamp()) then
+      _broken := mlguard.not_waived_v1(_broken, jsonb_build_object('customer_id', NEW."customer_id"));
+    end if;
     if _broken <> '[]' then
       if TG_OP = 'UPDATE' then
         perform mlguard.refuse_v1(_broken -> 0 ->> 'slo', _broken -> 0 -> 'observed', jsonb_build_object('customer_id', NEW."customer_id"));
@@ -65,7 +67,7 @@ $mlguard$;
 revoke all on function mlguard."before row features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."before row features.customer"() is 'mlguard:features.customer:7704ec72a1fb';
+comment on function mlguard."before row features.customer"() is 'mlguard:features.customer:c93ed85d6b50';
 
 -- undo: drop function if exists mlguard."before row features.customer"();
 

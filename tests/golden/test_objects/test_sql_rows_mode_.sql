@@ -47,7 +47,9 @@ begin
       'observed', jsonb_build_object('plan', NEW."plan"));
   end if;
   if _broken <> '[]' then
-    _broken := mlguard.not_waived_v1(_broken, jsonb_build_object('customer_id', NEW."customer_id"));
+    if exists (select from mlguard._waiver as w where w.ended_at is null and w.until > statement_timestamp()) then
+      _broken := mlguard.not_waived_v1(_broken, jsonb_build_object('customer_id', NEW."customer_id"));
+    end if;
     if _broken <> '[]' then
       if TG_OP = 'UPDATE' then
         perform mlguard.refuse_v1(_broken -> 0 ->> 'slo', _broken -> 0 -> 'observed', jsonb_build_object('customer_id', NEW."customer_id"));
@@ -72,37 +74,9 @@ $mlguard$;
 revoke all on function mlguard."before row features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."before row features.customer"() is 'mlguard:features.customer:798090ccf2ed';
+comment on function mlguard."before row features.customer"() is 'mlguard:features.customer:d80148750ec5';
 
 -- undo: drop function if exists mlguard."before row features.customer"();
-
--- function mlguard."count before features.customer"()
--- why: tells the writer how many rows were kept out
--- for: features.customer/age.range, features.customer/plan.in
-
--- phase: change, locks: none
-create or replace function mlguard."count before features.customer"()
-returns trigger
-language plpgsql
-security definer
-set search_path = ''
-as $mlguard$
--- Tells who wrote features.customer how many rows were kept out.
-begin
-  perform set_config('mlguard.landed_before', (
-    pg_stat_get_xact_tuples_inserted('"features"."customer"'::regclass)
-    + pg_stat_get_xact_tuples_updated('"features"."customer"'::regclass))::text, true);
-  return null;
-end
-$mlguard$;
-
--- phase: change, locks: none
-revoke all on function mlguard."count before features.customer"() from public;
-
--- phase: change, locks: none
-comment on function mlguard."count before features.customer"() is 'mlguard:features.customer:c277af6055e3';
-
--- undo: drop function if exists mlguard."count before features.customer"();
 
 -- function mlguard."kept out features.customer"()
 -- why: tells the writer how many rows were kept out
@@ -116,15 +90,8 @@ security definer
 set search_path = ''
 as $mlguard$
 -- Tells who wrote features.customer how many rows were kept out.
-declare
-  _landed bigint;
 begin
-  if current_setting('track_counts') = 'on' then
-    _landed := pg_stat_get_xact_tuples_inserted('"features"."customer"'::regclass)
-    + pg_stat_get_xact_tuples_updated('"features"."customer"'::regclass)
-    - nullif(current_setting('mlguard.landed_before', true), '')::bigint;
-  end if;
-  perform mlguard.kept_out_warning_v1('features.customer', _landed);
+  perform mlguard.kept_out_warning_v1('features.customer');
   return null;
 end
 $mlguard$;
@@ -133,7 +100,7 @@ $mlguard$;
 revoke all on function mlguard."kept out features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."kept out features.customer"() is 'mlguard:features.customer:d1c49f48034a';
+comment on function mlguard."kept out features.customer"() is 'mlguard:features.customer:14a69c8f15f6';
 
 -- undo: drop function if exists mlguard."kept out features.customer"();
 
@@ -154,24 +121,6 @@ alter table "features"."customer" enable always trigger zz_mlguard_before_row;
 comment on trigger zz_mlguard_before_row on "features"."customer" is 'mlguard:features.customer:4fdffe0a70de';
 
 -- undo: drop trigger if exists zz_mlguard_before_row on "features"."customer";
-
--- trigger zz_mlguard_count_before
--- why: tells the writer how many rows were kept out
--- for: features.customer/age.range, features.customer/plan.in
-
--- phase: change, locks: SHARE ROW EXCLUSIVE, for the catalogue change only
-create or replace trigger zz_mlguard_count_before
-before insert or update on "features"."customer"
-for each statement
-execute function mlguard."count before features.customer"();
-
--- phase: change, locks: SHARE ROW EXCLUSIVE, for the catalogue change only
-alter table "features"."customer" enable always trigger zz_mlguard_count_before;
-
--- phase: change, locks: none
-comment on trigger zz_mlguard_count_before on "features"."customer" is 'mlguard:features.customer:8821f398b290';
-
--- undo: drop trigger if exists zz_mlguard_count_before on "features"."customer";
 
 -- trigger zz_mlguard_kept_out
 -- why: tells the writer how many rows were kept out
