@@ -15,10 +15,11 @@ from mlguard import catalog, evaluate, runtime
 from mlguard.apply import Applied, Options, Progress, refuse_breaking, run
 from mlguard.compile import compile_project
 from mlguard.connect import session
+from mlguard.emit.gate import view_name
 from mlguard.emit.objects import DbObject, Kind, Statement
 from mlguard.emit.table import objects, quarantine_existing
 from mlguard.errors import PlanError
-from mlguard.names import TableName
+from mlguard.names import TableName, quote_ident
 from mlguard.plan import (
     Breaking,
     InstalledObject,
@@ -31,7 +32,7 @@ from mlguard.plan import (
     plan_removal,
     plan_table,
 )
-from mlguard.program import Program
+from mlguard.program import Program, TableProgram
 from mlguard.report.verdict import Report
 from mlguard.spec import Project, load_project
 
@@ -169,6 +170,26 @@ def _runtime_step(connection: psycopg.Connection[Any]) -> str | None:
     return f"upgrade {found} to {wanted}"
 
 
+def _regrant(connection: psycopg.Connection[Any], program: TableProgram) -> list[Statement] | None:
+    """Return what gives readers of the guarded view their rights back, None where the view can be changed in place.
+
+    CREATE OR REPLACE VIEW can add columns at the end; a renamed, dropped or retyped one needs the view made anew.
+    """
+    view = view_name(program.table)
+    with _pinned(connection):
+        shape = catalog.shapes(connection, [view]).get(view)
+        if shape is None or shape.relkind != "v":
+            return None
+        old = [(column.name, column.type) for column in shape.columns]
+        new = [(column.name, column.type) for column in program.shape.columns]
+        if new[: len(old)] == old:
+            return None
+        return [
+            Statement(f"grant {privilege} on {view.sql} to {quote_ident(role) if role else 'public'}")
+            for role, privilege in catalog.grants(connection, view)
+        ]
+
+
 def make_plan(project: Project, connection: psycopg.Connection[Any], *, prune: bool = False) -> Plan:
     """`plan` over an open connection."""
     wanted = program(project, connection)
@@ -177,7 +198,8 @@ def make_plan(project: Project, connection: psycopg.Connection[Any], *, prune: b
     plans: list[TablePlan] = []
     breaking: list[Breaking] = []
     for table, found in wanted.tables.items():
-        made = plan_table(found, objects(found), there.get(str(table)))
+        regrant = _regrant(connection, found)
+        made = plan_table(found, objects(found), there.get(str(table)), regrant=regrant)
         judged = needs_judging(made)
         counts = evaluate.count_breaking(connection, found, judged) if judged else ()
         breaking += counts
@@ -191,7 +213,7 @@ def make_plan(project: Project, connection: psycopg.Connection[Any], *, prune: b
                     help="mend those rows by hand, or say existing: allow",
                 )
             moves = (Statement(quarantine_existing(found, movable)),)
-            made = plan_table(found, objects(found), there.get(str(table)), moves)
+            made = plan_table(found, objects(found), there.get(str(table)), moves, regrant=regrant)
         plans.append(made)
     if prune:
         names = {str(table) for table in wanted.tables}

@@ -173,7 +173,13 @@ def _patiently(
 
 
 def _said(exc: psycopg.Error) -> str:
-    return (exc.diag.message_primary or str(exc)).strip()
+    """Return the server's own words; its DETAIL only where it names objects, since it may hold a row."""
+    import psycopg
+
+    words = (exc.diag.message_primary or str(exc)).strip()
+    if isinstance(exc, psycopg.errors.DependentObjectsStillExist) and exc.diag.message_detail:
+        return f"{words}: {exc.diag.message_detail}"
+    return words
 
 
 def _prepare(connection: psycopg.Connection[Any], table: TablePlan, options: Options, counter: _Counter) -> None:

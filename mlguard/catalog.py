@@ -146,6 +146,19 @@ def shapes(connection: psycopg.Connection[Any], tables: Iterable[TableName]) -> 
     }
 
 
+def grants(connection: psycopg.Connection[Any], relation: TableName) -> list[tuple[str, str]]:
+    """Return (role, privilege) of everybody but the owner who holds a privilege on a relation; '' is PUBLIC."""
+    return rows(
+        connection,
+        "select case when a.grantee = 0 then '' else pg_catalog.pg_get_userbyid(a.grantee) end, a.privilege_type"
+        " from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace"
+        " cross join lateral pg_catalog.aclexplode(c.relacl) as a"
+        " where n.nspname = %(schema)s and c.relname = %(name)s and a.grantee <> c.relowner order by 1, 2",
+        schema=relation.schema,
+        name=relation.name,
+    )
+
+
 @dataclass(frozen=True)
 class Installed:
     """One object as mlguard.object remembers it, beside what the catalogue shows now."""

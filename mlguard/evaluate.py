@@ -92,8 +92,9 @@ def _judge(
     total = counts[0]
     for rule, bad in zip(rules, counts[1:], strict=True):
         samples: tuple[dict[str, Any], ...] = ()
-        if bad and installed:
-            rows = connection.execute(sample_broken(program, rule, SAMPLES).encode()).fetchall()
+        if bad:
+            sql = sample_broken(program, rule, SAMPLES, judges_installed=installed)
+            rows = connection.execute(sql.encode()).fetchall()
             samples = tuple({"observed": observed, "key": key} for observed, key in rows)
         found.append(_counted(rule, bad, total, waived, samples))
     for rule in program.rules:

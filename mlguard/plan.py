@@ -115,7 +115,12 @@ def rule_hash(rule: Rule) -> str:
 
 
 def plan_table(
-    program: TableProgram, wanted: Iterable[DbObject], installed: InstalledTable | None, moves: Sequence[Statement] = ()
+    program: TableProgram,
+    wanted: Iterable[DbObject],
+    installed: InstalledTable | None,
+    moves: Sequence[Statement] = (),
+    *,
+    regrant: Sequence[Statement] | None = None,
 ) -> TablePlan:
     """Return the steps from what is installed to what is wanted.
 
@@ -124,16 +129,23 @@ def plan_table(
         wanted: its objects, in order of creation.
         installed: what is there; None for a table never applied.
         moves: statements that take rows which break new rules out of the table, run after the rules stand.
+        regrant: None where CREATE OR REPLACE can change the guarded view (columns were added at its end, or none);
+            else the view is made anew, and these give its readers their rights back.
     """
     wanted = list(wanted)
     before = {item.identity: item for item in installed.objects} if installed else {}
     steps: list[Step] = []
     dropped = [item for identity, item in before.items() if identity not in {made.identity for made in wanted}]
-    for item in sorted(dropped, key=lambda found: -list(Kind).index(found.kind)):
-        statements = _undo(item)
-        steps.append(Step("drop", _label(item.kind, item.name), statements, item.slos, "no SLO asks for it", gone=item))
+    drops = [
+        Step("drop", _label(item.kind, item.name), _undo(item), item.slos, "no SLO asks for it", gone=item)
+        for item in sorted(dropped, key=lambda found: -list(Kind).index(found.kind))
+    ]
+    # A function goes last: until it is replaced, a trigger or constraint that stays may still call it.
+    needed = (Kind.FUNCTION, Kind.COUNTERS)
+    steps += [step for step in drops if step.gone is not None and step.gone.kind not in needed]
     for made in wanted:
-        steps += _object_steps(made, before.get(made.identity))
+        steps += _object_steps(made, before.get(made.identity), regrant)
+    steps += [step for step in drops if step.gone is not None and step.gone.kind in needed]
     if moves:
         steps.append(
             Step("move", "rows that break new rules, into quarantine", tuple(moves), (), "existing: quarantine")
@@ -151,7 +163,7 @@ def plan_table(
     )
 
 
-def _object_steps(made: DbObject, found: InstalledObject | None) -> list[Step]:
+def _object_steps(made: DbObject, found: InstalledObject | None, regrant: Sequence[Statement] | None) -> list[Step]:
     label = _label(made.kind, made.name)
     if found is None:
         return [Step("create", label, made.create, made.slos, made.why, made)]
@@ -167,9 +179,11 @@ def _object_steps(made: DbObject, found: InstalledObject | None) -> list[Step]:
     elif not found.intact and found.hash == made.hash:
         verb, why = "repair", "it was changed in the database"
     drop: tuple[Statement, ...] = ()
-    if not made.replaces_in_place:
+    anew = made.kind is Kind.VIEW and regrant is not None
+    if anew or not made.replaces_in_place:
         drop = _undo(found) or tuple(Statement(sql, DROP_LOCKS.get(made.kind, LOCK_NONE)) for sql in made.drop)
-    return [Step(verb, label, (*drop, *made.create), made.slos, why, made)]
+    rights = tuple(regrant or ()) if anew else ()
+    return [Step(verb, label, (*drop, *made.create, *rights), made.slos, why, made)]
 
 
 def _undo(item: InstalledObject) -> tuple[Statement, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mlguard.compile.build import build, scope_of
-from mlguard.compile.collect import drafts
+from mlguard.compile.collect import drafts, idle
 from mlguard.compile.draft import Scene
 from mlguard.errors import Problem, SpecError
 from mlguard.lang import ExpressionError, Scope, compile_value
@@ -119,6 +119,7 @@ def compile_table(file: SloFile, shape: TableShape) -> TableProgram:
         quarantine_retention=file.quarantine.retention.timedelta if file.quarantine.retention else None,
         owner=file.owner,
         consumers=tuple(file.consumers),
+        notes=tuple(f"`{key}` has no effect in this version" for key in idle(file)),
     )
 
 

@@ -252,7 +252,8 @@ def _unique(draft: Draft, scene: Scene) -> Rule | None:
             "use reject (the native constraint), or load with INSERT … ON CONFLICT",
         )
         return None
-    if action is not Action.REJECT or words.where or words.max_bad or words.shadow or words.waivable:
+    limited = words.where or words.max_bad or words.shadow or words.waivable or words.nulls_fail
+    if action is not Action.REJECT or limited:
         scene.fault("unique is the native constraint: it can only reject, for every row, always", draft.path)
         return None
     if scene.shape.relkind == "p" and not set(scene.shape.partition_columns) <= set(columns):

@@ -56,10 +56,25 @@ def drafts(file: SloFile, scene: Scene) -> list[Draft]:
     return found
 
 
+# Keys that only set how batches and windows are judged: said today, they mean nothing yet, which plan tells.
+IDLE_KEYS = ("inputs", "window", "late", "baseline", "schema_")
+
+
+def idle(file: SloFile) -> tuple[str, ...]:
+    """Return the keys of the file that have no effect in this version."""
+    said = [key.rstrip("_") for key in IDLE_KEYS if file.was_set(key)]
+    for name, column in file.columns.items():
+        if column.importance is not None:
+            said.append(f"columns.{name}.importance")
+    return tuple(said)
+
+
 def _refuse_later(file: SloFile, scene: Scene) -> None:
     for key in LATER_KEYS:
         if file.was_set(key) and getattr(file, key) not in ((), {}, None, "none"):
             scene.fault(f"`{key}` is not available: {LATER}", (key,), "remove it for now")
+    if file.schema_ == "exact":
+        scene.fault(f"`schema: exact` is not available: {LATER}", ("schema",), "remove it for now")
     if file.batch != "transaction":
         scene.fault(f"`batch` is not available: {LATER}", ("batch",), "remove it for now")
     if file.reads == "rename":

@@ -267,7 +267,7 @@ def _on_their_server(dsn: str, screen: Screen, keep: bool) -> None:
 
     name = "mlguard_demo"
     with connect(dsn, autocommit=True) as admin:
-        if admin.execute("select from pg_database where datname = %s", (name,)).fetchone():
+        if admin.execute("select 1 from pg_database where datname = %s", (name,)).fetchone():
             raise EngineError(f"database {name} is there already", help=f"drop it first: DROP DATABASE {name}")
         admin.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
         own = make_conninfo(admin.info.dsn, dbname=name, password=admin.info.password or None)

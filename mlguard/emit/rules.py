@@ -71,8 +71,12 @@ def broken(rule: Rule, program: TableProgram, row: str | None, *, judged: bool =
 
 
 def judge_name(rule: Rule) -> str:
-    """Return the qualified name of the rule's judge function."""
-    return f"mlguard.{quote_ident(fit(f'judge {rule.id}'))}"
+    """Return the qualified name of the rule's judge function.
+
+    Its columns are part of it: CREATE OR REPLACE FUNCTION cannot rename a parameter.
+    """
+    columns = ", ".join(rule.columns)
+    return f"mlguard.{quote_ident(fit(f'judge {rule.id} ({columns})'))}"
 
 
 def judge(rule: Rule, program: TableProgram) -> DbObject:

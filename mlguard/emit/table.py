@@ -79,11 +79,11 @@ def count_broken(program: TableProgram, rules: tuple[Rule, ...], *, judges_insta
     return "select\n  " + ",\n  ".join(columns) + f"\nfrom {program.table.sql} as r"
 
 
-def sample_broken(program: TableProgram, rule: Rule, limit: int) -> str:
+def sample_broken(program: TableProgram, rule: Rule, limit: int, *, judges_installed: bool) -> str:
     """Return a query for the first rows that break the rule: what was observed, and the key."""
     return (
         f"select {observed(rule, program, 'r')} as observed, {key(program, 'r', rule=rule)} as key\n"
-        f"from {program.table.sql} as r where {broken(rule, program, 'r')} limit {limit}"
+        f"from {program.table.sql} as r where {broken(rule, program, 'r', judged=judges_installed)} limit {limit}"
     )
 
 

@@ -431,3 +431,45 @@ def test_an_owner_without_superuser_applies(pg: str, tmp_path: Path) -> None:
         api.remove(None, theirs, discard=True, runtime_too=True)
     finally:
         prepare(pg, "drop owned by mlg_owner cascade; drop role mlg_owner")
+
+
+def test_a_renamed_column_makes_the_view_anew_and_keeps_its_readers(pg: str, tmp_path: Path) -> None:
+    prepare(pg)
+    api.apply(project(tmp_path, FULL), pg)
+    prepare(
+        pg,
+        "drop role if exists mlg_reads; create role mlg_reads; grant select on features.customer_guarded to mlg_reads",
+    )
+    try:
+        prepare(
+            pg, "alter table features.customer rename column email to mail; alter table features.customer add extra int"
+        )
+        loaded = project(tmp_path, FULL.replace("email:", "mail:"))
+        api.apply(loaded, pg)
+        assert api.plan(loaded, pg).empty
+        columns = query(pg, "select attname from pg_attribute where attrelid = 'features.customer_guarded'::regclass")
+        assert ("mail",) in columns
+        assert ("extra",) in columns
+        assert query(pg, "select has_table_privilege('mlg_reads', 'features.customer_guarded', 'select')") == [(True,)]
+    finally:
+        prepare(pg, "drop owned by mlg_reads; drop role mlg_reads")
+
+
+def test_rules_with_a_judge_function_come_go_and_change(pg: str, tmp_path: Path) -> None:
+    prepare(pg)
+    head = "mlguard: 1\ntable: features.customer\nkey: [customer_id]\nreads: none\nslos:\n"
+    kept = "  - {name: kept, check: age < 130, on_violation: quarantine}\n"
+    for slos in (
+        "  - {name: ratio, check: 100 / age < 50, on_violation: quarantine}\n",
+        "  - {name: ratio, check: 100 / customer_id < 50, on_violation: quarantine}\n",
+        "  - {name: ratio, check: 100 / (age + customer_id) < 50}\n",
+        "  - {name: ratio, check: 100 / tenure_days < 50, on_violation: warn}\n",
+        "",
+    ):
+        loaded = project(tmp_path, head + kept + slos)
+        api.apply(loaded, pg)
+        assert api.plan(loaded, pg).empty
+    judges = query(
+        pg, "select count(*) from pg_proc where pronamespace = 'mlguard'::regnamespace and proname like 'judge%'"
+    )
+    assert judges == [(0,)]

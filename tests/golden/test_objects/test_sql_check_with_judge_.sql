@@ -7,12 +7,12 @@ select mlguard.count_refusals_v1(s.no) from mlguard._slo as s where s.id = 'feat
 
 -- undo: select mlguard.forget_refusals_v1(s.no) from mlguard._slo as s where s.id = 'features.customer/n';
 
--- function mlguard."judge features.customer/n"(jsonb)
+-- function mlguard."judge features.customer/n (payload)"(jsonb)
 -- why: evaluates the rule where its expression could raise
 -- for: features.customer/n
 
 -- phase: change, locks: none
-create or replace function mlguard."judge features.customer/n"("payload" jsonb)
+create or replace function mlguard."judge features.customer/n (payload)"("payload" jsonb)
 returns boolean
 language plpgsql
 immutable parallel safe
@@ -29,12 +29,12 @@ end
 $mlguard$;
 
 -- phase: change, locks: none
-grant execute on function mlguard."judge features.customer/n"(jsonb) to public;
+grant execute on function mlguard."judge features.customer/n (payload)"(jsonb) to public;
 
 -- phase: change, locks: none
-comment on function mlguard."judge features.customer/n"(jsonb) is 'mlguard:features.customer/n:04b43e5dc545';
+comment on function mlguard."judge features.customer/n (payload)"(jsonb) is 'mlguard:features.customer/n:b64e504d9505';
 
--- undo: drop function if exists mlguard."judge features.customer/n"(jsonb);
+-- undo: drop function if exists mlguard."judge features.customer/n (payload)"(jsonb);
 
 -- CHECK mlguard_n
 -- why: nothing gets past a CHECK, and it is the cheapest on bulk loads
@@ -45,7 +45,7 @@ alter table "features"."customer"
   add constraint "mlguard_n"
   check (
     case
-      when (case when ((("payload" ->> 'n') !~ '^[-+]?[0-9]{1,9}$') is not true) then not (("payload" ->> 'n')::integer > 0) else not mlguard."judge features.customer/n"("payload") end)
+      when (case when ((("payload" ->> 'n') !~ '^[-+]?[0-9]{1,9}$') is not true) then not (("payload" ->> 'n')::integer > 0) else not mlguard."judge features.customer/n (payload)"("payload") end)
       then mlguard.refuse_v1(
         'features.customer/n',
         jsonb_build_object('payload', "payload"),
@@ -57,7 +57,7 @@ alter table "features"."customer"
   not valid;
 
 -- phase: change, locks: none
-comment on constraint "mlguard_n" on "features"."customer" is 'mlguard:features.customer/n:dfa67f82c6c0';
+comment on constraint "mlguard_n" on "features"."customer" is 'mlguard:features.customer/n:f7d6e58f3328';
 
 -- phase: validate, locks: SHARE UPDATE EXCLUSIVE while existing rows are read; reads and writes go on
 alter table "features"."customer" validate constraint "mlguard_n";
