@@ -28,6 +28,7 @@ where (n.nspname, c.relname) in (select * from unnest(%(schemas)s::text[], %(nam
 """
 _COLUMNS = """
 select a.attrelid::bigint, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), t.typtype::text,
+       pg_catalog.format_type(nullif(t.typbasetype, 0), t.typtypmod),
        a.attnotnull, a.attidentity::text, a.attgenerated::text,
        pg_catalog.pg_get_expr(d.adbin, d.adrelid)
 from pg_catalog.pg_attribute as a
@@ -74,11 +75,14 @@ def rows(connection: psycopg.Connection[Any], query: str, **parameters: object) 
     return connection.execute(query, parameters).fetchall()
 
 
-def column_type(printed: str, typtype: str) -> SqlType:
-    """Read a type as format_type() prints it; enums and unknown types keep their spelling."""
-    known = parse_type(printed)
+def column_type(printed: str, typtype: str, base: str | None = None) -> SqlType:
+    """Read a type as format_type() prints it; enums and unknown types keep their spelling.
+
+    A domain is judged as the type below it.
+    """
+    known = parse_type(base or printed)
     if known is not None:
-        return known
+        return SqlType(known.kind, printed, known.element) if base else known
     if printed.endswith("[]"):
         return SqlType(TypeKind.ARRAY, printed, SqlType(TypeKind.OTHER, printed[:-2]))
     return SqlType(TypeKind.ENUM if typtype == "e" else TypeKind.OTHER, printed)
@@ -110,11 +114,13 @@ def shapes(connection: psycopg.Connection[Any], tables: Iterable[TableName]) -> 
                 cascades[source, name] = " and ".join(writing)
         if on_delete in _ACTIONS:
             outgoing[target].append(label)
-    for oid, name, printed, typtype, not_null, identity, generated, default in rows(connection, _COLUMNS, oids=oids):
+    for oid, name, printed, typtype, base, not_null, identity, generated, default in rows(
+        connection, _COLUMNS, oids=oids
+    ):
         columns[oid].append(
             ColumnShape(
                 name=name,
-                type=column_type(printed, typtype),
+                type=column_type(printed, typtype, base),
                 not_null=not_null,
                 generated=default if generated else None,
                 identity={"a": "always", "d": "by default"}.get(identity, ""),

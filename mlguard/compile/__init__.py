@@ -5,6 +5,7 @@ All faults of all files are raised together; a project with one fault compiles t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from mlguard.compile.build import build, scope_of
@@ -89,7 +90,7 @@ def compile_table(file: SloFile, shape: TableShape) -> TableProgram:
         shape=shape,
         where=file.where,
         where_in=file.where_in,
-        pii=frozenset(name for name, column in file.columns.items() if column.pii),
+        pii=_personal(file, shape),
         writes_rows=file.writes == "rows",
         time_zone=file.time_zone,
         existing=Existing(file.existing),
@@ -121,6 +122,18 @@ def compile_table(file: SloFile, shape: TableShape) -> TableProgram:
         consumers=tuple(file.consumers),
         notes=tuple(f"`{key}` has no effect in this version" for key in idle(file)),
     )
+
+
+def _personal(file: SloFile, shape: TableShape) -> frozenset[str]:
+    """Return the pii columns, and the generated columns whose expression names one."""
+    said = {name for name, column in file.columns.items() if column.pii}
+    words = [re.compile(rf'(?<!\w)"?{re.escape(name)}"?(?!\w)', re.IGNORECASE) for name in said]
+    derived = {
+        column.name
+        for column in shape.columns
+        if column.generated and any(word.search(column.generated) for word in words)
+    }
+    return frozenset(said | derived)
 
 
 def _order(problem: Problem) -> tuple[str, int, int]:

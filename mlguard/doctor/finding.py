@@ -29,6 +29,7 @@ NAMES = {
     "view-past-gate": "a view reads the table without passing its gate",
     "ungranted": "the role for tasks may not read the guarded view",
     "pii-key": "PostgreSQL prints personal data when a unique key is violated",
+    "pii-row": "PostgreSQL prints the whole row, personal data included, when a constraint is violated",
     "pii-log": "the server's log settings print personal data",
     "key-index": "no index serves look-ups by the key of the table",
     "quarantine-cap": "quarantine is nearly full; at its cap writes are refused",

@@ -26,6 +26,7 @@ def findings(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> It
     yield from _settings(connection, tables)
     here = [table for table in tables if table.oid is not None]
     yield from _pii_keys(connection, here)
+    yield from _pii_rows(connection, here)
     yield from _key_index(connection, here)
     yield from _caps(connection, here)
     yield from _prepared(connection, here)
@@ -137,6 +138,35 @@ group by c.relname order by c.relname
                 "pii-key",
                 f"unique index {index} has pii column {columns}: a duplicate makes PostgreSQL print its value",
                 "make the key of a hash of the column, or keep the column out of unique keys",
+                table.tbl,
+            )
+
+
+def _pii_rows(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> Iterator[Finding]:
+    """NOT NULL and CHECK print `Failing row contains (…)`; mlguard makes none on such a table, others may have."""
+    for table in tables:
+        if not table.pii:
+            continue
+        found = values(
+            connection,
+            """
+select 'NOT NULL of ' || a.attname
+from pg_catalog.pg_attribute as a
+where a.attrelid = %(oid)s and a.attnotnull and a.attnum > 0 and not a.attisdropped
+union all
+select 'CHECK ' || c.conname
+from pg_catalog.pg_constraint as c
+where c.conrelid = %(oid)s and c.contype = 'c'
+order by 1
+""",
+            oid=table.oid,
+        )
+        if found:
+            yield Finding(
+                "pii-row",
+                f"{', '.join(found)}: a violation makes PostgreSQL print the row with its pii values",
+                "say it in the SLO file instead (required: true, or a check), where it is judged without printing the"
+                " row; a primary key can be a unique key of columns that are `required`",
                 table.tbl,
             )
 

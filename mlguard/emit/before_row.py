@@ -18,6 +18,11 @@ from mlguard.program import Action, OnUpdate, Place, Rule, TableProgram
 TRIGGER = "zz_mlguard_before_row"
 # Whether any waiver is in force at all: one probe of a small index spares a bad row the question for each of its rules.
 WAIVERS = "exists (select from mlguard._waiver as w where w.ended_at is null and w.until > statement_timestamp())"
+# A kept row is written down in full whatever the writer's session says: with fewer digits, or another spelling of
+# intervals, what is released would not be what arrived.
+PLAIN = (
+    "set datestyle = 'ISO, YMD'\nset intervalstyle = 'postgres'\nset extra_float_digits = 1\nset bytea_output = 'hex'"
+)
 COUNT_TRIGGER = "zz_mlguard_count_before"
 KEPT_OUT_TRIGGER = "zz_mlguard_kept_out"
 
@@ -73,7 +78,7 @@ def _function(program: TableProgram, rules: tuple[Rule, ...]) -> DbObject:
     made = function(
         f"{name}()",
         returns="trigger",
-        attributes="security definer\nset search_path = ''",
+        attributes=f"security definer\nset search_path = ''\n{PLAIN}",
         about=f"Row rules of {one_line(str(program.table))}, called for {called}:\n{summary}",
         declare=tuple(declare),
         body=indent("\n".join(body)),
@@ -154,11 +159,14 @@ def _divert(program: TableProgram) -> str:
     """
     table = literal(str(program.table))
     refuse = f"perform mlguard.refuse_v1(_broken -> 0 ->> 'slo', _broken -> 0 -> 'observed', {key(program, 'NEW')});"
-    stored, remove = "false", ""
+    stored, remove = "TG_OP = 'UPDATE'", ""
     if program.key and any(set(found) <= set(program.key) for found in program.shape.unique):
-        match = " and ".join(f"stored.{quote_ident(c)} = NEW.{quote_ident(c)}" for c in program.key)
-        stored = f"exists (select from {program.table.sql} as stored where {match})"
-        remove = f"delete from {program.table.sql} as stored where {match};\n"
+        stored = f"TG_OP = 'UPDATE' or exists (select from {program.table.sql} as stored where {_same(program, 'NEW')})"
+        remove = (
+            f"if TG_OP = 'UPDATE' then\n  delete from {program.table.sql} as stored where {_same(program, 'OLD')};\n"
+            f"elsif current_setting('mlguard.upsert', true) = {table} then\n"
+            f"  delete from {program.table.sql} as stored where {_same(program, 'NEW')};\nend if;"
+        )
     act = (
         f"perform mlguard.withhold_v1({table}, _broken, to_jsonb(_arrived), _arrived::text,\n"
         f"  {key(program, '_arrived', whole=True)}, TG_OP,\n  {stored});"
@@ -172,6 +180,10 @@ def _divert(program: TableProgram) -> str:
         f"    _broken := mlguard.not_waived_v1(_broken, {key(program, 'NEW')});\n  end if;\n"
         f"  if _broken <> '[]' then\n{indent(act, 4)}\n    return null;\n  end if;\nend if;"
     )
+
+
+def _same(program: TableProgram, row: str) -> str:
+    return " and ".join(f"stored.{quote_ident(column)} = {row}.{quote_ident(column)}" for column in program.key)
 
 
 def _unconditional(program: TableProgram, rules: tuple[Rule, ...]) -> bool:
@@ -224,13 +236,21 @@ def _warning(program: TableProgram, rules: tuple[Rule, ...]) -> list[DbObject]:
         for event in ("inserted", "updated")
     )
     about = f"Tells who wrote {one_line(str(program.table))} how many rows were kept out."
+    first = []
+    if not program.writes_rows:
+        first.append(f"perform set_config('mlguard.landed_before', (\n  {landed})::text, true);")
+    if program.on_update is OnUpdate.REMOVE:
+        # INSERT … ON CONFLICT DO UPDATE fires the statement triggers of INSERT, then those of UPDATE; a plain INSERT
+        # the former only, and must never take a stored row away.
+        mark = f"case when TG_OP = 'UPDATE' then {literal(str(program.table))} else '' end"
+        first.append(f"perform set_config('mlguard.upsert', {mark}, true);")
     counting = function(
         f"{before}()",
         returns="trigger",
         attributes="security definer\nset search_path = ''",
         about=about,
         declare=(),
-        body=f"  perform set_config('mlguard.landed_before', (\n    {landed})::text, true);\n  return null;",
+        body=indent("\n".join((*first, "return null;"))),
     )
     if program.writes_rows:
         declare: tuple[str, ...] = ()
@@ -251,11 +271,11 @@ def _warning(program: TableProgram, rules: tuple[Rule, ...]) -> list[DbObject]:
         declare=declare,
         body=tell,
     )
-    made = [] if program.writes_rows else [_helper(program, before, counting, ids)]
+    made = [_helper(program, before, counting, ids)] if first else []
     made.append(_helper(program, after, telling, ids))
     told = f"strpos(current_setting('mlguard.kept_out', true), {literal(f'|{program.table}|')}) > 0"
     for relation in (program.table, *program.shape.partitions):
-        if not program.writes_rows:
+        if first:
             made.append(
                 _statement_trigger(
                     program,

@@ -40,7 +40,11 @@ begin
     select count(*)
     into _waiting
     from (select from mlguard._quarantine q where q.tbl = p_tbl and q.status = 'waiting' limit _cap + 1) w;
-    if _waiting > _cap then
+    if _waiting > _cap and exists (select from mlguard._table t where t.tbl = p_tbl and t.pii <> '{}') then
+      -- Raised from a row trigger under COPY, the raw line would be printed beside it; the statement trigger raises.
+      perform set_config('mlguard.quarantine_full', p_tbl, true);
+      return;
+    elsif _waiting > _cap then
       raise exception using
         errcode = 'configuration_limit_exceeded',
         message = format('mlguard: the quarantine of %s is full: %s rows wait; this statement stored nothing',
@@ -125,7 +129,19 @@ declare
   _rows bigint := _counts -> p_tbl ->> '';
   _batch bigint;
   _rules text;
+  _cap bigint;
 begin
+  if current_setting('mlguard.quarantine_full', true) = p_tbl then
+    select t.quarantine_cap into _cap from mlguard._table t where t.tbl = p_tbl;
+    raise exception using
+      errcode = 'configuration_limit_exceeded',
+      message = format('mlguard: the quarantine of %s is full: %s rows wait; this statement stored nothing', p_tbl, _cap),
+      detail = jsonb_build_object('table', p_tbl, 'waiting', _cap, 'cap', _cap)::text,
+      hint = format('Release or discard rows (mlguard quarantine list %s), or raise `quarantine: {cap: …}` in the SLO file.',
+                    p_tbl),
+      schema = split_part(p_tbl, '.', 1),
+      table = split_part(p_tbl, '.', 2);
+  end if;
   if strpos(current_setting('mlguard.kept_out', true), '|' || p_tbl || '|') > 0 and _rows > 0 then
     _batch := mlguard.batch_v1(p_tbl);
     select string_agg(format('%s %s', split_part(c.slo, '/', 2), c.rows), ', ' order by c.rows::bigint desc, c.slo)

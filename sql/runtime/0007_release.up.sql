@@ -6,6 +6,11 @@ create function mlguard._offer(
 language plpgsql
 volatile
 set search_path = ''
+-- As the row was written down: see PLAIN in the emitter of row triggers.
+set datestyle = 'ISO, YMD'
+set intervalstyle = 'postgres'
+set extra_float_digits = 1
+set bytea_output = 'hex'
 as $mlguard$
 declare
   _table mlguard._table;

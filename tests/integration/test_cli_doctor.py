@@ -188,12 +188,14 @@ def test_personal_data_in_keys_and_logs(guarded_db: str, tmp_path: Path) -> None
     pii = SLOS.replace("  plan:", "  email: {type: text, pii: true, length: [1, 200]}\n  plan:")
     api.apply(project(tmp_path, pii), guarded_db)
     found = examine(guarded_db)
-    assert {finding.name for finding in found} == {"pii-key", "pii-log"}
-    assert "customer_email_key" in found[0].message
-    assert "log_min_error_statement = error" in found[1].message
+    said = {finding.name: finding.message for finding in found}
+    assert set(said) == {"pii-key", "pii-row", "pii-log"}
+    assert "customer_email_key" in said["pii-key"]
+    assert "NOT NULL of" in said["pii-row"]
+    assert "log_min_error_statement = error" in said["pii-log"]
     database = psycopg.conninfo.conninfo_to_dict(guarded_db)["dbname"]
     prepare(guarded_db, f"alter database {database} set log_min_error_statement = fatal")
-    assert {finding.name for finding in examine(guarded_db)} == {"pii-key"}
+    assert {finding.name for finding in examine(guarded_db)} == {"pii-key", "pii-row"}
 
 
 def test_partitions_that_lack_statement_triggers(guarded_db: str, tmp_path: Path) -> None:

@@ -84,3 +84,23 @@ def test_insert_messages_and_listings(guarded_db: str, tmp_path: Path) -> None:
         for view in ("quarantine", "change", "violation", "event", "rejection", "batch"):
             listed = str(connection.execute(f"select * from mlguard.{view}".encode()).fetchall())
             assert "joe" not in listed, view
+
+
+def test_a_full_quarantine_prints_no_line_of_a_copy(guarded_db: str, tmp_path: Path) -> None:
+    with psycopg.connect(guarded_db, autocommit=True) as connection:
+        connection.execute(CUSTOMER.encode())
+    api.apply(project(tmp_path, TEXT + "quarantine: {cap: 1}\n"), guarded_db)
+    told = "".join(copy_row(guarded_db, f"{number},5,gold,1,secret") for number in range(4))
+    assert "the quarantine of features.customer is full" in told
+    assert "secret" not in told
+
+
+def test_a_column_generated_from_personal_data_is_personal(guarded_db: str, tmp_path: Path) -> None:
+    with psycopg.connect(guarded_db, autocommit=True) as connection:
+        connection.execute(CUSTOMER.encode())
+        connection.execute("alter table features.customer add g text generated always as (lower(email)) stored")
+        rule = "slos: [{name: g_known, check: \"g IN ('a')\"}]\n"
+        api.apply(project(tmp_path, TEXT + rule), guarded_db)
+        with pytest.raises(psycopg.errors.CheckViolation) as caught:
+            connection.execute("insert into features.customer (customer_id, email) values (1, 'secret')")
+    assert "g is not shown (pii)" in (caught.value.diag.message_primary or "")

@@ -433,3 +433,57 @@ def test_rows_mode_quarantines_with_a_warning(pg: str, tmp_path: Path) -> None:
     assert said[0].startswith("mlguard: 1 row kept out of features.customer (age.range 1), batch ")
     assert query(pg, "select count(*) from features.customer") == [(0,)]
     assert query(pg, "select count(*) from pg_trigger where tgname = 'zz_mlguard_count_before'") == [(0,)]
+
+
+ODD = """
+create schema features;
+create domain features.positive as integer check (value > -100);
+create table features.odd (
+  id integer primary key, a features.positive, f8 double precision, f4 real, i interval, j jsonb, js json, b bytea,
+  d date, at timestamptz, r numrange, arr text[]
+);
+"""
+
+
+def test_a_kept_row_comes_back_as_it_arrived_whatever_the_session_says(pg: str, tmp_path: Path) -> None:
+    prepare(pg, ODD)
+    text = (
+        "mlguard: 1\ntable: features.odd\nkey: [id]\nreads: none\ncolumns:\n"
+        "  a: {range: {between: [0, 9], on_violation: quarantine}}\n"
+    )
+    loaded = project(tmp_path, text)
+    api.apply(loaded, pg)
+    row = (
+        "0.1::float8 + 0.2, 3.1415927::real, '-1 days -02:03:04', 'null', '{\"k\": 1,  \"k\": 2}', '\\x00ff',"
+        " '2026-02-03', '2026-02-03 04:05:06.789+09', '[1,2)', array['x', null, 'a,b', '\"']"
+    )
+    prepare(
+        pg,
+        "set extra_float_digits = 0; set intervalstyle = sql_standard; set datestyle = 'SQL, DMY';"
+        f" set timezone = 'Asia/Tokyo'; set bytea_output = escape; insert into features.odd select 1, -1, {row};"
+        f" insert into features.odd select 2, 1, {row}",
+    )
+    assert query(pg, "select count(*) from features.odd") == [(1,)]
+    prepare(
+        pg,
+        "set intervalstyle = sql_standard; set datestyle = 'SQL, DMY'; set mlguard.test = '';"
+        " select mlguard.off('features.odd/a.range', interval '1 hour', 'test');"
+        " select mlguard.release((select id from mlguard.quarantine))",
+    )
+    same = query(
+        pg,
+        "select count(*), count(distinct (f8, f4, i, j, js::text, b, d, at, r, arr)) from features.odd",
+    )
+    assert same == [(2, 1)]
+
+
+def test_remove_takes_a_stored_row_only_for_upserts_and_updates(pg: str, tmp_path: Path) -> None:
+    guard(pg, tmp_path, QUARANTINE.replace("reads: none", "reads: none\nquarantine_update: remove"))
+    prepare(pg, "insert into features.customer values (1, 5, 'free'), (2, 6, 'free')")
+    prepare(pg, "update features.customer set plan = 'pro'")
+    prepare(pg, "insert into features.customer values (1, -1, 'free')")
+    prepare(pg, "insert into features.customer values (1, -1, 'free') on conflict do nothing")
+    assert query(pg, "select count(*) from features.customer") == [(2,)]
+    prepare(pg, "update features.customer set customer_id = 100, age = -5 where customer_id = 2")
+    assert query(pg, "select customer_id from features.customer") == [(1,)]
+    assert query(pg, "select bool_and(superseded) from mlguard.quarantine") == [(True,)]

@@ -26,6 +26,10 @@ returns trigger
 language plpgsql
 security definer
 set search_path = ''
+set datestyle = 'ISO, YMD'
+set intervalstyle = 'postgres'
+set extra_float_digits = 1
+set bytea_output = 'hex'
 as $mlguard$
 -- Row rules of features.customer, called for the rows that break one of its rules:
 --   quarantine age.range: age BETWEEN 0 AND 130
@@ -55,7 +59,7 @@ begin
       end if;
       perform mlguard.withhold_v1('features.customer', _broken, to_jsonb(_arrived), _arrived::text,
         jsonb_build_object('customer_id', _arrived."customer_id"), TG_OP,
-        exists (select from "features"."customer" as stored where stored."customer_id" = NEW."customer_id"));
+        TG_OP = 'UPDATE' or exists (select from "features"."customer" as stored where stored."customer_id" = NEW."customer_id"));
       return null;
     end if;
   end if;
@@ -67,7 +71,7 @@ $mlguard$;
 revoke all on function mlguard."before row features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."before row features.customer"() is 'mlguard:features.customer:c93ed85d6b50';
+comment on function mlguard."before row features.customer"() is 'mlguard:features.customer:6d258dbe2524';
 
 -- undo: drop function if exists mlguard."before row features.customer"();
 
@@ -86,7 +90,7 @@ as $mlguard$
 begin
   perform set_config('mlguard.landed_before', (
     pg_stat_get_xact_tuples_inserted('"features"."customer"'::regclass)
-    + pg_stat_get_xact_tuples_updated('"features"."customer"'::regclass))::text, true);
+      + pg_stat_get_xact_tuples_updated('"features"."customer"'::regclass))::text, true);
   return null;
 end
 $mlguard$;
@@ -95,7 +99,7 @@ $mlguard$;
 revoke all on function mlguard."count before features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."count before features.customer"() is 'mlguard:features.customer:c277af6055e3';
+comment on function mlguard."count before features.customer"() is 'mlguard:features.customer:30d2b2cb0312';
 
 -- undo: drop function if exists mlguard."count before features.customer"();
 

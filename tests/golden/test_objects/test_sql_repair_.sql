@@ -17,6 +17,10 @@ returns trigger
 language plpgsql
 security definer
 set search_path = ''
+set datestyle = 'ISO, YMD'
+set intervalstyle = 'postgres'
+set extra_float_digits = 1
+set bytea_output = 'hex'
 as $mlguard$
 -- Row rules of features.customer, called for the rows that break one of its rules:
 --   repair tenure_days.range: tenure_days BETWEEN 0 AND 9
@@ -53,7 +57,7 @@ begin
       end if;
       perform mlguard.withhold_v1('features.customer', _broken, to_jsonb(_arrived), _arrived::text,
         jsonb_build_object('customer_id', _arrived."customer_id"), TG_OP,
-        exists (select from "features"."customer" as stored where stored."customer_id" = NEW."customer_id"));
+        TG_OP = 'UPDATE' or exists (select from "features"."customer" as stored where stored."customer_id" = NEW."customer_id"));
       return null;
     end if;
   end if;
@@ -70,7 +74,7 @@ $mlguard$;
 revoke all on function mlguard."before row features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."before row features.customer"() is 'mlguard:features.customer/tenure_days.range:a41ec6a205f6';
+comment on function mlguard."before row features.customer"() is 'mlguard:features.customer/tenure_days.range:c5c85874489b';
 
 -- undo: drop function if exists mlguard."before row features.customer"();
 
@@ -89,7 +93,7 @@ as $mlguard$
 begin
   perform set_config('mlguard.landed_before', (
     pg_stat_get_xact_tuples_inserted('"features"."customer"'::regclass)
-    + pg_stat_get_xact_tuples_updated('"features"."customer"'::regclass))::text, true);
+      + pg_stat_get_xact_tuples_updated('"features"."customer"'::regclass))::text, true);
   return null;
 end
 $mlguard$;
@@ -98,7 +102,7 @@ $mlguard$;
 revoke all on function mlguard."count before features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."count before features.customer"() is 'mlguard:features.customer/tenure_days.range:c277af6055e3';
+comment on function mlguard."count before features.customer"() is 'mlguard:features.customer/tenure_days.range:30d2b2cb0312';
 
 -- undo: drop function if exists mlguard."count before features.customer"();
 

@@ -26,6 +26,10 @@ returns trigger
 language plpgsql
 security definer
 set search_path = ''
+set datestyle = 'ISO, YMD'
+set intervalstyle = 'postgres'
+set extra_float_digits = 1
+set bytea_output = 'hex'
 as $mlguard$
 -- Row rules of features.customer, called for every row:
 --   reject age.range: age BETWEEN 0 AND 130
@@ -56,7 +60,7 @@ begin
       end if;
       perform mlguard.withhold_v1('features.customer', _broken, to_jsonb(_arrived), _arrived::text,
         jsonb_build_object('customer_id', _arrived."customer_id"), TG_OP,
-        exists (select from "features"."customer" as stored where stored."customer_id" = NEW."customer_id"));
+        TG_OP = 'UPDATE' or exists (select from "features"."customer" as stored where stored."customer_id" = NEW."customer_id"));
       return null;
     end if;
   end if;
@@ -74,7 +78,7 @@ $mlguard$;
 revoke all on function mlguard."before row features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."before row features.customer"() is 'mlguard:features.customer:d80148750ec5';
+comment on function mlguard."before row features.customer"() is 'mlguard:features.customer:bd8c1fd311e0';
 
 -- undo: drop function if exists mlguard."before row features.customer"();
 
