@@ -132,7 +132,10 @@ def installed_tables(connection: psycopg.Connection[Any]) -> dict[str, Installed
                         validated=definition is None or not definition.endswith("NOT VALID"),
                     )
                 )
-            found[name] = InstalledTable(TableName.parse(name), guarded.hash, guarded.slos, tuple(items))
+            table = TableName.parse(name)
+            found[name] = InstalledTable(
+                table, guarded.hash, guarded.slos, tuple(items), exists=table in catalog.shapes(connection, [table])
+            )
     return found
 
 
@@ -215,10 +218,11 @@ def make_plan(project: Project, connection: psycopg.Connection[Any], *, prune: b
             moves = (Statement(quarantine_existing(found, movable)),)
             made = plan_table(found, objects(found), there.get(str(table)), moves, regrant=regrant)
         plans.append(made)
+    names = {str(table) for table in wanted.tables}
+    orphans = tuple(name for name in there if name not in names) if not project.selection.terms else ()
     if prune:
-        names = {str(table) for table in wanted.tables}
-        plans += [plan_removal(item) for name, item in there.items() if name not in names]
-    return Plan(tuple(plans), runtime=step, breaking=tuple(breaking))
+        plans += [plan_removal(there[name]) for name in orphans]
+    return Plan(tuple(plans), runtime=step, breaking=tuple(breaking), orphans=() if prune else orphans)
 
 
 def apply(

@@ -376,8 +376,8 @@ def _forget(connection: psycopg.Connection[Any], table: TablePlan) -> None:
             " decided_by = session_user, reason = 'mlguard remove' where tbl = %s and status = 'waiting'",
             (str(table.table),),
         )
-        connection.execute("delete from mlguard._freshness where tbl = %s", (str(table.table),))
-        connection.execute("delete from mlguard._table where tbl = %s", (str(table.table),))
+        for private in ("_object", "_freshness", "_table"):
+            connection.execute(f"delete from mlguard.{private} where tbl = %s".encode(), (str(table.table),))
 
 
 def _event(connection: psycopg.Connection[Any], table: TablePlan) -> None:

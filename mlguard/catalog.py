@@ -67,6 +67,14 @@ select p.partrelid::bigint,
 from pg_catalog.pg_partitioned_table as p
 where p.partrelid = any(%(oids)s::oid[])
 """
+_HEIRS = """
+select i.inhparent::bigint, array_agg(n.nspname || chr(31) || c.relname order by 1)
+from pg_catalog.pg_inherits as i
+join pg_catalog.pg_class as c on c.oid = i.inhrelid
+join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+where i.inhparent = any(%(oids)s::oid[]) and not c.relispartition and c.relkind in ('r', 'f')
+group by i.inhparent
+"""
 _ACTIONS = {"c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
 
 
@@ -134,6 +142,10 @@ def shapes(connection: psycopg.Connection[Any], tables: Iterable[TableName]) -> 
         oid: (tuple(names), tuple(TableName(*leaf.split("\x1f")) for leaf in leaves))
         for oid, names, leaves in rows(connection, _PARTITIONS, oids=oids)
     }
+    heirs = {
+        oid: tuple(TableName(*heir.split("\x1f")) for heir in found)
+        for oid, found in rows(connection, _HEIRS, oids=oids)
+    }
     return {
         TableName(schema, name): TableShape(
             table=TableName(schema, name),
@@ -142,6 +154,7 @@ def shapes(connection: psycopg.Connection[Any], tables: Iterable[TableName]) -> 
             persistence=persistence,
             partition_columns=partitions.get(oid, ((), ()))[0],
             partitions=partitions.get(oid, ((), ()))[1],
+            heirs=heirs.get(oid, ()),
             unique=tuple(sorted(unique[oid])),
             cascades_out=tuple(outgoing[oid]),
             row_security=security,

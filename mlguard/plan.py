@@ -38,6 +38,7 @@ class InstalledTable:
     hash: str
     slos: Mapping[str, str]
     objects: tuple[InstalledObject, ...]
+    exists: bool = True  # the table itself; somebody may have dropped it
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ class Plan:
     runtime: str | None = None  # 'install 0004' or 'upgrade 0003 to 0004'
     breaking: tuple[Breaking, ...] = ()
     bypass: Mapping[TableName, tuple[str, ...]] = field(default_factory=dict)  # who can go round the gate
+    orphans: tuple[str, ...] = ()  # tables guarded in the database that no SLO file is about
 
     @property
     def empty(self) -> bool:
@@ -206,6 +208,8 @@ def plan_removal(installed: InstalledTable) -> TablePlan:
             gone=item,
         )
         for item in sorted(installed.objects, key=lambda found: -list(Kind).index(found.kind))
+        # What hung on a table that was dropped went with it; its functions and counters are mlguard's own.
+        if installed.exists or item.kind in (Kind.FUNCTION, Kind.COUNTERS)
     )
     return TablePlan(installed.table, None, steps, removed=tuple(installed.slos), record=True)
 

@@ -94,6 +94,7 @@ class TableShape:
     unique: tuple[tuple[str, ...], ...] = ()  # column sets held unique by a constraint or plain index
     cascades_out: tuple[str, ...] = ()  # foreign keys of other tables that would follow a DELETE here
     partitions: tuple[TableName, ...] = ()  # partitions at any depth
+    heirs: tuple[TableName, ...] = ()  # tables that INHERIT from it without being partitions
     row_security: bool = False
     forced_row_security: bool = False
     owner: str = ""

@@ -28,7 +28,7 @@ def with_readers(plan: Plan, connection: psycopg.Connection[Any]) -> Plan:
     gated = [
         table.table
         for table in plan.tables
-        if table.program is not None and table.program.reads is not Reads.NONE and table.table not in plan.bypass
+        if table.program is not None and table.program.reads is Reads.VIEW and table.table not in plan.bypass
     ]
     revoked = {table.table: table.program.revoke for table in plan.tables if table.program is not None}
     found = {

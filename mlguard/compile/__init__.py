@@ -120,7 +120,10 @@ def compile_table(file: SloFile, shape: TableShape) -> TableProgram:
         quarantine_retention=file.quarantine.retention.timedelta if file.quarantine.retention else None,
         owner=file.owner,
         consumers=tuple(file.consumers),
-        notes=tuple(f"`{key}` has no effect in this version" for key in idle(file)),
+        notes=(
+            *(f"`{key}` has no effect in this version" for key in idle(file)),
+            *(f"{heir} inherits CHECKs but no trigger: give it an SLO file of its own" for heir in shape.heirs),
+        ),
     )
 
 

@@ -45,6 +45,9 @@ def render(plan: Plan, *, paint: Paint = plain, statements: bool = False) -> str
         for table in plan.tables
         if not table.empty or _worth_telling(table, plan)
     ]
+    if plan.orphans:
+        names = one_line(", ".join(plan.orphans))
+        blocks.append([f"guarded, but in no SLO file: {names} (mlguard apply --prune takes that out)"])
     blocks.append([summary(plan)])
     return "\n\n".join("\n".join(block) for block in blocks)
 

@@ -83,7 +83,7 @@ def _paths(root: Path) -> list[Path]:
     if others:
         help = f"names end in {SUFFIX}; rename {others[0]} to {others[0].name.split('.')[0]}{SUFFIX}"
     else:
-        help = "run mlguard init for an example, or mlguard suggest"
+        help = "run mlguard init for an example"
     raise SpecError(f"no SLO files in {root}", help=help)
 
 

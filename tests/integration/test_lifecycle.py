@@ -473,3 +473,24 @@ def test_rules_with_a_judge_function_come_go_and_change(pg: str, tmp_path: Path)
         pg, "select count(*) from pg_proc where pronamespace = 'mlguard'::regnamespace and proname like 'judge%'"
     )
     assert judges == [(0,)]
+
+
+def test_a_table_that_was_dropped_can_be_removed(pg: str, tmp_path: Path) -> None:
+    prepare(pg)
+    loaded = project(tmp_path, FULL)
+    api.apply(loaded, pg)
+    prepare(pg, "create table features.next (id int); drop table features.customer cascade")
+    other = tmp_path / "other"
+    other.mkdir()
+    made = api.plan(project(other, "mlguard: 1\ntable: features.next\nreads: none\n"), pg)
+    assert made.orphans == ("features.customer",)
+    api.remove(None, pg, discard=True, runtime_too=True)
+    assert query(pg, "select count(*) from pg_namespace where nspname = 'mlguard'") == [(0,)]
+
+
+def test_heirs_are_named(pg18: str, tmp_path: Path) -> None:
+    prepare(pg18)
+    prepare(pg18, "create table features.heir () inherits (features.customer)")
+    (table,) = api.plan(project(tmp_path, FULL), pg18).tables
+    assert table.program is not None
+    assert table.program.notes == ("features.heir inherits CHECKs but no trigger: give it an SLO file of its own",)
