@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from mlguard.emit.objects import LOCK_TRIGGER, DbObject, Kind, Statement, comment, function, indent
 from mlguard.emit.pg_expr import to_sql
-from mlguard.emit.rules import broken, key, literal, observed, one_line
+from mlguard.emit.rules import broken, key, literal, observed, one_line, whole_row
 from mlguard.lang.analyse import lookups_of
 from mlguard.names import TableName, fit, quote_ident
 from mlguard.program import Action, OnUpdate, Place, Rule, TableProgram
@@ -149,7 +149,7 @@ def row_hash(program: TableProgram, row: str) -> str:
     """Return a hash of a row that is the same before and after it landed: generated columns are left out."""
     generated = [column.name for column in program.shape.columns if column.generated]
     without = "".join(f" - {literal(name)}" for name in generated)
-    return f"md5((to_jsonb({row}){without})::text)"
+    return f"md5((to_jsonb({whole_row(row)}){without})::text)"
 
 
 def _divert(program: TableProgram) -> str:

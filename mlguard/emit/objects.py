@@ -99,7 +99,9 @@ def comment(target: str, table: TableName, slos: tuple[str, ...], body: str) -> 
 def function(signature: str, *, returns: str, attributes: str, about: str, declare: tuple[str, ...], body: str) -> str:
     """Return CREATE OR REPLACE FUNCTION in the one form all generated functions share."""
     remark = "\n".join(f"-- {line}" for line in about.splitlines())
-    declared = "declare\n" + "\n".join(f"  {line};" for line in declare) + "\n" if declare else ""
+    # Columns are always qualified in generated queries: a bare name means the variable, whatever columns there are.
+    declared = "#variable_conflict use_variable\n" if declare else ""
+    declared += "declare\n" + "\n".join(f"  {line};" for line in declare) + "\n" if declare else ""
     quoted = dollar_quote(f"{remark}\n{declared}begin\n{body}\nend")
     head = f"create or replace function {signature}\nreturns {returns}\nlanguage plpgsql\n{attributes}"
     return f"{head}\nas {quoted}"

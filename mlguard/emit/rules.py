@@ -131,6 +131,14 @@ def observed(rule: Rule, program: TableProgram, row: str | None) -> str:
     return f"jsonb_build_object({', '.join(pairs[:50])})" if pairs else "null"
 
 
+def whole_row(row: str) -> str:
+    """Return the row as one value.
+
+    In a query an alias by itself would mean the column of that name, where the table has one.
+    """
+    return row if row in ("NEW", "_arrived") else f"({row}.*)"
+
+
 def key(program: TableProgram, row: str | None, *, rule: Rule | None = None, whole: bool = False) -> str:
     """Return a jsonb expression that refers to the row: its key, or a hash of it where the table declares none.
 
@@ -145,4 +153,4 @@ def key(program: TableProgram, row: str | None, *, rule: Rule | None = None, who
         return f"jsonb_build_object({pairs})"
     if row is None:
         return "null"  # a CHECK cannot name its whole row
-    return f"jsonb_build_object('row_hash', left(md5({row}::text), 12))"
+    return f"jsonb_build_object('row_hash', left(md5({whole_row(row)}::text), 12))"

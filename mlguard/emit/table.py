@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlguard.emit import after_statement, before_row, gate
 from mlguard.emit.constraints import check, foreign_key, not_null, unique
 from mlguard.emit.objects import DbObject, Kind, Statement
-from mlguard.emit.rules import broken, is_fallible, judge, key, literal, observed
+from mlguard.emit.rules import broken, is_fallible, judge, key, literal, observed, whole_row
 from mlguard.names import quote_ident
 from mlguard.program import Action, Place, Rule, TableProgram
 
@@ -120,5 +120,6 @@ def quarantine_existing(program: TableProgram, rules: tuple[Rule, ...]) -> str:
     return (
         f"with gone as (\n  delete from {program.table.sql} as r\n  where {either}\n  returning r.*\n)\n"
         f"select count(mlguard.withhold_v1({literal(str(program.table))},\n    {reasons},\n"
-        f"    to_jsonb(g), g::text, {key(program, 'g', whole=True)}, 'APPLY', false)::text)\nfrom gone as g"
+        f"    to_jsonb({whole_row('g')}), {whole_row('g')}::text,\n"
+        f"    {key(program, 'g', whole=True)}, 'APPLY', false)::text)\nfrom gone as g"
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+import mlguard
 from mlguard import api
 from tests.support import prepare, project, query
 
@@ -487,3 +488,38 @@ def test_remove_takes_a_stored_row_only_for_upserts_and_updates(pg: str, tmp_pat
     prepare(pg, "update features.customer set customer_id = 100, age = -5 where customer_id = 2")
     assert query(pg, "select customer_id from features.customer") == [(1,)]
     assert query(pg, "select bool_and(superseded) from mlguard.quarantine") == [(True,)]
+
+
+@pytest.mark.parametrize("existing", ["quarantine", "allow"])
+def test_columns_named_like_the_names_inside_generated_code(pg: str, tmp_path: Path, existing: str) -> None:
+    names = ["g", "r", "t", "stored", "new", "old", "_n", "_bad_1", "_broken", "_arrived", "_mended", "_landed", "line"]
+    names += ["new_rows", "old_rows", "tbl", "slo", "_gone", "_seen", "_newest", "_future", "f", "h", "w", "batch"]
+    columns = ", ".join(f'"{name}" integer default 1' for name in names)
+    prepare(
+        pg,
+        f"create schema features;create table features.t (id int primary key, at timestamptz default now(),{columns})",
+    )
+    prepare(pg, "insert into features.t (id, g) values (1, -5), (2, 5)")
+    text = (
+        f"mlguard: 1\ntable: features.t\nevent_time: at\nexisting: {existing}\ncolumns:\n"
+        + "".join(f"  {name}: {{range: {{between: [0, 9], on_violation: quarantine}}}}\n" for name in names[:8])
+        + "  line: {range: {between: [0, 9], on_violation: repair, repair: {clamp: [0, 9]}}}\n"
+        + "slos:\n  - {name: a, check: _n < 5 AND r < 7, on_violation: warn}\n"
+        + "  - {name: b, check: tbl < 5, max_bad: 50%}\n  - {name: fresh, check: \"staleness() <= INTERVAL '1 day'\"}\n"
+    )
+    loaded = project(tmp_path, text)
+    api.apply(loaded, pg)
+    assert api.plan(loaded, pg).empty
+    prepare(pg, "insert into features.t (id, g, _n, line) values (3, -1, 1, 1), (4, 1, 8, 50), (5, 1, 1, 1)")
+    expected = [(1,), (2,), (4,), (5,)] if existing == "allow" else [(2,), (4,), (5,)]
+    assert query(pg, "select id from features.t_guarded order by 1") == expected
+    kept = query(pg, "select (row ->> 'id')::int, row ->> 'g' from mlguard.quarantine order by 1")
+    assert kept == ([(3, "-1")] if existing == "allow" else [(1, "-5"), (3, "-1")])
+    assert query(pg, "select line from features.t where id = 4") == [(9,)]
+    assert query(pg, "select slo, bad from mlguard.violation") == [("features.t/a", 1)]
+    assert query(pg, "select new from mlguard.change") == [(9,)]
+    prepare(
+        pg, "update features.t set at = now() - interval '3 days' where id > 1; delete from features.t where id = 5"
+    )
+    report = mlguard.check(loaded, pg)
+    assert not report.having(mlguard.Outcome.ERROR)

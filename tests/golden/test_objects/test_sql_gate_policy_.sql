@@ -10,6 +10,7 @@ security definer
 set search_path = ''
 as $mlguard$
 -- features.customer, once a statement, over the rows it wrote or took away.
+#variable_conflict use_variable
 declare
   _n bigint;
   _newest timestamptz;
@@ -33,7 +34,7 @@ $mlguard$;
 revoke all on function mlguard."after rows features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer/fresh:5f74595bd182';
+comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer/fresh:56a6c7415c49';
 
 -- undo: drop function if exists mlguard."after rows features.customer"();
 
@@ -49,6 +50,7 @@ security definer
 set search_path = ''
 as $mlguard$
 -- features.customer, once a statement, over the rows it wrote or took away.
+#variable_conflict use_variable
 declare
   _gone timestamptz;
   _seen pg_snapshot;
@@ -71,7 +73,7 @@ $mlguard$;
 revoke all on function mlguard."after removal features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after removal features.customer"() is 'mlguard:features.customer/fresh:bcfc4326643f';
+comment on function mlguard."after removal features.customer"() is 'mlguard:features.customer/fresh:ff71e21b7be1';
 
 -- undo: drop function if exists mlguard."after removal features.customer"();
 

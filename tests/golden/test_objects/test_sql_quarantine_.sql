@@ -34,6 +34,7 @@ as $mlguard$
 -- Row rules of features.customer, called for the rows that break one of its rules:
 --   quarantine age.range: age BETWEEN 0 AND 130
 --   quarantine plan.in: plan IN ('a', 'b')
+#variable_conflict use_variable
 declare
   _broken jsonb := '[]';
   _arrived record;
@@ -71,7 +72,7 @@ $mlguard$;
 revoke all on function mlguard."before row features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."before row features.customer"() is 'mlguard:features.customer:6d258dbe2524';
+comment on function mlguard."before row features.customer"() is 'mlguard:features.customer:0f2629b0a994';
 
 -- undo: drop function if exists mlguard."before row features.customer"();
 
@@ -115,6 +116,7 @@ security definer
 set search_path = ''
 as $mlguard$
 -- Tells who wrote features.customer how many rows were kept out.
+#variable_conflict use_variable
 declare
   _landed bigint;
 begin
@@ -132,7 +134,7 @@ $mlguard$;
 revoke all on function mlguard."kept out features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."kept out features.customer"() is 'mlguard:features.customer:d1c49f48034a';
+comment on function mlguard."kept out features.customer"() is 'mlguard:features.customer:d4af816bd21d';
 
 -- undo: drop function if exists mlguard."kept out features.customer"();
 

@@ -24,6 +24,7 @@ set bytea_output = 'hex'
 as $mlguard$
 -- Row rules of features.customer, called for the rows that break one of its rules:
 --   repair tenure_days.range: tenure_days BETWEEN 0 AND 9
+#variable_conflict use_variable
 declare
   _broken jsonb := '[]';
   _arrived record;
@@ -74,7 +75,7 @@ $mlguard$;
 revoke all on function mlguard."before row features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."before row features.customer"() is 'mlguard:features.customer/tenure_days.range:c5c85874489b';
+comment on function mlguard."before row features.customer"() is 'mlguard:features.customer/tenure_days.range:91f8ea457fd1';
 
 -- undo: drop function if exists mlguard."before row features.customer"();
 
@@ -118,6 +119,7 @@ security definer
 set search_path = ''
 as $mlguard$
 -- Tells who wrote features.customer how many rows were kept out.
+#variable_conflict use_variable
 declare
   _landed bigint;
 begin
@@ -135,7 +137,7 @@ $mlguard$;
 revoke all on function mlguard."kept out features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."kept out features.customer"() is 'mlguard:features.customer/tenure_days.range:d1c49f48034a';
+comment on function mlguard."kept out features.customer"() is 'mlguard:features.customer/tenure_days.range:d4af816bd21d';
 
 -- undo: drop function if exists mlguard."kept out features.customer"();
 
@@ -151,6 +153,7 @@ security definer
 set search_path = ''
 as $mlguard$
 -- features.customer, once a statement, over the rows it wrote or took away.
+#variable_conflict use_variable
 declare
   _n bigint;
 begin
@@ -160,7 +163,7 @@ begin
     _n
     from new_rows as r;
   perform mlguard.confirm_repairs_v1('features.customer',
-    array(select md5((to_jsonb(r))::text) from new_rows as r))
+    array(select md5((to_jsonb((r.*)))::text) from new_rows as r))
     where exists (select from mlguard._change where tbl = 'features.customer' and pending);
   return null;
 end
@@ -170,7 +173,7 @@ $mlguard$;
 revoke all on function mlguard."after rows features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer/tenure_days.range:262e3264057d';
+comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer/tenure_days.range:1b9d8705f824';
 
 -- undo: drop function if exists mlguard."after rows features.customer"();
 

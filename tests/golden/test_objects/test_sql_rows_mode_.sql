@@ -34,6 +34,7 @@ as $mlguard$
 -- Row rules of features.customer, called for every row:
 --   reject age.range: age BETWEEN 0 AND 130
 --   quarantine plan.in: plan IN ('a')
+#variable_conflict use_variable
 declare
   _broken jsonb := '[]';
   _arrived record;
@@ -78,7 +79,7 @@ $mlguard$;
 revoke all on function mlguard."before row features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."before row features.customer"() is 'mlguard:features.customer:bd8c1fd311e0';
+comment on function mlguard."before row features.customer"() is 'mlguard:features.customer:2c23dd02796a';
 
 -- undo: drop function if exists mlguard."before row features.customer"();
 

@@ -28,6 +28,7 @@ security definer
 set search_path = ''
 as $mlguard$
 -- features.customer, once a statement, over the rows it wrote or took away.
+#variable_conflict use_variable
 declare
   _n bigint;
   _bad_1 bigint;
@@ -94,7 +95,7 @@ $mlguard$;
 revoke all on function mlguard."after rows features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer:176b912ed0d0';
+comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer:8e280ee163f8';
 
 -- undo: drop function if exists mlguard."after rows features.customer"();
 
