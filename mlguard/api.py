@@ -18,7 +18,7 @@ from mlguard.connect import session
 from mlguard.emit.gate import view_name
 from mlguard.emit.objects import DbObject, Kind, Statement
 from mlguard.emit.table import objects, quarantine_existing
-from mlguard.errors import PlanError
+from mlguard.errors import ApplyError, PlanError
 from mlguard.names import TableName, quote_ident
 from mlguard.plan import (
     Breaking,
@@ -193,8 +193,39 @@ def _regrant(connection: psycopg.Connection[Any], program: TableProgram) -> list
         ]
 
 
-def make_plan(project: Project, connection: psycopg.Connection[Any], *, prune: bool = False) -> Plan:
-    """`plan` over an open connection."""
+@contextmanager
+def _in_haste(connection: psycopg.Connection[Any], seconds: float) -> Iterator[None]:
+    """Wait for no lock longer than `seconds`: reading a table waits where somebody else changes it.
+
+    Raises:
+        ApplyError: a lock was not to be had.
+    """
+    import psycopg
+
+    row = connection.execute("select current_setting('lock_timeout')").fetchone()
+    connection.execute("select set_config('lock_timeout', %s, false)", (f"{int(seconds * 1000)}ms",))
+    try:
+        yield
+    except psycopg.errors.LockNotAvailable as error:
+        raise ApplyError(
+            f"a table is locked by another session; nothing was changed after {seconds:g} s of waiting",
+            help="see who holds it: select * from pg_locks where granted and mode = 'AccessExclusiveLock';"
+            " or give --lock-timeout",
+        ) from error
+    finally:
+        if not connection.closed and connection.info.transaction_status != psycopg.pq.TransactionStatus.INERROR:
+            connection.execute("select set_config('lock_timeout', %s, false)", (row[0] if row else "0",))
+
+
+def make_plan(
+    project: Project, connection: psycopg.Connection[Any], *, prune: bool = False, lock_timeout: float | None = None
+) -> Plan:
+    """`plan` over an open connection; waits for no lock longer than `lock_timeout` seconds."""
+    with _in_haste(connection, Options().lock_timeout if lock_timeout is None else lock_timeout):
+        return _planned(project, connection, prune=prune)
+
+
+def _planned(project: Project, connection: psycopg.Connection[Any], *, prune: bool) -> Plan:
     wanted = program(project, connection)
     step = _runtime_step(connection)
     there = installed_tables(connection) if runtime.installed_version(connection) else {}
@@ -249,7 +280,7 @@ def apply(
         ApplyError: a lock could not be had or PostgreSQL refused; every table is either done or as it was.
     """
     with session(target) as connection:
-        made = make_plan(project, connection, prune=prune)
+        made = make_plan(project, connection, prune=prune, lock_timeout=options.lock_timeout if options else None)
         refuse_breaking(made)
         if made.empty or (confirm is not None and not confirm(made)):
             return Applied()

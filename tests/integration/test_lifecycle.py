@@ -494,3 +494,14 @@ def test_heirs_are_named(pg18: str, tmp_path: Path) -> None:
     (table,) = api.plan(project(tmp_path, FULL), pg18).tables
     assert table.program is not None
     assert table.program.notes == ("features.heir inherits CHECKs but no trigger: give it an SLO file of its own",)
+
+
+def test_a_table_locked_by_somebody_else_is_not_waited_for_for_ever(pg: str, tmp_path: Path) -> None:
+    prepare(pg)
+    with psycopg.connect(pg) as blocker:
+        blocker.execute("lock table features.customer in access exclusive mode")
+        started = time.monotonic()
+        with pytest.raises(ApplyError, match="locked by another session"):
+            api.apply(project(tmp_path, FULL), pg, options=Options(0.2, 2))
+        assert time.monotonic() - started < 5
+    api.apply(project(tmp_path, FULL), pg)
