@@ -78,7 +78,7 @@ def _function(program: TableProgram, rules: tuple[Rule, ...]) -> DbObject:
     made = function(
         f"{name}()",
         returns="trigger",
-        attributes=f"security definer\nset search_path = ''\n{PLAIN}",
+        attributes="security definer\nset search_path = ''" + (f"\n{PLAIN}" if diverting else ""),
         about=f"Row rules of {one_line(str(program.table))}, called for {called}:\n{summary}",
         declare=tuple(declare),
         body=indent("\n".join(body)),
