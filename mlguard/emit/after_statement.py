@@ -8,13 +8,15 @@ trigger for each event; all judge through one function for each event kind.
 from __future__ import annotations
 
 from mlguard.emit.before_row import row_hash
-from mlguard.emit.objects import LOCK_TRIGGER, DbObject, Kind, Statement, comment, function, indent
+from mlguard.emit.objects import DbObject, function, indent
 from mlguard.emit.pg_expr import to_sql
 from mlguard.emit.rules import broken, key, literal, observed, one_line
+from mlguard.emit.triggers import trigger, trigger_function
 from mlguard.lang.types import Kind as TypeKind
 from mlguard.names import TableName, fit, quote_ident
 from mlguard.program import Action, Place, Rule, TableProgram
 
+WHY = "judges all rows of a statement in one pass"
 SAMPLE = 100  # lines of mlguard.violation a statement writes for one SLO; one more line counts the rest
 
 
@@ -203,22 +205,7 @@ def _pair(
         declare=declare,
         body=indent(body),
     )
-    found = [
-        DbObject(
-            table=program.table,
-            kind=Kind.FUNCTION,
-            name=f"{name}()",
-            slos=ids,
-            create=(
-                Statement(made),
-                Statement(f"revoke all on function {name}() from public"),
-                Statement(comment(f"function {name}()", program.table, ids, made)),
-            ),
-            drop=(f"drop function if exists {name}()",),
-            why="judges all rows of a statement in one pass",
-            replaces_in_place=True,
-        )
-    ]
+    found = [trigger_function(program, name, made, ids, WHY)]
     for relation in (program.table, *program.shape.partitions):
         found += [_trigger(program, relation, f"zz_mlguard_{label}", event, name, ids) for event in events]
     return found
@@ -227,7 +214,6 @@ def _pair(
 def _trigger(
     program: TableProgram, relation: TableName, label: str, event: str, function_name: str, ids: tuple[str, ...]
 ) -> DbObject:
-    trigger = f"{label} {event}".replace(" ", "_")
     tables = {
         "insert": "\nreferencing new table as new_rows",
         "update": "\nreferencing new table as new_rows",
@@ -236,22 +222,5 @@ def _trigger(
     }[event]
     if event == "update" and "removal" in label:
         tables = "\nreferencing old table as old_rows"
-    made = (
-        f"create or replace trigger {trigger}\nafter {event} on {relation.sql}{tables}\nfor each statement\n"
-        f"execute function {function_name}()"
-    )
-    return DbObject(
-        table=program.table,
-        on=relation,
-        kind=Kind.TRIGGER,
-        name=trigger if relation == program.table else f"{trigger} on {relation}",
-        slos=ids,
-        create=(
-            Statement(made, LOCK_TRIGGER),
-            Statement(f"alter table {relation.sql} enable always trigger {trigger}", LOCK_TRIGGER),
-            Statement(comment(f"trigger {trigger} on {relation.sql}", program.table, ids, made)),
-        ),
-        drop=(f"drop trigger if exists {trigger} on {relation.sql}",),
-        why="judges all rows of a statement in one pass",
-        replaces_in_place=True,
-    )
+    rest = f"after {event} on {relation.sql}{tables}\nfor each statement\nexecute function {function_name}()"
+    return trigger(program, relation, f"{label} {event}".replace(" ", "_"), rest, ids, WHY)

@@ -7,11 +7,12 @@ which is where CHECKs judge it too.
 
 from __future__ import annotations
 
-from mlguard.emit.objects import LOCK_TRIGGER, DbObject, Kind, Statement, comment, function, indent
+from mlguard.emit.objects import DbObject, function, indent
 from mlguard.emit.pg_expr import to_sql
 from mlguard.emit.rules import broken, key, literal, observed, one_line, whole_row
+from mlguard.emit.triggers import trigger, trigger_function
 from mlguard.lang.analyse import lookups_of
-from mlguard.names import TableName, fit, quote_ident
+from mlguard.names import fit, quote_ident
 from mlguard.program import Action, OnUpdate, Place, Rule, TableProgram
 
 # BEFORE ROW triggers fire in name order: the last one sees the row as it will land.
@@ -83,20 +84,8 @@ def _function(program: TableProgram, rules: tuple[Rule, ...]) -> DbObject:
         declare=tuple(declare),
         body=indent("\n".join(body)),
     )
-    return DbObject(
-        table=program.table,
-        kind=Kind.FUNCTION,
-        name=f"{name}()",
-        slos=_ids(rules),
-        create=(
-            Statement(made),
-            Statement(f"revoke all on function {name}() from public"),
-            Statement(comment(f"function {name}()", program.table, _ids(rules), made)),
-        ),
-        drop=(f"drop function if exists {name}()",),
-        why="; ".join(dict.fromkeys(rule.placement.reason for rule in rules)),
-        replaces_in_place=True,
-    )
+    why = "; ".join(dict.fromkeys(rule.placement.reason for rule in rules))
+    return trigger_function(program, name, made, _ids(rules), why)
 
 
 def _reject(rule: Rule, program: TableProgram) -> str:
@@ -197,25 +186,12 @@ def _trigger(program: TableProgram, rules: tuple[Rule, ...]) -> DbObject:
     if not _unconditional(program, rules):
         conditions = "\n  or ".join(broken(rule, program, "NEW") for rule in rules)
         when = f"\nwhen (\n  {conditions}\n)"
-    table = program.table.sql
-    made = (
-        f"create or replace trigger {TRIGGER}\nbefore insert or update on {table}\nfor each row{when}\n"
+    rest = (
+        f"before insert or update on {program.table.sql}\nfor each row{when}\n"
         f"execute function {_function_name(program)}()"
     )
-    return DbObject(
-        table=program.table,
-        kind=Kind.TRIGGER,
-        name=TRIGGER,
-        slos=_ids(rules),
-        create=(
-            Statement(made, LOCK_TRIGGER),
-            Statement(f"alter table {table} enable always trigger {TRIGGER}", LOCK_TRIGGER),
-            Statement(comment(f"trigger {TRIGGER} on {table}", program.table, _ids(rules), made)),
-        ),
-        drop=(f"drop trigger if exists {TRIGGER} on {table}",),
-        why="a row can be kept out or changed only before it lands",
-        replaces_in_place=True,
-    )
+    why = "a row can be kept out or changed only before it lands"
+    return trigger(program, program.table, TRIGGER, rest, _ids(rules), why)
 
 
 def _warning(program: TableProgram, rules: tuple[Rule, ...]) -> list[DbObject]:
@@ -271,66 +247,15 @@ def _warning(program: TableProgram, rules: tuple[Rule, ...]) -> list[DbObject]:
         declare=declare,
         body=tell,
     )
-    made = [_helper(program, before, counting, ids)] if first else []
-    made.append(_helper(program, after, telling, ids))
+    why = "tells the writer how many rows were kept out"
+    made = [trigger_function(program, before, counting, ids, why)] if first else []
+    made.append(trigger_function(program, after, telling, ids, why))
     told = f"strpos(current_setting('mlguard.kept_out', true), {literal(f'|{program.table}|')}) > 0"
     for relation in (program.table, *program.shape.partitions):
+        events = f"insert or update on {relation.sql}\nfor each statement"
         if first:
-            made.append(
-                _statement_trigger(
-                    program,
-                    relation,
-                    COUNT_TRIGGER,
-                    f"before insert or update on {relation.sql}\nfor each statement\nexecute function {before}()",
-                    ids,
-                )
-            )
-        made.append(
-            _statement_trigger(
-                program,
-                relation,
-                KEPT_OUT_TRIGGER,
-                f"after insert or update on {relation.sql}\nfor each statement\nwhen ({told})\n"
-                f"execute function {after}()",
-                ids,
-            )
-        )
+            rest = f"before {events}\nexecute function {before}()"
+            made.append(trigger(program, relation, COUNT_TRIGGER, rest, ids, why))
+        rest = f"after {events}\nwhen ({told})\nexecute function {after}()"
+        made.append(trigger(program, relation, KEPT_OUT_TRIGGER, rest, ids, why))
     return made
-
-
-def _helper(program: TableProgram, name: str, sql: str, ids: tuple[str, ...]) -> DbObject:
-    return DbObject(
-        table=program.table,
-        kind=Kind.FUNCTION,
-        name=f"{name}()",
-        slos=ids,
-        create=(
-            Statement(sql),
-            Statement(f"revoke all on function {name}() from public"),
-            Statement(comment(f"function {name}()", program.table, ids, sql)),
-        ),
-        drop=(f"drop function if exists {name}()",),
-        why="tells the writer how many rows were kept out",
-        replaces_in_place=True,
-    )
-
-
-def _statement_trigger(
-    program: TableProgram, relation: TableName, trigger: str, rest: str, ids: tuple[str, ...]
-) -> DbObject:
-    made = f"create or replace trigger {trigger}\n{rest}"
-    return DbObject(
-        table=program.table,
-        on=relation,
-        kind=Kind.TRIGGER,
-        name=trigger if relation == program.table else f"{trigger} on {relation}",
-        slos=ids,
-        create=(
-            Statement(made, LOCK_TRIGGER),
-            Statement(f"alter table {relation.sql} enable always trigger {trigger}", LOCK_TRIGGER),
-            Statement(comment(f"trigger {trigger} on {relation.sql}", program.table, ids, made)),
-        ),
-        drop=(f"drop trigger if exists {trigger} on {relation.sql}",),
-        why="tells the writer how many rows were kept out",
-        replaces_in_place=True,
-    )
