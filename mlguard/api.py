@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from mlguard.connect import Target
     from mlguard.frames import LoadResult
 
+CHECK_WAITS = 30.0  # seconds check waits for a table that somebody is changing
+
 __all__ = ["Applied", "apply", "check", "compile_sql", "load", "plan", "program", "remove"]
 
 
@@ -355,9 +357,10 @@ def check(project: Project, target: Target = None) -> Report:
 
     Raises:
         SpecError, CompileError: an SLO file does not fit the database.
+        ApplyError: a table was locked for longer than CHECK_WAITS seconds.
         EngineError: the database could not be reached.
     """
-    with session(target) as connection:
+    with session(target) as connection, _in_haste(connection, CHECK_WAITS):
         compiled = program(project, connection)
         waived: frozenset[str] = frozenset()
         judges: frozenset[str] = frozenset()

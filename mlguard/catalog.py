@@ -131,6 +131,7 @@ def shapes(connection: psycopg.Connection[Any], tables: Iterable[TableName]) -> 
                 type=column_type(printed, typtype, base),
                 not_null=not_null,
                 generated=default if generated else None,
+                virtual=generated == "v",
                 identity={"a": "always", "d": "by default"}.get(identity, ""),
                 cascade=cascades.get((oid, name), ""),
             )

@@ -78,6 +78,7 @@ class ColumnShape:
     type: SqlType
     not_null: bool = False
     generated: str | None = None  # the generation expression, as PostgreSQL prints it
+    virtual: bool = False  # generated when read (PostgreSQL 18): transition tables show NULL in its place
     identity: str = ""  # '' | 'always' | 'by default'
     cascade: str = ""  # the foreign key action that may write it: 'ON UPDATE CASCADE', 'ON DELETE SET NULL', …
 

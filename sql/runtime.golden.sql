@@ -290,6 +290,21 @@ CREATE FUNCTION mlguard._masked(p_values jsonb, p_pii text[]) RETURNS jsonb
 $$;
 ALTER FUNCTION mlguard._masked(p_values jsonb, p_pii text[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._masked(p_values jsonb, p_pii text[]) IS 'Private. {column: value} without the values of pii columns.';
+CREATE FUNCTION mlguard._masked_rules(p_broken jsonb, p_pii text[]) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+  select jsonb_agg(
+           case
+             when b.line ? 'observed'
+             then b.line || jsonb_build_object('observed', mlguard._masked(b.line -> 'observed', p_pii))
+             else b.line
+           end
+           order by b.place)
+  from jsonb_array_elements(p_broken) with ordinality b (line, place)
+$$;
+ALTER FUNCTION mlguard._masked_rules(p_broken jsonb, p_pii text[]) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._masked_rules(p_broken jsonb, p_pii text[]) IS 'Private. The rules a kept row broke, without the values of columns that are personal by now.';
 CREATE FUNCTION mlguard._minute(p_at timestamp with time zone) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -869,7 +884,7 @@ begin
     -- Views run their functions as who reads them.
     execute format(
       'grant execute on function mlguard.assert_ok(regclass), mlguard._closed(text), mlguard._health(text), '
-      'mlguard._masked(jsonb, text[]), mlguard._refusals(), mlguard._seconds(interval), mlguard.newest_v1(text) to %I',
+      'mlguard._masked(jsonb, text[]), mlguard._masked_rules(jsonb, text[]), mlguard._refusals(), mlguard._seconds(interval), mlguard.newest_v1(text) to %I',
       _role);
     if to_regclass('mlguard.alembic_version') is not null then
       execute format('grant select on mlguard.alembic_version to %I', _role);
@@ -1793,7 +1808,7 @@ CREATE VIEW mlguard.quarantine AS
     q.tbl,
     mlguard._masked(q.key, t.pii) AS key,
     mlguard._masked(q."row", t.pii) AS "row",
-    q.broken,
+    mlguard._masked_rules(q.broken, t.pii) AS broken,
     q.slos,
     q.batch,
     q.op,
@@ -1857,7 +1872,7 @@ CREATE VIEW mlguard.violation AS
     v.window_start,
     v.window_end,
     v.segment,
-    v.observed,
+    mlguard._masked(v.observed, t.pii) AS observed,
     v.allowed,
     v.n,
     v.bad,
@@ -1963,6 +1978,10 @@ REVOKE ALL ON FUNCTION mlguard._masked(p_values jsonb, p_pii text[]) FROM PUBLIC
 GRANT ALL ON FUNCTION mlguard._masked(p_values jsonb, p_pii text[]) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard._masked(p_values jsonb, p_pii text[]) TO mlguard_task;
 GRANT ALL ON FUNCTION mlguard._masked(p_values jsonb, p_pii text[]) TO mlguard_writer;
+REVOKE ALL ON FUNCTION mlguard._masked_rules(p_broken jsonb, p_pii text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._masked_rules(p_broken jsonb, p_pii text[]) TO mlguard_platform;
+GRANT ALL ON FUNCTION mlguard._masked_rules(p_broken jsonb, p_pii text[]) TO mlguard_task;
+GRANT ALL ON FUNCTION mlguard._masked_rules(p_broken jsonb, p_pii text[]) TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard._minute(p_at timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._offer(p_row mlguard._quarantine, p_set jsonb, OUT outcome text, OUT reason text, OUT broken jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._raise(p_code text, p_message text, p_slo text, p_detail jsonb, p_hint text) FROM PUBLIC;

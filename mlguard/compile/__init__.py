@@ -18,10 +18,12 @@ from mlguard.lang.tree import Expr
 from mlguard.lang.types import TIMES, UNKNOWN, Kind, SqlType, parse_type
 from mlguard.names import TableName
 from mlguard.program import (
+    Action,
     ColumnShape,
     Existing,
     Level,
     OnUpdate,
+    Place,
     Program,
     Reads,
     Rule,
@@ -146,6 +148,9 @@ def _order(problem: Problem) -> tuple[str, int, int]:
 def _judge_shape(file: SloFile, scene: Scene) -> None:
     """Refuse relations that cannot be guarded, and names and types that are not the table's."""
     shape = scene.shape
+    if file.table.schema in ("mlguard", "pg_catalog", "information_schema"):
+        scene.fault(f"{file.table} is not a table of yours", ("table",), "name a table of your own schemas")
+        return
     if shape.relkind in RELKINDS:
         what, help_ = RELKINDS[shape.relkind]
         scene.fault(f"{file.table} is {what}, not a table", ("table",), help_)
@@ -192,6 +197,15 @@ def _judge_together(file: SloFile, scene: Scene, rules: tuple[Rule, ...]) -> Non
             scene.problems.append(Problem(f"two SLOs are named {rule.name}", rule.where_in_file, "name each once"))
         seen.add(rule.name)
     shape = scene.shape
+    written = [column for column in shape.columns if column.cascade]
+    diverts = any(rule.placement.place is Place.BEFORE_ROW and rule.action is not Action.REJECT for rule in rules)
+    if written and diverts and file.quarantine_update != "reject":
+        scene.fault(
+            f"a foreign key writes {written[0].name} ({written[0].cascade}): keeping such an update out would leave"
+            " orphans, whichever rule the row breaks",
+            ("quarantine_update",),
+            "use quarantine_update: reject, or change the foreign key to NO ACTION",
+        )
     if file.reads == "view" and shape.row_security and not shape.forced_row_security:
         scene.fault(
             f"{file.table} has row-level security, which a view of its owner would go round",

@@ -228,6 +228,14 @@ def _allowed(
                 "use reject, or change the foreign key to NO ACTION",
             )
             good = False
+        if shape.virtual and placement.place is Place.AFTER_STATEMENT:
+            scene.fault(
+                f"{name} is a virtual generated column, which statement triggers see as NULL"
+                f" (the rule lives there because: {placement.reason})",
+                draft.path,
+                f"write its expression into the rule: {shape.generated}; or make the column STORED",
+            )
+            good = False
         if shape.generated is not None and placement.place is Place.BEFORE_ROW:
             scene.fault(
                 f"{name} is generated, and PostgreSQL computes it after BEFORE triggers have run",

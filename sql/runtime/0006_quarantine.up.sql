@@ -187,4 +187,24 @@ as $mlguard$
   end
 $mlguard$;
 
+create function mlguard._masked_rules(p_broken jsonb, p_pii text[])
+returns jsonb
+language sql
+immutable
+parallel safe
+set search_path = ''
+as $mlguard$
+  select jsonb_agg(
+           case
+             when b.line ? 'observed'
+             then b.line || jsonb_build_object('observed', mlguard._masked(b.line -> 'observed', p_pii))
+             else b.line
+           end
+           order by b.place)
+  from jsonb_array_elements(p_broken) with ordinality b (line, place)
+$mlguard$;
+
+comment on function mlguard._masked_rules(jsonb, text[]) is
+  'Private. The rules a kept row broke, without the values of columns that are personal by now.';
+
 comment on function mlguard._masked(jsonb, text[]) is 'Private. {column: value} without the values of pii columns.';

@@ -15,7 +15,8 @@ comment on view mlguard.slo is 'SLOs in force.';
 
 
 create view mlguard.violation as
-select v.id, v.at, v.slo, v.tbl, v.batch, v.window_start, v.window_end, v.segment, v.observed, v.allowed, v.n, v.bad,
+select v.id, v.at, v.slo, v.tbl, v.batch, v.window_start, v.window_end, v.segment,
+       mlguard._masked(v.observed, t.pii) as observed, v.allowed, v.n, v.bad,
        mlguard._masked(v.key, t.pii) as key, v.outcome, v.reason
 from mlguard._violation v
 left join mlguard._table t on t.tbl = v.tbl;
@@ -24,7 +25,8 @@ comment on view mlguard.violation is 'Recorded violations.';
 
 
 create view mlguard.quarantine as
-select q.id, q.tbl, mlguard._masked(q.key, t.pii) as key, mlguard._masked(q.row, t.pii) as row, q.broken, q.slos,
+select q.id, q.tbl, mlguard._masked(q.key, t.pii) as key, mlguard._masked(q.row, t.pii) as row,
+       mlguard._masked_rules(q.broken, t.pii) as broken, q.slos,
        q.batch, q.op, q.superseded, q.status, q.kept_at, q.writer, q.decided_at, q.decided_by, q.reason
 from mlguard._quarantine q
 left join mlguard._table t on t.tbl = q.tbl;
@@ -150,7 +152,7 @@ begin
     -- Views run their functions as who reads them.
     execute format(
       'grant execute on function mlguard.assert_ok(regclass), mlguard._closed(text), mlguard._health(text), '
-      'mlguard._masked(jsonb, text[]), mlguard._refusals(), mlguard._seconds(interval), mlguard.newest_v1(text) to %I',
+      'mlguard._masked(jsonb, text[]), mlguard._masked_rules(jsonb, text[]), mlguard._refusals(), mlguard._seconds(interval), mlguard.newest_v1(text) to %I',
       _role);
     if to_regclass('mlguard.alembic_version') is not null then
       execute format('grant select on mlguard.alembic_version to %I', _role);

@@ -505,3 +505,25 @@ def test_a_table_locked_by_somebody_else_is_not_waited_for_for_ever(pg: str, tmp
             api.apply(project(tmp_path, FULL), pg, options=Options(0.2, 2))
         assert time.monotonic() - started < 5
     api.apply(project(tmp_path, FULL), pg)
+
+
+def test_virtual_generated_columns_are_not_judged_blindly(pg18: str, tmp_path: Path) -> None:
+    prepare(pg18, "create schema features; create table features.v (x int, g int generated always as (x * 2) virtual)")
+    head = "mlguard: 1\ntable: features.v\nreads: none\nslos:\n"
+    with pytest.raises(SpecError, match="virtual generated column"):
+        api.apply(project(tmp_path, head + "  - {name: a, check: g < 50, on_violation: warn}\n"), pg18)
+    api.apply(project(tmp_path, head + "  - {name: a, check: g < 50}\n"), pg18)
+    with pytest.raises(psycopg.errors.CheckViolation):
+        prepare(pg18, "insert into features.v values (500)")
+
+
+@pytest.mark.parametrize("mode", ["keep", "remove"])
+def test_no_orphans_through_a_cascade(pg: str, tmp_path: Path, mode: str) -> None:
+    prepare(pg, "create schema features; create table features.par (id int primary key)")
+    prepare(
+        pg, "create table features.t (id int primary key, pid int references features.par on update cascade, x int)"
+    )
+    text = f"mlguard: 1\ntable: features.t\nkey: [id]\nquarantine_update: {mode}\n"
+    text += "slos: [{name: a, check: x > 0, on_violation: quarantine}]\n"
+    with pytest.raises(SpecError, match="would leave orphans"):
+        api.apply(project(tmp_path, text), pg)

@@ -104,3 +104,19 @@ def test_a_column_generated_from_personal_data_is_personal(guarded_db: str, tmp_
         with pytest.raises(psycopg.errors.CheckViolation) as caught:
             connection.execute("insert into features.customer (customer_id, email) values (1, 'secret')")
     assert "g is not shown (pii)" in (caught.value.diag.message_primary or "")
+
+
+def test_what_becomes_personal_later_is_masked_in_old_records(guarded_db: str, tmp_path: Path) -> None:
+    text = TEXT.replace("pii: true", "pii: false").replace(
+        "matches: '^[a-z]+$'", "matches: {pattern: '^[a-z]+$', on_violation: warn}"
+    )
+    text += "slos: [{name: short, check: length(email) < 6, on_violation: quarantine}]\n"
+    with psycopg.connect(guarded_db, autocommit=True) as connection:
+        connection.execute(CUSTOMER.encode())
+        api.apply(project(tmp_path, text), guarded_db)
+        connection.execute("insert into features.customer (customer_id, email) values (1, 'secretx'), (2, 'S.e')")
+        api.apply(project(tmp_path, text.replace("pii: false", "pii: true")), guarded_db)
+        for view in ("quarantine", "violation"):
+            listed = str(connection.execute(f"select * from mlguard.{view}".encode()).fetchall())
+            assert "secret" not in listed
+            assert "S.e" not in listed
