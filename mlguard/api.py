@@ -16,7 +16,7 @@ from mlguard.apply import Applied, Options, Progress, refuse_breaking, run
 from mlguard.compile import compile_project
 from mlguard.connect import session
 from mlguard.emit.gate import view_name
-from mlguard.emit.objects import DbObject, Kind, Statement
+from mlguard.emit.objects import LOCK_SHARE_ROWS, DbObject, Kind, Statement
 from mlguard.emit.table import objects, quarantine_existing
 from mlguard.errors import ApplyError, PlanError
 from mlguard.names import TableName, quote_ident
@@ -248,7 +248,7 @@ def _planned(project: Project, connection: psycopg.Connection[Any], *, prune: bo
                     " follows",
                     help="mend those rows by hand, or say existing: allow",
                 )
-            moves = (Statement(quarantine_existing(found, movable)),)
+            moves = (Statement(quarantine_existing(found, movable), LOCK_SHARE_ROWS),)
             made = plan_table(found, objects(found), there.get(str(table)), moves, regrant=regrant)
         plans.append(made)
     names = {str(table) for table in wanted.tables}

@@ -82,7 +82,3 @@ class TableName:
 
     def __str__(self) -> str:
         return f"{self.schema}.{self.name}"
-
-    def object_name(self, suffix: str) -> str:
-        """Return the name of a generated object of this table, within 63 bytes."""
-        return fit(f"{self.name}_{suffix}")

@@ -122,8 +122,6 @@ def _reject(rule: Rule, program: TableProgram, count: str) -> str:
         f" {key(program, 'r', rule=rule)})\n"
         f"from new_rows as r where {broken(rule, program, 'r')} limit 1;"
     )
-    if not rule.waivable:
-        return f"-- reject {one_line(rule.name)}\nif {count} > 0 then\n{indent(refuse)}\nend if;"
     return (
         f"-- reject {one_line(rule.name)}\nif {count} > 0 then\n  if mlguard.waived_v1({literal(rule.id)}) then\n"
         f"{indent(_lines(rule, program, count, literal('NOTED'), literal('waived')), 4)}\n  else\n"

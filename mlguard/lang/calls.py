@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from mlguard.lang.catalogue import FIELDS, FUNCTIONS, METRICS, UNIT_ALIASES, UNITS, Function, Signature, Typing
@@ -181,10 +180,3 @@ def _unit(checker: Checker, expr: Call) -> Expr:
     literal = Literal(_TEXT, word, pos=unit.pos)
     type = SqlType(Kind.NUMERIC) if expr.name == "extract" else plain(operand.type)
     return replace(expr, type=type, args=(literal, operand))
-
-
-def whole_number(expr: Expr) -> int | None:
-    """Return the value of an integer literal, or None."""
-    if isinstance(expr, Literal) and isinstance(expr.value, Decimal) and expr.type.kind in INTEGERS:
-        return int(expr.value)
-    return None

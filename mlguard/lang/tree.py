@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 
-from mlguard.lang.types import BOOL, SqlType
+from mlguard.lang.types import SqlType
 
 
 @dataclass(frozen=True)
@@ -216,8 +216,3 @@ class Metric(Expr):
 
     name: str
     args: tuple[Expr, ...]
-
-
-def conjunction(parts: tuple[Expr, ...]) -> Expr:
-    """Return the AND of `parts`, which must not be empty."""
-    return parts[0] if len(parts) == 1 else Logical(BOOL, "and", parts)

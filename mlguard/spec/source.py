@@ -51,10 +51,6 @@ class Source:
         quoted = _INVISIBLE.sub("\N{REPLACEMENT CHARACTER}", self.line(number)[:MAX_QUOTED].replace("\t", " "))
         return Where(self.name, number, offset - start + 1, quoted)
 
-    def offset_of_line(self, number: int) -> int:
-        """Return the offset of the first character of line `number` (from 1)."""
-        return self._line_starts[number - 1]
-
 
 def read_source(path: Path, name: str) -> Source | Problem:
     """Read a file as text, or say why it is not a file mlguard can read."""
