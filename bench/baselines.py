@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+
+import psycopg
 
 from bench.servers import BenchServer
 from bench.workload import row_rules, table
@@ -32,17 +35,9 @@ def install_row_quarantine(server: BenchServer, name: str) -> None:
         f"  if not ({rule.good}) then\n    broken := broken || '{rule.name}'::text;\n  end if;"
         for rule in row_rules("new.")
     )
-    divert = (
-        "  if broken <> '{}' then\n"
-        f"    insert into bench.{name}_kept (content, broken) values (to_jsonb(new), broken);\n"
-        "    return null;\n  end if;"
-    )
     with server.connect() as connection:
-        connection.execute(
-            f"create table bench.{name}_kept (id bigint generated always as identity primary key,"
-            " content jsonb not null, broken text[] not null, kept_at timestamptz not null default now())".encode()
-        )
-    _install(server, name, f"{ifs}\n{divert}\n  return new;", declare="declare\n  broken text[] := '{}';\n")
+        _kept(connection, name)
+    _install(server, name, f"{ifs}\n{_put_aside(name)}  return new;", declare="declare\n  broken text[] := '{}';\n")
 
 
 def install_pgtrigger(server: BenchServer) -> None:
@@ -51,6 +46,40 @@ def install_pgtrigger(server: BenchServer) -> None:
     with server.connect() as connection:
         connection.execute("set search_path = bench")
         connection.execute(PGTRIGGER.read_bytes())
+
+
+def install_pgtrigger_quarantine(server: BenchServer, name: str) -> None:
+    """Make a table with what django-pgtrigger renders around a body that puts bad rows aside.
+
+    The text that `install_pgtrigger` runs, its IFs and the end of its body as `install_row_quarantine` has them.
+    """
+    text = PGTRIGGER.read_text(encoding="utf-8")
+    text = text.replace('"pgtrigger"', f'"{name}"').replace("pgtrigger_row_rules", f"{name}_row_rules")
+    text = re.sub(r"RAISE EXCEPTION 'rule (\w+) violated' [^;]*;", r"broken := broken || '\1'::text;", text)
+    before, begin, body = text.rpartition("BEGIN\n")
+    body, end, after = body.rpartition("RETURN NEW;")
+    with server.connect() as connection:
+        _kept(connection, name)
+    install_plain(server, name)
+    with server.connect() as connection:
+        connection.execute("set search_path = bench")
+        declared = "DECLARE\n                broken TEXT[] DEFAULT '{}';\n                "
+        connection.execute(f"{before}{declared}{begin}{body}{_put_aside(name)}{end}{after}".encode())
+
+
+def _kept(connection: psycopg.Connection[tuple[object, ...]], name: str) -> None:
+    connection.execute(
+        f"create table bench.{name}_kept (id bigint generated always as identity primary key,"
+        " content jsonb not null, broken text[] not null, kept_at timestamptz not null default now())".encode()
+    )
+
+
+def _put_aside(name: str) -> str:
+    return (
+        "  if broken <> '{}' then\n"
+        f"    insert into bench.{name}_kept (content, broken) values (to_jsonb(new), broken);\n"
+        "    return null;\n  end if;\n"
+    )
 
 
 def _install(server: BenchServer, name: str, body: str, declare: str = "") -> None:

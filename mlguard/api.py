@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from mlguard import catalog, evaluate, runtime
+from mlguard import catalog, catalog_assertions, evaluate, runtime
 from mlguard.apply import Applied, Options, Progress, refuse_breaking, run
 from mlguard.compile import compile_project
+from mlguard.compile.assertion import tables_read
 from mlguard.connect import session
 from mlguard.emit.gate import view_name
 from mlguard.emit.objects import LOCK_SHARE_ROWS, DbObject, Kind, Statement
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from mlguard.connect import Target
     from mlguard.frames import LoadResult
 
+_CONSTRAINTS = (Kind.CHECK, Kind.FOREIGN_KEY, Kind.UNIQUE)
 CHECK_WAITS = 30.0  # seconds check waits for a table that somebody is changing
 
 __all__ = ["Applied", "apply", "check", "compile_sql", "load", "plan", "program", "remove"]
@@ -98,9 +101,12 @@ def program(project: Project, connection: psycopg.Connection[Any]) -> Program:
         CompileError: a table does not exist, is a view, or an SLO cannot be placed on it.
     """
     wanted = [file.table for file in project.files]
+    asserted = tables_read(project.files)
     with _pinned(connection):
         shapes = catalog.shapes(connection, wanted)
-    return compile_project(project, shapes)
+        others = catalog_assertions.shapes(connection, asserted) if asserted else {}
+        personal = catalog_assertions.personal(connection) if asserted else frozenset()
+    return compile_project(project, shapes, others, personal)
 
 
 @contextmanager
@@ -229,6 +235,7 @@ def make_plan(
 
 def _planned(project: Project, connection: psycopg.Connection[Any], *, prune: bool) -> Plan:
     wanted = program(project, connection)
+    catalog_assertions.examine(connection, wanted)
     step = _runtime_step(connection)
     there = installed_tables(connection) if runtime.installed_version(connection) else {}
     plans: list[TablePlan] = []
@@ -236,6 +243,7 @@ def _planned(project: Project, connection: psycopg.Connection[Any], *, prune: bo
     for table, found in wanted.tables.items():
         regrant = _regrant(connection, found)
         made = plan_table(found, objects(found), there.get(str(table)), regrant=regrant)
+        _refuse_taken_names(connection, made)
         judged = needs_judging(made)
         counts = evaluate.count_breaking(connection, found, judged) if judged else ()
         breaking += counts
@@ -250,12 +258,38 @@ def _planned(project: Project, connection: psycopg.Connection[Any], *, prune: bo
                 )
             moves = (Statement(quarantine_existing(found, movable), LOCK_SHARE_ROWS),)
             made = plan_table(found, objects(found), there.get(str(table)), moves, regrant=regrant)
-        plans.append(made)
+        plans.append(_with_changed_columns(connection, made, there.get(str(table))))
     names = {str(table) for table in wanted.tables}
     orphans = tuple(name for name in there if name not in names) if not project.selection.terms else ()
     if prune:
         plans += [plan_removal(there[name]) for name in orphans]
     return Plan(tuple(plans), runtime=step, breaking=tuple(breaking), orphans=() if prune else orphans)
+
+
+def _with_changed_columns(
+    connection: psycopg.Connection[Any], made: TablePlan, there: InstalledTable | None
+) -> TablePlan:
+    """Note columns that changed since the last apply: applying again takes them as they are."""
+    if there is None or not runtime.is_current(connection):
+        return made
+    rows = connection.execute("select words from mlguard.schema_faults(%s)", (str(made.table),)).fetchall()
+    words = "; ".join(word for (word,) in rows)
+    return replace(made, record=True, changed_columns=words) if words else made
+
+
+def _refuse_taken_names(connection: psycopg.Connection[Any], made: TablePlan) -> None:
+    new = [
+        step.made.name
+        for step in made.steps
+        if step.verb == "create" and step.made is not None and step.made.kind in _CONSTRAINTS and step.made.create
+    ]
+    taken = sorted(catalog.constraints(connection, made.table).intersection(new)) if new else []
+    if taken:
+        raise PlanError(
+            f"{made.table} has a constraint {taken[0]} already, which mlguard did not make",
+            help=f"rename it (alter table {made.table.sql} rename constraint {quote_ident(taken[0])} to …),"
+            " or give the SLO another name",
+        )
 
 
 def apply(
@@ -373,5 +407,7 @@ def check(project: Project, target: Target = None) -> Report:
                 ).fetchall()
             )
             judges = frozenset(name for (name,) in connection.execute("select tbl from mlguard._table").fetchall())
+            # Windows that closed since the last sweep are judged first: check says what is so now.
+            connection.execute("select mlguard.sweep()")
         report = evaluate.check(connection, tuple(compiled.tables.values()), waived=waived, judges=judges)
     return _selected(report, project, compiled)

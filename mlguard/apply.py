@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mlguard import catalog
-from mlguard.emit import after_statement
+from mlguard.emit import after_statement, buckets
 from mlguard.emit.objects import Kind, Phase, Statement
 from mlguard.errors import ApplyError, PlanError
 from mlguard.names import TableName, quote_ident
@@ -58,8 +58,12 @@ def refuse_breaking(plan: Plan) -> None:
     for found in plan.breaking:
         table = TableName.parse(found.slo.partition("/")[0])
         program = programs.get(table)
-        if found.rows and program is not None and program.existing is Existing.FAIL:
-            faults.append(f"{found.slo}: {found.rows} of {found.total} stored rows break it")
+        if (
+            found.rows
+            and program is not None
+            and (program.existing is Existing.FAIL or (found.refused and program.existing is not Existing.ALLOW))
+        ):
+            faults.append(f"{found.slo}: {found.words or f'{found.rows} of {found.total} stored rows break it'}")
     if faults:
         raise PlanError(
             "stored rows already break rules; nothing was changed:\n  " + "\n  ".join(faults),
@@ -214,7 +218,7 @@ def _change(
     def work() -> None:
         with _transaction(connection, options):
             if table.program is not None:
-                _remember_table(connection, table.program)
+                remember_table(connection, table.program)
             for step, statement in table.in_phase(Phase.CHANGE):
                 counter.step(f"{table.table}: {step.what}")
                 cursor = connection.execute(statement.sql.encode())
@@ -224,6 +228,7 @@ def _change(
             _seed_freshness(connection, table)
             _remember_objects(connection, table)
             _forget(connection, table)
+            _watch_columns(connection, table)
             _event(connection, table)
 
     _patiently(options, table.table, work)
@@ -242,14 +247,16 @@ def _afterwards(
         if not pending:
             continue
         counter.step(f"{table.table}: {phase.value} {len(pending)} constraints", len(pending))
-        try:
-            _after(connection, table, pending, options)
-        except ApplyError:
-            for one in pending:
-                try:
-                    _after(connection, table, [one], options)
-                except ApplyError as exc:
-                    applied.unvalidated.append(f"{one[0].what}: {exc.message}")
+        alters = [item for item in pending if item[1].sql.startswith("alter table ")]
+        for together in [alters, *([item] for item in pending if item not in alters)]:
+            try:
+                _after(connection, table, together, options)
+            except ApplyError:
+                for one in together:
+                    try:
+                        _after(connection, table, [one], options)
+                    except ApplyError as exc:
+                        applied.unvalidated.append(f"{one[0].what}: {exc.message}")
         if applied.unvalidated:
             break
     if applied.unvalidated:
@@ -262,9 +269,12 @@ def _afterwards(
 def _after(
     connection: psycopg.Connection[Any], table: TablePlan, pending: list[tuple[Step, Statement]], options: Options
 ) -> None:
+    if not pending:
+        return
     head = f"alter table {table.table.sql} "
-    assert all(statement.sql.startswith(head) for _, statement in pending)
-    sql = head + ",\n  ".join(statement.sql.removeprefix(head) for _, statement in pending)
+    assert len(pending) == 1 or all(statement.sql.startswith(head) for _, statement in pending)
+    alters = ",\n  ".join(statement.sql.removeprefix(head) for _, statement in pending)
+    sql = head + alters if len(pending) > 1 else pending[0][1].sql
 
     def work() -> None:
         with _transaction(connection, options):
@@ -287,7 +297,7 @@ def _upsert(connection: psycopg.Connection[Any], table: str, key: str, record: R
     )
 
 
-def _remember_table(connection: psycopg.Connection[Any], program: TableProgram) -> None:
+def remember_table(connection: psycopg.Connection[Any], program: TableProgram) -> None:
     _upsert(
         connection,
         "_table",
@@ -353,7 +363,7 @@ def _seed_freshness(connection: psycopg.Connection[Any], table: TablePlan) -> No
         for step in table.steps
     )
     if newly:
-        at = after_statement.event_time(program, "t")
+        at = buckets.event_time(program, "t")
         connection.execute(
             f"select mlguard.refreshed_v1({_parameter(str(program.table))}, (select max({at})"
             f" from {program.table.sql} as t where {at} <= statement_timestamp()))".encode()
@@ -378,6 +388,14 @@ def _forget(connection: psycopg.Connection[Any], table: TablePlan) -> None:
         )
         for private in ("_object", "_freshness", "_table"):
             connection.execute(f"delete from mlguard.{private} where tbl = %s".encode(), (str(table.table),))
+
+
+def _watch_columns(connection: psycopg.Connection[Any], table: TablePlan) -> None:
+    """Take the columns as they are now for what they should be, which reopens a gate that a change of them closed."""
+    if table.program is not None:
+        name = str(table.table)
+        connection.execute("select mlguard.remember_schema_v1(%s, %s)", (name, list(table.program.named)))
+        connection.execute("select mlguard._judge_schema(%s)", (name,))
 
 
 def _event(connection: psycopg.Connection[Any], table: TablePlan) -> None:

@@ -30,9 +30,10 @@ _COLUMNS = """
 select a.attrelid::bigint, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), t.typtype::text,
        pg_catalog.format_type(nullif(t.typbasetype, 0), t.typtypmod),
        a.attnotnull, a.attidentity::text, a.attgenerated::text,
-       pg_catalog.pg_get_expr(d.adbin, d.adrelid)
+       pg_catalog.pg_get_expr(d.adbin, d.adrelid), coalesce(not l.collisdeterministic, false)
 from pg_catalog.pg_attribute as a
 join pg_catalog.pg_type as t on t.oid = a.atttypid
+left join pg_catalog.pg_collation as l on l.oid = a.attcollation
 left join pg_catalog.pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
 where a.attrelid = any(%(oids)s::oid[]) and a.attnum > 0 and not a.attisdropped
 order by a.attrelid, a.attnum
@@ -122,7 +123,7 @@ def shapes(connection: psycopg.Connection[Any], tables: Iterable[TableName]) -> 
                 cascades[source, name] = " and ".join(writing)
         if on_delete in _ACTIONS:
             outgoing[target].append(label)
-    for oid, name, printed, typtype, base, not_null, identity, generated, default in rows(
+    for oid, name, printed, typtype, base, not_null, identity, generated, default, folds in rows(
         connection, _COLUMNS, oids=oids
     ):
         columns[oid].append(
@@ -134,6 +135,7 @@ def shapes(connection: psycopg.Connection[Any], tables: Iterable[TableName]) -> 
                 virtual=generated == "v",
                 identity={"a": "always", "d": "by default"}.get(identity, ""),
                 cascade=cascades.get((oid, name), ""),
+                nondeterministic=folds,
             )
         )
     unique: dict[int, list[tuple[str, ...]]] = defaultdict(list)
@@ -164,6 +166,19 @@ def shapes(connection: psycopg.Connection[Any], tables: Iterable[TableName]) -> 
         )
         for schema, name, oid, relkind, persistence, security, forced, owner in found
     }
+
+
+def constraints(connection: psycopg.Connection[Any], relation: TableName) -> frozenset[str]:
+    """Return the names of a relation's constraints."""
+    found = rows(
+        connection,
+        "select c.conname from pg_catalog.pg_constraint as c join pg_catalog.pg_class as r on r.oid = c.conrelid"
+        " join pg_catalog.pg_namespace as n on n.oid = r.relnamespace"
+        " where n.nspname = %(schema)s and r.relname = %(name)s",
+        schema=relation.schema,
+        name=relation.name,
+    )
+    return frozenset(name for (name,) in found)
 
 
 def grants(connection: psycopg.Connection[Any], relation: TableName) -> list[tuple[str, str]]:
@@ -221,7 +236,7 @@ class Guarded:
 def guarded(connection: psycopg.Connection[Any]) -> dict[str, Guarded]:
     """Return the guarded tables with the hashes of their records."""
     slos: dict[str, dict[str, str]] = defaultdict(dict)
-    for tbl, slo, hash_ in rows(connection, "select tbl, id, hash from mlguard._slo"):
+    for tbl, slo, hash_ in rows(connection, "select tbl, id, hash from mlguard._slo where level <> 'schema'"):
         slos[tbl][slo] = hash_
     return {
         tbl: Guarded(tbl, hash_, slos.get(tbl, {}))
@@ -249,7 +264,8 @@ select 'mlguard', format('mlguard.%%I(%%s)', p.proname, pg_catalog.oidvectortype
        pg_catalog.pg_get_functiondef(p.oid)
 from pg_catalog.pg_proc as p
 where p.pronamespace = pg_catalog.to_regnamespace('mlguard')
-  and (p.proname like 'judge %%' or p.proname like 'before row %%' or p.proname like 'after %%'
+  and (p.proname like 'judge %%' or p.proname like 'before row %%' or p.proname like 'breaks %%'
+       or p.proname like 'broken row %%' or p.proname like 'after %%'
        or p.proname like 'kept out %%' or p.proname like 'count before %%')
 """,
     Kind.VIEW: """
@@ -257,6 +273,12 @@ select n.nspname || '.' || c.relname, n.nspname || '.' || c.relname, pg_catalog.
 from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
 where c.relkind = 'v'
   and pg_catalog.obj_description(c.oid, 'pg_class') like 'mlguard:%%'
+""",
+    Kind.ASSERTION: """
+select 'mlguard', 'mlguard.' || c.relname, pg_catalog.pg_get_viewdef(c.oid)
+from pg_catalog.pg_class as c
+where c.relkind = 'v' and c.relname like 'assertion\\_%%'
+  and c.relnamespace = pg_catalog.to_regnamespace('mlguard')
 """,
     Kind.POLICY: """
 select p.schemaname || '.' || p.tablename, p.policyname,
@@ -294,7 +316,7 @@ class Definitions:
         if kind in (Kind.COUNTERS, Kind.REVOKE):
             return ""
         kind = _SHARED.get(kind, kind)
-        if kind is Kind.FUNCTION:
+        if kind in (Kind.FUNCTION, Kind.ASSERTION):
             return self._found.get((kind, "mlguard", name))
         if kind is Kind.VIEW:
             return self._found.get((kind, name, name))

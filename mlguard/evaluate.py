@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from mlguard.emit import after_statement
+from mlguard import evaluate_assertions
+from mlguard.emit import after_statement, buckets
 from mlguard.emit.table import count_broken, count_duplicates, count_orphans, judged_in_place, sample_broken
+from mlguard.evaluate_windows import last_verdicts
 from mlguard.plan import Breaking
-from mlguard.program import Action, Place, Rule, TableProgram
+from mlguard.program import Action, Level, Place, Rule, TableProgram
 from mlguard.report.verdict import Outcome, Report, Verdict
 
 if TYPE_CHECKING:
@@ -28,7 +30,10 @@ def count_breaking(
     strict = [
         rule
         for rule in rules
-        if rule.action in (Action.REJECT, Action.QUARANTINE, Action.REPAIR) and not rule.shadow and rule.max_bad is None
+        if rule.action in (Action.REJECT, Action.QUARANTINE, Action.REPAIR)
+        and rule.level in (Level.ROW, Level.ASSERTION)
+        and not rule.shadow
+        and rule.max_bad is None
     ]
     scanned = tuple(rule for rule in strict if rule in judged_in_place(program))
     found: list[Breaking] = []
@@ -42,7 +47,7 @@ def count_breaking(
             found.append(Breaking(rule.id, _row(connection, count_duplicates(program, rule))[0], total))
         elif rule.placement.place is Place.FOREIGN_KEY:
             found.append(Breaking(rule.id, _row(connection, count_orphans(program, rule))[0], total))
-    return tuple(found)
+    return (*found, *evaluate_assertions.breaking(connection, program, rules))
 
 
 def _row(connection: psycopg.Connection[Any], sql: str) -> tuple[Any, ...]:
@@ -106,7 +111,26 @@ def _judge(
             found.append(_counted(rule, bad, total, waived))
         elif rule.placement.place is Place.GATE:
             found.append(_stale(connection, program, rule, waived))
+        elif rule.placement.place is Place.ASSERTION:
+            found.append(_asserted(connection, program, rule, waived))
+    found += last_verdicts(connection, program, installed=installed)
     return found
+
+
+def _asserted(
+    connection: psycopg.Connection[Any], program: TableProgram, rule: Rule, waived: frozenset[str]
+) -> Verdict:
+    import psycopg
+
+    assert rule.assertion is not None
+    try:
+        returned = evaluate_assertions.count(connection, program, rule)
+    except psycopg.DatabaseError as exc:
+        said = f"error {exc.sqlstate}" if rule.assertion.hidden else (exc.diag.message_primary or str(exc)).strip()
+        return _verdict(rule, Outcome.ERROR, waived, reason=said)
+    outcome = Outcome.FAIL if returned.rows else Outcome.PASS
+    samples = tuple({"observed": None, "key": key} for key in returned.sample)
+    return _verdict(rule, outcome, waived, observed=returned.words, bad=returned.rows, samples=samples)
 
 
 def _counted(
@@ -141,15 +165,16 @@ def words_of_age(age: timedelta) -> str:
 
 def _stale(connection: psycopg.Connection[Any], program: TableProgram, rule: Rule, waived: frozenset[str]) -> Verdict:
     assert rule.max_age is not None
-    at = after_statement.event_time(program, "t")
+    at = buckets.event_time(program, "t")
     newest: datetime | None
-    newest, now = _row(
+    newest, now, rows = _row(
         connection,
-        f"select max({at}) filter (where {at} <= statement_timestamp()), statement_timestamp()"
+        f"select max({at}) filter (where {at} <= statement_timestamp()), statement_timestamp(), count(*)"
         f" from {program.table.sql} as t",
     )
     if newest is None:
-        return _verdict(rule, Outcome.FAIL, waived, observed="the table has no rows, so it has no age")
+        lacks = "event time that has come" if rows else "rows"
+        return _verdict(rule, Outcome.FAIL, waived, observed=f"the table has no {lacks}, so it has no age")
     age = now - newest
     fresh = age < rule.max_age if rule.max_age_strict else age <= rule.max_age
     when = newest.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")

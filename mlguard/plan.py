@@ -70,6 +70,7 @@ class TablePlan:
     changed: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     record: bool = False  # the rows of mlguard.slo change
+    changed_columns: str = ""  # columns changed since the last apply, in words; applying takes them as they are
 
     @property
     def empty(self) -> bool:
@@ -88,6 +89,9 @@ class Breaking:
     slo: str
     rows: int
     total: int
+    words: str = ""  # of an assertion: what it returns
+    seconds: float | None = None  # of an assertion: how long its SELECT took
+    refused: bool = False  # apply refuses it unless `existing: allow` is said: there are no rows that could be moved
 
 
 @dataclass(frozen=True)
@@ -208,8 +212,9 @@ def plan_removal(installed: InstalledTable) -> TablePlan:
             gone=item,
         )
         for item in sorted(installed.objects, key=lambda found: -list(Kind).index(found.kind))
-        # What hung on a table that was dropped went with it; its functions and counters are mlguard's own.
-        if installed.exists or item.kind in (Kind.FUNCTION, Kind.COUNTERS)
+        # What hung on a table that was dropped went with it; functions and counters are mlguard's own, and assertions
+        # hang triggers on other tables (DROP TRIGGER IF EXISTS passes over a table that is gone).
+        if installed.exists or item.kind in (Kind.FUNCTION, Kind.COUNTERS, Kind.ASSERTION, Kind.TRIGGER)
     )
     return TablePlan(installed.table, None, steps, removed=tuple(installed.slos), record=True)
 

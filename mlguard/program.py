@@ -31,7 +31,11 @@ class Level(Enum):
     """Over what an SLO is judged."""
 
     ROW = "row"
+    BATCH = "batch"
+    WINDOW = "window"
     READ = "read"
+    ASSERTION = "assertion"
+    SCHEMA = "schema"
 
 
 class Place(Enum):
@@ -44,6 +48,10 @@ class Place(Enum):
     BEFORE_ROW = "row trigger"
     AFTER_STATEMENT = "statement trigger"
     GATE = "read gate"
+    COMMIT = "judgement at COMMIT"
+    WINDOW = "window judgement"
+    ASSERTION = "assertion at COMMIT"
+    SCHEMA = "schema watch"
 
 
 class Reads(Enum):
@@ -81,6 +89,7 @@ class ColumnShape:
     virtual: bool = False  # generated when read (PostgreSQL 18): transition tables show NULL in its place
     identity: str = ""  # '' | 'always' | 'by default'
     cascade: str = ""  # the foreign key action that may write it: 'ON UPDATE CASCADE', 'ON DELETE SET NULL', …
+    nondeterministic: bool = False  # its collation takes different strings as equal
 
 
 @dataclass(frozen=True)
@@ -96,6 +105,7 @@ class TableShape:
     cascades_out: tuple[str, ...] = ()  # foreign keys of other tables that would follow a DELETE here
     partitions: tuple[TableName, ...] = ()  # partitions at any depth
     heirs: tuple[TableName, ...] = ()  # tables that INHERIT from it without being partitions
+    parent: TableName | None = None  # the table it is a partition or heir of
     row_security: bool = False
     forced_row_security: bool = False
     owner: str = ""
@@ -115,6 +125,64 @@ class Bound:
 
     def __str__(self) -> str:
         return f"{(self.share * 100).normalize():f}%" if self.share is not None else f"{self.rows} rows"
+
+
+@dataclass(frozen=True)
+class Span:
+    """A length of time in the three parts PostgreSQL's interval has."""
+
+    text: str  # as the file writes it: '7 days'
+    months: int = 0
+    days: int = 0
+    microseconds: int = 0
+
+    @property
+    def timedelta(self) -> timedelta:
+        """The same as a timedelta; a month counts as 30 days, as where PostgreSQL compares intervals."""
+        return timedelta(days=self.months * 30 + self.days, microseconds=self.microseconds)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class Over:
+    """What metrics are judged over: one batch, calendar windows, or a window that slides."""
+
+    kind: str  # 'batch' | 'calendar' | 'sliding'
+    span: Span | None = None  # None for a batch
+
+    def __str__(self) -> str:
+        if self.span is None:
+            return "batch"
+        return f"last {self.span}" if self.kind == "sliding" else str(self.span)
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What distributions are compared with."""
+
+    kind: str  # 'first' | 'previous' | 'version' | 'file'
+    span: Span | None = None
+    path: str = ""
+
+    def __str__(self) -> str:
+        return self.path if self.kind == "file" else f"{self.kind} {self.span}" if self.span else self.kind
+
+
+@dataclass(frozen=True)
+class Assertion:
+    """A SELECT whose rows are violations."""
+
+    sql: str  # as mlguard writes it, every table qualified
+    tables: tuple[TableName, ...]  # all tables it reads
+    keys: Mapping[TableName, tuple[str, str]] = field(default_factory=dict)
+    # table → (its column, column of the SELECT's result) where only touched keys need to be judged again
+    key_type: str = ""  # in which keys are compared: bigint, text, uuid, date
+    heirs: Mapping[TableName, tuple[TableName, ...]] = field(default_factory=dict)
+    # table → its partitions and heirs: written directly, they fire triggers of their own only
+    hidden: bool = False  # a table it reads has pii columns: no value of its rows is shown
+    clock: str = ""  # the word by which it reads the clock, '' where it does not
 
 
 @dataclass(frozen=True)
@@ -156,6 +224,13 @@ class Rule:
     references: tuple[TableName, str] | None = None
     repairs: tuple[Repair, ...] = ()
     unique: tuple[str, ...] = ()
+    over: Over | None = None  # levels BATCH and WINDOW
+    by: tuple[str, ...] = ()  # segment columns
+    max_segments: int = 50
+    reopen: str = "next"  # 'same' | 'next': when a window hold ends
+    learned: tuple[str, ...] = ()  # learned health of `column` (None: of the table): series families, or ('all',)
+    tolerance: Decimal = Decimal(1)  # multiplies learned limits
+    assertion: Assertion | None = None
     shadow: bool = False
     waivable: bool = False
     portable: bool = False
@@ -192,6 +267,15 @@ class TableProgram:
     on_update: OnUpdate = OnUpdate.REJECT
     quarantine_cap: int = 1_000_000  # waiting rows at most; above it quarantine refuses the write
     quarantine_retention: timedelta | None = None
+    window: Span = Span("1 day", days=1)
+    late: timedelta = timedelta(0)
+    base: Span | None = None  # length of the buckets of states: the longest all windows are made of; None: no window
+    baseline: Baseline = Baseline("first", Span("28 days", days=28))
+    missing: Mapping[str, tuple[Expr, ...]] = field(default_factory=dict)  # column → literals that count as missing
+    inputs: tuple[TableName, ...] = ()
+    named: tuple[str, ...] = ()  # columns that the file names: what breaks when one is dropped or retyped
+    schema_mode: str = "at_least"  # 'exact' | 'at_least' | 'off'
+    importance: Mapping[str, Decimal] = field(default_factory=dict)
     owner: str = ""
     consumers: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()  # what plan tells beside the steps
@@ -205,6 +289,20 @@ class TableProgram:
         """
         ages = [rule.max_age for rule in self.rules if rule.max_age is not None]
         return min(max(min(ages) / 500, timedelta(seconds=1)), timedelta(minutes=5)) if ages else timedelta(minutes=5)
+
+    @property
+    def judged(self) -> tuple[Rule, ...]:
+        """The SLOs over batches and windows, in file order."""
+        return tuple(rule for rule in self.rules if rule.level in (Level.BATCH, Level.WINDOW))
+
+    @property
+    def learned_columns(self) -> tuple[str, ...]:
+        """Columns whose health is learned from samples, in the table's order; all of them where the table's is."""
+        learned = [rule for rule in self.rules if rule.learned]
+        if any(rule.column is None for rule in learned):
+            return tuple(column.name for column in self.shape.columns)
+        wanted = {rule.column for rule in learned}
+        return tuple(column.name for column in self.shape.columns if column.name in wanted)
 
     def at(self, place: Place) -> tuple[Rule, ...]:
         """Return the rules that live at `place`, in file order."""

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
+from mlguard.emit.baselines import event_sql, missing_words
+from mlguard.emit.samples import sampler_name
+from mlguard.emit.states import judges_batches, recount_name
+from mlguard.emit.verdicts import verdict_name
+from mlguard.lang.analyse import told_metrics
+from mlguard.lang.measure import measured_name
 from mlguard.names import digest
 from mlguard.program import Rule, TableProgram
 
@@ -49,8 +56,23 @@ def of_rule(rule: Rule) -> Record:
             "description": rule.description,
             "tags": list(rule.tags),
             "then_do": list(rule.then),
+            "over": str(rule.over) if rule.over is not None else None,
+            "by_columns": list(rule.by),
+            "max_segments": rule.max_segments,
+            "reopen": rule.reopen,
+            "metrics": _metrics(rule),
+            "verdict": verdict_name(rule) if rule.over is not None and rule.expr is not None else None,
+            "learned": list(rule.learned),
+            "sensitivity": float(rule.tolerance),
         }
     )
+
+
+def _metrics(rule: Rule) -> list[str]:
+    """Return the metrics of a check over batches or windows, in the order in which its verdict function gives them."""
+    if rule.over is None or rule.expr is None:
+        return []
+    return [measured_name(metric, rule.where) for metric in told_metrics(rule.expr)]
 
 
 def of_table(program: TableProgram) -> Record:
@@ -72,5 +94,17 @@ def of_table(program: TableProgram) -> Record:
             "grain": program.grain,
             "owner": program.owner,
             "consumers": list(program.consumers),
+            "window_length": str(program.window),
+            "late": program.late,
+            "base": str(program.base) if program.base is not None else None,
+            "inputs": [str(table) for table in program.inputs],
+            "baseline": str(program.baseline),
+            "schema_mode": program.schema_mode,
+            "importance": json.dumps({name: float(weight) for name, weight in sorted(program.importance.items())}),
+            "judges_batches": judges_batches(program),
+            "recount": recount_name(program) or None,
+            "sampler": sampler_name(program) or None,
+            "event_sql": event_sql(program),
+            "missing": json.dumps(missing_words(program)),
         }
     )

@@ -70,6 +70,11 @@ def installed_version(connection: psycopg.Connection[Any]) -> str | None:
         return None if row is None else str(row[0])
 
 
+def is_current(connection: psycopg.Connection[Any]) -> bool:
+    """Say whether the runtime in the database is the one this client works with."""
+    return installed_version(connection) == versions()[-1]
+
+
 def check_version(connection: psycopg.Connection[Any]) -> str:
     """Return the version of the runtime when it is the one this client works with.
 

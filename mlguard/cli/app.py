@@ -34,10 +34,17 @@ VERBS = {
     "check": Verb("mlguard.cli.verbs.check", "Judge the stored rows now."),
     "gate": Verb("mlguard.cli.verbs.gate", "Say whether a table may be read; exit 1 while it is held."),
     "status": Verb("mlguard.cli.verbs.status", "Show gates and SLOs: state, place, health."),
+    "explain": Verb("mlguard.cli.verbs.explain", "Say why: numbers, band, arithmetic, history."),
+    "backtest": Verb("mlguard.cli.verbs.backtest", "Replay history: which alarms would have fired."),
+    "tune": Verb("mlguard.cli.verbs.tune", "Propose better limits, with the evidence, as a diff."),
     "violations": Verb("mlguard.cli.verbs.violations", "List recorded violations."),
     "quarantine": Verb("mlguard.cli.verbs.quarantine", "Work with the rows that were kept out."),
+    "incidents": Verb("mlguard.cli.verbs.incidents", "Work with what failed: one alarm per cause."),
+    "baseline": Verb("mlguard.cli.verbs.baseline", "Pin or show what distributions are compared with."),
     "off": Verb("mlguard.cli.verbs.off", "Stop an SLO for some hours, audited."),
     "waive": Verb("mlguard.cli.verbs.waive", "Accept a known failure until a date, audited."),
+    "resume": Verb("mlguard.cli.verbs.resume", "End off and waive of an SLO before their time, audited."),
+    "watch": Verb("mlguard.cli.verbs.watch", "Sweep for as long as it runs, and print each alert."),
     "doctor": Verb("mlguard.cli.verbs.doctor", "Find what is disabled, bypassed, changed or at risk."),
 }
 

@@ -43,5 +43,6 @@ def _future(text: str) -> datetime:
 
 
 LENGTH = _Read("length", parse_length)
+TIME = _Read("time", parse_time)
 FUTURE = _Read("time", _future)
 TIME_OR_LENGTH = _Read("time or length", lambda text: parse_since(text, datetime.now(UTC)))

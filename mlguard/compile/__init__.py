@@ -7,18 +7,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 
-from mlguard.compile.build import build, scope_of
-from mlguard.compile.collect import drafts, idle
+from mlguard.compile import assertion
+from mlguard.compile.build import build
+from mlguard.compile.collect import drafts, members_of
 from mlguard.compile.draft import Scene
+from mlguard.compile.make import scope_of
+from mlguard.compile.missing import missing_of
+from mlguard.compile.windows import CALENDAR_HELP, base_of, span_of, table_window
 from mlguard.errors import Problem, SpecError
 from mlguard.lang import ExpressionError, Scope, compile_value
-from mlguard.lang.analyse import lookups_of
+from mlguard.lang.analyse import columns_of, lookups_of
 from mlguard.lang.tree import Expr
 from mlguard.lang.types import TIMES, UNKNOWN, Kind, SqlType, parse_type
 from mlguard.names import TableName
 from mlguard.program import (
     Action,
+    Baseline,
     ColumnShape,
     Existing,
     Level,
@@ -45,18 +51,28 @@ RELKINDS = {
 }
 
 
-def compile_project(project: Project, shapes: Mapping[TableName, TableShape] | None) -> Program:
+def compile_project(
+    project: Project,
+    shapes: Mapping[TableName, TableShape] | None,
+    others: Mapping[TableName, TableShape] | None = None,
+    personal: frozenset[TableName] = frozenset(),
+) -> Program:
     """Compile every file.
 
     Args:
         project: the SLO files.
         shapes: the real tables, a missing one being a fault; None: no database, the declared types serve.
+        others: the real tables that assertions read, a missing one being a fault; None: no database was asked.
+        personal: tables that are known to have pii columns, beside those of which the files say so.
 
     Raises:
         SpecError: any fault in any file.
     """
     problems: list[Problem] = []
     tables: dict[TableName, TableProgram] = {}
+    personal |= frozenset(
+        file.table for file in project.files if any(part.pii for part in (*file.columns.values(), *file.groups))
+    )
     for file in project.files:
         shape = declared_shape(file) if shapes is None else shapes.get(file.table)
         if shape is None:
@@ -64,7 +80,7 @@ def compile_project(project: Project, shapes: Mapping[TableName, TableShape] | N
             problems.append(Problem(f"no table {file.table} in this database", file.where(("table",)), help_))
             continue
         try:
-            tables[file.table] = compile_table(file, shape)
+            tables[file.table] = compile_table(file, shape, others, personal)
         except SpecError as error:
             problems += error.problems
     if problems:
@@ -81,12 +97,24 @@ def declared_shape(file: SloFile) -> TableShape:
     return TableShape(file.table, columns, declared=True)
 
 
-def compile_table(file: SloFile, shape: TableShape) -> TableProgram:
+def compile_table(
+    file: SloFile,
+    shape: TableShape,
+    others: Mapping[TableName, TableShape] | None = None,
+    personal: frozenset[TableName] = frozenset(),
+) -> TableProgram:
     """Compile one file against one table.
+
+    Args:
+        file: the SLO file.
+        shape: its table.
+        others: the tables that its assertions read; None: no database was asked.
+        personal: tables with pii columns, as far as SLO files say.
 
     Raises:
         SpecError: every fault of the file.
     """
+    window, unfit = table_window(file.window)
     scene = Scene(
         table=file.table,
         shape=shape,
@@ -96,12 +124,20 @@ def compile_table(file: SloFile, shape: TableShape) -> TableProgram:
         writes_rows=file.writes == "rows",
         time_zone=file.time_zone,
         existing=Existing(file.existing),
+        window=window,
+        others=others,
+        personal=personal,
+        key=tuple(file.key),
     )
+    if unfit:
+        scene.fault(unfit, ("window",), CALENDAR_HELP)
     _judge_shape(file, scene)
-    rules = tuple(rule for draft in drafts(file, scene) if (rule := build(draft, scene)) is not None)
+    members = members_of(file, scene)
+    rules = tuple(rule for draft in drafts(file, scene, members) if (rule := build(draft, scene)) is not None)
     if not scene.problems:
         _judge_together(file, scene, rules)
     event_time = _event_time(file, scene, rules)
+    missing = missing_of(file, scene, members)
     if scene.problems:
         raise SpecError(f"{len(scene.problems)} faults in {file.path}", problems=sorted(scene.problems, key=_order))
     return TableProgram(
@@ -120,12 +156,40 @@ def compile_table(file: SloFile, shape: TableShape) -> TableProgram:
         on_update=OnUpdate(file.quarantine_update),
         quarantine_cap=file.quarantine.cap,
         quarantine_retention=file.quarantine.retention.timedelta if file.quarantine.retention else None,
+        window=scene.window,
+        late=file.late.timedelta,
+        base=base_of((rule.over for rule in rules if rule.over is not None), scene.window),
+        baseline=Baseline(
+            file.baseline.kind,
+            span_of(file.baseline.length) if file.baseline.length is not None else None,
+            file.baseline.path or "",
+        ),
+        missing=missing,
+        inputs=tuple(file.inputs),
+        named=_named(file, rules, event_time),
+        schema_mode=file.schema_,
+        importance=_importance(file, members),
         owner=file.owner,
         consumers=tuple(file.consumers),
         notes=(
-            *(f"`{key}` has no effect in this version" for key in idle(file)),
             *(f"{heir} inherits CHECKs but no trigger: give it an SLO file of its own" for heir in shape.heirs),
+            *assertion.notes(rules),
+            *_without_event_time(file, rules),
         ),
+    )
+
+
+def _named(file: SloFile, rules: tuple[Rule, ...], event_time: Expr | None) -> tuple[str, ...]:
+    """Return the columns that the file names, in short forms, rules, key and event time, each once."""
+    read = (name for rule in rules for name in rule.columns)
+    times = columns_of(event_time) if event_time is not None else ()
+    return tuple(dict.fromkeys((*file.columns, *file.key, *times, *read)))
+
+
+def _without_event_time(file: SloFile, rules: tuple[Rule, ...]) -> tuple[str, ...]:
+    judged = any(rule.level is Level.WINDOW for rule in rules)
+    return ("the file names no event_time: windows are cut by the time of writing",) * (
+        judged and file.event_time is None
     )
 
 
@@ -139,6 +203,16 @@ def _personal(file: SloFile, shape: TableShape) -> frozenset[str]:
         if column.generated and any(word.search(column.generated) for word in words)
     }
     return frozenset(said | derived)
+
+
+def _importance(file: SloFile, members: Mapping[int, list[str]]) -> dict[str, Decimal]:
+    """Return the weights of columns; what a column says itself wins over its groups, the first group wins."""
+    found = {name: column.importance for name, column in file.columns.items() if column.importance is not None}
+    for index, names in members.items():
+        weight = file.groups[index].importance
+        if weight is not None:
+            found = {**dict.fromkeys(names, weight), **found}
+    return found
 
 
 def _order(problem: Problem) -> tuple[str, int, int]:
@@ -161,7 +235,7 @@ def _judge_shape(file: SloFile, scene: Scene) -> None:
     for name, column in file.columns.items():
         found = shape.column(name)
         if found is None:
-            scene.fault(f"no column `{name}` in {file.table}", ("columns", name), _nearest(name, shape))
+            scene.fault(f"no column `{name}` in {file.table}", ("columns", name), scene.nearest(name))
         elif column.type and not shape.declared:
             declared = parse_type(column.type)
             if declared is not None and not _same(declared, found.type):
@@ -172,21 +246,13 @@ def _judge_shape(file: SloFile, scene: Scene) -> None:
                 )
     for index, name in enumerate(file.key):
         if shape.column(name) is None and not shape.declared:
-            scene.fault(f"no column `{name}` in {file.table}", ("key", index), _nearest(name, shape))
+            scene.fault(f"no column `{name}` in {file.table}", ("key", index), scene.nearest(name))
 
 
 def _same(declared: SqlType, found: SqlType) -> bool:
     if declared.kind is Kind.ARRAY and found.kind is Kind.ARRAY:
         return declared.element is not None and found.element is not None and _same(declared.element, found.element)
     return declared.kind is found.kind
-
-
-def _nearest(name: str, shape: TableShape) -> str:
-    import difflib
-
-    folded = {column.name.lower(): column.name for column in shape.columns}
-    near = folded.get(name.lower()) or next(iter(difflib.get_close_matches(name, folded.values(), 1, 0.6)), None)
-    return f'did you mean "{near}"?' if near else f"columns: {', '.join(folded.values())}"
 
 
 def _judge_together(file: SloFile, scene: Scene, rules: tuple[Rule, ...]) -> None:

@@ -3,94 +3,116 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mlguard.compile.draft import Draft, Path, Scene, Words
+from mlguard.compile.learned import rows_draft, usual_drafts
+from mlguard.lang.spell import spelled_name
 from mlguard.program import Action, Bound
-from mlguard.spec.columns import ColumnRules, Group
+from mlguard.spec.columns import ColumnRules, Group, IncreasingBy, Usual
 from mlguard.spec.models import SloFile
 from mlguard.spec.rules import Words as SpecWords
 
 ROW_SHORT_FORMS = frozenset(
     {"required", "unique", "range", "in", "not_in", "matches", "length", "finite", "array_length", "references"}
 )
-LATER = "this version judges row rules and staleness()"
-# Keys of the file whose SLOs need batches, windows, predictions or history. Saying them must never pass silently.
+METRIC_SHORT_FORMS = frozenset({"max_null_rate", "new_categories"})
+LATER = "is not available in this version"
+# What cannot be said yet, and what comes nearest. Saying it must never pass silently.
+INSTEAD = {
+    "leak_guard": "write an `assert` that joins the labels and returns the rows that know too much",
+    "arrives_by": "write check: row_count() >= 1, over: 1 day, with `late` reaching to that time of day",
+    "no_gaps": "write check: row_count() >= 1 over windows of that length, for example over: 1 hour",
+}
 LATER_KEYS = (
-    "usual", "pairs", "missing", "leak_guard", "arrives_by", "examples", "model", "version_column", "approval",
-    "features", "when_features_held", "attributes", "post", "raw", "labels",
+    "leak_guard", "arrives_by", "examples", "model", "version_column", "approval", "features", "when_features_held",
+    "attributes", "post", "raw", "labels",
 )  # fmt: skip
 
 
-def drafts(file: SloFile, scene: Scene) -> list[Draft]:
-    """Return every SLO of the file, in order; faults are noted in the scene."""
+def drafts(file: SloFile, scene: Scene, members: Mapping[int, list[str]]) -> list[Draft]:
+    """Return every SLO of the file, in order; faults are noted in the scene.
+
+    Args:
+        file: the SLO file.
+        scene: where faults are noted.
+        members: index of each group → its columns.
+    """
     _refuse_later(file, scene)
     found: list[Draft] = []
-    named: dict[tuple[str, str], Path] = {}
+    named: set[tuple[str, str]] = set()
     for name, column in file.columns.items():
         if scene.shape.column(name) is None:
             continue
-        for draft in _of_column(file, name, column, ("columns", name), scene):
-            named[name, draft.kind] = draft.path
+        for draft in _of_column(file, name, column, ("columns", name), scene, own=True):
+            named.add((name, draft.kind))
             found.append(draft)
+        if column.usual is not None:
+            named.add((name, "usual"))  # `usual: none` too wins over groups and the file
     for index, group in enumerate(file.groups):
-        for name in _members(group, scene, ("groups", index)):
-            for draft in _of_column(file, name, group, ("groups", index), scene):
-                if (
-                    name,
-                    draft.kind,
-                ) not in named:  # what a column says itself wins over its groups, the first group wins
-                    named[name, draft.kind] = draft.path
+        for name in members[index]:
+            for draft in _of_column(file, name, group, ("groups", index), scene, own=False):
+                # what a column says itself wins over its groups, the first group wins
+                if (name, draft.kind) not in named:
+                    named.add((name, draft.kind))
                     found.append(draft)
+            if group.usual is not None:
+                named.add((name, "usual"))
     for index, slo in enumerate(file.slos):
         path: Path = ("slos", index)
-        if slo.assert_ is not None:
-            scene.fault(f"`assert` is not available: {LATER}", (*path, "assert"))
-            continue
-        assert slo.check is not None
         if _refuse_later_words(slo, path, scene):
             continue
         words = _words(slo, file)
+        if slo.assert_ is not None:
+            found.append(Draft(slo.name, "assert", slo.assert_, (*path, "assert"), path, words=words))
+            continue
+        assert slo.check is not None
         found.append(Draft(slo.name, "check", slo.check, (*path, "check"), path, words=words))
-    return found
+    return [*found, *_of_every_column(file, scene, {name for name, kind in named if kind == "usual"})]
 
 
-# Keys that only set how batches and windows are judged: said today, they mean nothing yet, which plan tells.
-IDLE_KEYS = ("inputs", "window", "late", "baseline", "schema_")
-
-
-def idle(file: SloFile) -> tuple[str, ...]:
-    """Return the keys of the file that have no effect in this version."""
-    said = [key.rstrip("_") for key in IDLE_KEYS if file.was_set(key)]
-    for name, column in file.columns.items():
-        if column.importance is not None:
-            said.append(f"columns.{name}.importance")
-    return tuple(said)
+def _of_every_column(file: SloFile, scene: Scene, named: set[str]) -> Iterator[Draft]:
+    """Yield what the file's `usual` makes: an SLO for each column that says nothing itself, and one for the rows."""
+    usual = file.usual
+    pairs = file.pairs == "all"
+    if usual is None or not usual.metrics:
+        if pairs:
+            scene.fault("`pairs: all` adds to what `usual` learns, and nothing is", ("pairs",), "write usual: all")
+        return
+    path: Path = ("usual",)
+    if _refuse_later_words(usual, path, scene):
+        return
+    words = _words(usual, file)
+    columns = [column.name for column in scene.shape.columns if column.name not in named]
+    yield from usual_drafts(usual, columns, path, words, scene, own=False)
+    rows = rows_draft(usual, path, words, scene, pairs=pairs)
+    if rows is not None:
+        yield rows
 
 
 def _refuse_later(file: SloFile, scene: Scene) -> None:
     for key in LATER_KEYS:
         if file.was_set(key) and getattr(file, key) not in ((), {}, None, "none"):
-            scene.fault(f"`{key}` is not available: {LATER}", (key,), "remove it for now")
-    if file.schema_ == "exact":
-        scene.fault(f"`schema: exact` is not available: {LATER}", ("schema",), "remove it for now")
+            scene.fault(f"`{key}` {LATER}", (key,), INSTEAD.get(key, "remove it for now"))
     if file.batch != "transaction":
-        scene.fault(f"`batch` is not available: {LATER}", ("batch",), "remove it for now")
+        scene.fault(f"`batch: {file.batch}` {LATER}", ("batch",), "a batch is what one transaction wrote")
     if file.reads == "rename":
-        scene.fault("`reads: rename` is not available in this version", ("reads",), "use view or policy")
+        scene.fault(f"`reads: rename` {LATER}", ("reads",), "use view or policy")
 
 
-def _of_column(file: SloFile, name: str, rules: ColumnRules, path: Path, scene: Scene) -> Iterator[Draft]:
-    for key in ("usual", "missing"):
-        if getattr(rules, key):
-            scene.fault(f"`{key}` is not available: {LATER}", (*path, key), "remove it for now")
+def _of_column(file: SloFile, name: str, rules: ColumnRules, path: Path, scene: Scene, *, own: bool) -> Iterator[Draft]:
     if rules.pii == "forbid":
         yield Draft(f"{name}.pii", "pii_forbid", None, (*path, "pii"), path, name, _words(None, file))
     for key, rule in rules.rules():
         at = (*path, key)
-        if key not in ROW_SHORT_FORMS:
-            scene.fault(f"`{key}` is not available: {LATER}", at, "remove it for now")
+        if isinstance(rule, Usual):
+            if not _refuse_later_words(rule, at, scene):
+                yield from usual_drafts(rule, [name], at, _words(rule, file), scene, own=own)
+            continue
+        if key not in ROW_SHORT_FORMS | METRIC_SHORT_FORMS:
+            help_ = _increasing(file, name, rule.columns) if isinstance(rule, IncreasingBy) else INSTEAD.get(key, "")
+            scene.fault(f"`{key}` {LATER}", at, help_ or "remove it for now")
             continue
         if _refuse_later_words(rule, at, scene):
             continue
@@ -98,6 +120,14 @@ def _of_column(file: SloFile, name: str, rules: ColumnRules, path: Path, scene: 
         if value is False:
             continue  # `required: false` overrides an included file
         yield Draft(f"{name}.{key}", key, value, at, at, name, _words(rule, file))
+
+
+def _increasing(file: SloFile, name: str, entity: tuple[str, ...]) -> str:
+    """Return the assertion that says of one column what `increasing_by` would."""
+    keys, value = ", ".join(map(spelled_name, entity)), spelled_name(name)
+    before = f"lag({value}) OVER (PARTITION BY {keys} ORDER BY {file.event_time or 'event_time'})"
+    rows = f"SELECT {keys}, {value} < {before} AS fell FROM {file.table}"
+    return f"write assert: SELECT {keys} FROM ({rows}) AS x WHERE fell"
 
 
 def _value(key: str, rule: Any) -> Any:
@@ -109,6 +139,11 @@ def _value(key: str, rule: Any) -> Any:
         case "matches":
             return rule.pattern
     return rule.value
+
+
+def members_of(file: SloFile, scene: Scene) -> dict[int, list[str]]:
+    """Return for each group the columns it means, in the table's order; one that means none is noted."""
+    return {index: _members(group, scene, ("groups", index)) for index, group in enumerate(file.groups)}
 
 
 def _members(group: Group, scene: Scene, path: Path) -> list[str]:
@@ -126,18 +161,11 @@ def _members(group: Group, scene: Scene, path: Path) -> list[str]:
 
 
 def _refuse_later_words(words: SpecWords, path: Path, scene: Scene) -> bool:
-    """Refuse words that need batches, windows or segments."""
-    if words.over is not None and words.over.kind not in ("row", "read"):
-        scene.fault(f"`over: {words.over.kind}` is not available: {LATER}", (*path, "over"), "remove it for now")
-        return True
-    if words.by:
-        scene.fault(f"`by` is not available: {LATER}", (*path, "by"), "remove it for now")
-        return True
-    for word in words.then:
-        if word != "notify":
-            scene.fault(f"`then: {word}` is not available: {LATER}", (*path, "then"), "remove it for now")
-            return True
-    return False
+    """Refuse further actions, which need models."""
+    later = [word for word in words.then if word != "notify"]
+    if later:
+        scene.fault(f"`then: {later[0]}` {LATER}", (*path, "then"), "remove it for now")
+    return bool(later)
 
 
 def _words(words: SpecWords | None, file: SloFile) -> Words:
@@ -146,6 +174,10 @@ def _words(words: SpecWords | None, file: SloFile) -> Words:
         return Words(owner=file.owner, runbook=file.runbook, tags=file.tags)
     amount = words.max_bad
     return Words(
+        over=words.over,
+        by=words.by,
+        max_segments=words.max_segments,
+        reopen=words.reopen,
         where=words.where,
         nulls_fail=words.nulls == "fail",
         max_bad=Bound(amount.share, amount.rows) if amount is not None else None,
@@ -161,4 +193,5 @@ def _words(words: SpecWords | None, file: SloFile) -> Words:
         description=words.description,
         tags=tuple(dict.fromkeys((*file.tags, *words.tags))),
         then=words.then,
+        said=frozenset(words.model_fields_set),
     )

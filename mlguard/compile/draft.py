@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from mlguard.errors import Problem, Where
 from mlguard.lang import ExpressionError
 from mlguard.names import TableName
-from mlguard.program import Action, Bound, Existing, TableShape
+from mlguard.program import Action, Bound, Existing, Span, TableShape
 
 Path = tuple[str | int, ...]
 
@@ -18,6 +19,10 @@ Path = tuple[str | int, ...]
 class Words:
     """The words of one SLO that do not depend on what it checks; None where the file is silent."""
 
+    over: Any = None
+    by: tuple[str, ...] = ()
+    max_segments: int = 50
+    reopen: str = "next"
     where: str | None = None
     nulls_fail: bool = False
     max_bad: Bound | None = None
@@ -25,6 +30,7 @@ class Words:
     action: Action | None = None
     repair: Any = None
     shadow: bool = False
+    armed: bool = False  # learned health that was told to act without a trial
     waivable: bool | None = None
     portable: bool = False
     severity: str | None = None
@@ -33,6 +39,8 @@ class Words:
     description: str = ""
     tags: tuple[str, ...] = ()
     then: tuple[str, ...] = ("notify",)
+    tolerance: Decimal = Decimal(1)
+    said: frozenset[str] = frozenset()  # the words the file says, by their Python names
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,10 @@ class Scene:
     writes_rows: bool
     time_zone: str
     existing: Existing
+    window: Span
+    others: Mapping[TableName, TableShape] | None = None  # tables that assertions read; None: no database was asked
+    personal: frozenset[TableName] = frozenset()  # tables with pii columns, as far as SLO files say
+    key: tuple[str, ...] = ()
     problems: list[Problem] = field(default_factory=list)
 
     def fault(self, message: str, path: Path, help: str = "") -> None:
@@ -76,3 +88,11 @@ class Scene:
     def expression_fault(self, error: ExpressionError, path: Path) -> None:
         """Note a fault inside an expression, at its own character."""
         self.problems.append(Problem(error.message, self.where_in(path, error.pos), error.help))
+
+    def nearest(self, name: str) -> str:
+        """Say which column was probably meant, or which there are."""
+        import difflib
+
+        folded = {column.name.lower(): column.name for column in self.shape.columns}
+        near = folded.get(name.lower()) or next(iter(difflib.get_close_matches(name, folded.values(), 1, 0.6)), None)
+        return f'did you mean "{near}"?' if near else f"columns: {', '.join(folded.values())}"

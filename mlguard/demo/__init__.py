@@ -1,5 +1,6 @@
 """`mlguard demo`: the whole story on real flights, told by the SQL statements and the database's own answers."""
 
+from mlguard.demo.history import run as run_history
 from mlguard.demo.story import run
 
-__all__ = ["run"]
+__all__ = ["run", "run_history"]

@@ -79,7 +79,7 @@ def _apply(folder: Path, dsn: str, screen: Screen) -> None:
         " (examples/flights/slos/flights.slo.yaml):"
     )
     text = (folder / "slos" / "flights.slo.yaml").read_text(encoding="utf-8")
-    screen.show(_excerpt(text))
+    screen.show(excerpt(text))
     before = screen.seconds
     project = api.load(folder / "slos")
     plans: list[Plan] = []
@@ -109,8 +109,8 @@ EXCERPT = (
 )  # fmt: skip
 
 
-def _excerpt(text: str) -> str:
-    """Return the entries of the SLO file that the story needs, each with the lines indented below it."""
+def excerpt(text: str, wanted: tuple[str, ...] = EXCERPT) -> str:
+    """Return the entries of the SLO file that begin with these words, each with the lines indented below it."""
     shown: list[str] = []
     depth = -1  # indentation of the entry being copied; -1 between entries
     for line in text.splitlines():
@@ -120,9 +120,9 @@ def _excerpt(text: str) -> str:
         if depth >= 0 and indent > depth:
             shown.append(line)
             continue
-        wanted = line.startswith(EXCERPT)
-        depth = indent if wanted and not line.startswith(("columns:", "slos:")) else -1
-        if wanted:
+        starts = line.startswith(wanted)
+        depth = indent if starts and not line.startswith(("columns:", "slos:")) else -1
+        if starts:
             shown.append(line)
     return "\n".join(shown)
 
@@ -231,10 +231,19 @@ def folder_of_flights() -> Path:
 
 
 def run(write: Callable[[str], None], *, dsn: str | None = None, keep: bool = False) -> None:
-    """Tell the story on an embedded server, or on `dsn`.
+    """Tell the story; as run_story."""
+    run_story(write, tell, dsn=dsn, keep=keep)
+
+
+Story = Callable[[Path, str, Screen], None]
+
+
+def run_story(write: Callable[[str], None], story: Story, *, dsn: str | None = None, keep: bool = False) -> None:
+    """Tell a story on an embedded server, or on `dsn`.
 
     Args:
         write: takes each line.
+        story: takes examples/flights, an empty database and the screen.
         dsn: the reader's own server; a database `mlguard_demo` is made there for the story, and dropped after it.
         keep: leave the database for psql.
 
@@ -245,12 +254,12 @@ def run(write: Callable[[str], None], *, dsn: str | None = None, keep: bool = Fa
 
     screen = Screen(write)
     if dsn is not None:
-        _on_their_server(dsn, screen, keep)
+        _on_their_server(dsn, story, screen, keep)
         return
     with EmbeddedServer() as server:
         after = "it goes on when the demo ends" if keep else "nothing of it stays when the demo ends"
         screen.say(f"An embedded PostgreSQL 18 is running; {after}.")
-        tell(folder_of_flights(), server.dsn, screen)
+        story(folder_of_flights(), server.dsn, screen)
         if keep:
             stop = server.keep()
             screen.chapter("The database stays")
@@ -258,7 +267,7 @@ def run(write: Callable[[str], None], *, dsn: str | None = None, keep: bool = Fa
     screen.say(f"Told in {screen.seconds:.0f} s.")
 
 
-def _on_their_server(dsn: str, screen: Screen, keep: bool) -> None:
+def _on_their_server(dsn: str, story: Story, screen: Screen, keep: bool) -> None:
     from psycopg import sql
     from psycopg.conninfo import make_conninfo
 
@@ -272,7 +281,7 @@ def _on_their_server(dsn: str, screen: Screen, keep: bool) -> None:
         admin.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
         own = make_conninfo(admin.info.dsn, dbname=name, password=admin.info.password or None)
         try:
-            tell(folder_of_flights(), own, screen)
+            story(folder_of_flights(), own, screen)
         finally:
             if not keep:
                 admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))

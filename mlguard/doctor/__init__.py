@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlguard.doctor import access, objects, server
+from mlguard.doctor import access, drift, objects, server
 from mlguard.doctor.access import Reader, bypass
 from mlguard.doctor.finding import NAMES, Finding, guarded
 
@@ -33,6 +33,7 @@ def examine(connection: psycopg.Connection[Any]) -> list[Finding]:
         found = [
             *server.findings(connection, tables),
             *objects.findings(connection, tables, installed),
+            *drift.findings(connection, tables),
             *access.findings(connection, tables),
         ]
     return sorted(found, key=lambda finding: list(NAMES).index(finding.name))

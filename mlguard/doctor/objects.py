@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mlguard.doctor import drift
 from mlguard.doctor.finding import Finding, Table
 from mlguard.emit.before_row import TRIGGER
 from mlguard.emit.objects import Kind
@@ -35,13 +36,22 @@ def findings(
     for table in tables:
         there = installed.get(table.tbl)
         if table.oid is None:
-            fix = f"mlguard remove {table.tbl}, or make the table again and run {APPLY}"
-            yield Finding("gone", "the table no longer exists, its SLOs are still in force", fix, table.tbl)
+            yield _gone(connection, table)
         elif there is not None:
             yield from _of_table(table, there, disabled, told)
     yield from (finding for finding, _ in not_always)
     yield from _later_triggers(connection, here)
     yield from _partitions(connection, here)
+
+
+def _gone(connection: psycopg.Connection[Any], table: Table) -> Finding:
+    renamed = drift.now_named(connection, table)
+    if renamed:
+        message = f"the table is {renamed} now, its SLOs name the old one: writes to {renamed} fail with SQLSTATE 42P01"
+        fix = f"rename it back; or mlguard remove {table.tbl}, name {renamed} in the SLO file, then {APPLY}"
+        return Finding("gone", message, fix, table.tbl)
+    fix = f"mlguard remove {table.tbl}, or make the table again and run {APPLY}"
+    return Finding("gone", "the table no longer exists, its SLOs are still in force", fix, table.tbl)
 
 
 def _of_table(

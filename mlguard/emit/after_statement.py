@@ -7,12 +7,20 @@ trigger for each event; all judge through one function for each event kind.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mlguard.emit import samples, single, states
 from mlguard.emit.before_row import row_hash
+from mlguard.emit.buckets import event_time
+from mlguard.emit.cells import settings
+from mlguard.emit.grouped import declarations, preparation
+from mlguard.emit.groups import Grouping
 from mlguard.emit.objects import DbObject, function, indent
-from mlguard.emit.pg_expr import to_sql
 from mlguard.emit.rules import broken, key, literal, observed, one_line
 from mlguard.emit.triggers import trigger, trigger_function
-from mlguard.lang.types import Kind as TypeKind
+from mlguard.lang.measure import State
+from mlguard.lang.tree import Expr
 from mlguard.names import TableName, fit, quote_ident
 from mlguard.program import Action, Place, Rule, TableProgram
 
@@ -25,11 +33,12 @@ def objects(program: TableProgram) -> list[DbObject]:
     made: list[DbObject] = []
     if _judges_rows(program):
         judged = program.at(Place.AFTER_STATEMENT)
-        rules = dict.fromkeys((*judged, *_counted(program), *_mending(program), *program.at(Place.GATE)))
-        made += _pair(program, "after rows", _rows_body(program), ("insert", "update"), tuple(rules))
-    if tracks_freshness(program):
+        rules = (*judged, *_counted(program), *_mending(program), *program.at(Place.GATE), *program.judged)
+        made += _pair(program, "after rows", _rows_body(program), ("insert", "update"), tuple(dict.fromkeys(rules)))
+    if tracks_freshness(program) or states.removals(program):
         events = ("update", "delete", "truncate")
-        made += _pair(program, "after removal", _removal_body(program), events, program.at(Place.GATE))
+        rules = (*program.at(Place.GATE), *(program.judged if states.removals(program) else ()))
+        made += _pair(program, "after removal", _removal_body(program), events, rules)
     return made
 
 
@@ -50,60 +59,74 @@ def _mending(program: TableProgram) -> tuple[Rule, ...]:
 
 def _judges_rows(program: TableProgram) -> bool:
     return bool(
-        program.at(Place.AFTER_STATEMENT) or _counted(program) or _mending(program) or tracks_freshness(program)
+        program.at(Place.AFTER_STATEMENT)
+        or _counted(program)
+        or _mending(program)
+        or tracks_freshness(program)
+        or program.judged
     )
 
 
-def event_time(program: TableProgram, row: str) -> str:
-    """Return the event time as timestamptz; zoneless times are read in the table's time zone."""
-    assert program.event_time is not None
-    text = to_sql(program.event_time, row, program.time_zone)
-    zone = literal(program.time_zone)
-    kind = program.event_time.type.kind
-    if kind is TypeKind.DATE:
-        return f"(({text})::timestamp at time zone {zone})"
-    if kind is TypeKind.TIMESTAMP:
-        return f"(({text}) at time zone {zone})"
-    return f"({text})"
+@dataclass(frozen=True)
+class _Total:
+    """What the pass over the rows finds: an aggregate over rows, and over groups of rows `g` where there are groups."""
+
+    variable: str
+    type: str
+    rows: str
+    groups: str
+
+
+def _totals(program: TableProgram) -> list[_Total]:
+    found = [_Total("_n", "bigint", "count(*)", "coalesce(sum(g.n), 0)")]
+    for number, rule in enumerate(program.at(Place.AFTER_STATEMENT), 1):
+        bad = f"count(*) filter (where {broken(rule, program, 'r')})"
+        found.append(_Total(f"_bad_{number}", "bigint", bad, f"coalesce(sum(g.bad_{number}), 0)"))
+    if tracks_freshness(program):
+        at = event_time(program, "r")
+        newest = f"max({at}) filter (where {at} <= statement_timestamp())"
+        future = f"array_agg(distinct date_trunc('minute', {at})) filter (where {at} > statement_timestamp())"
+        union = "(select array_agg(distinct f.at) from groups as o, unnest(o.future) as f (at))"
+        found.append(_Total("_newest", "timestamptz", newest, "max(g.newest)"))
+        found.append(_Total("_future", "timestamptz[]", future, union))
+    return found
 
 
 def _rows_body(program: TableProgram) -> tuple[tuple[str, ...], str]:
     """Return (declarations, body) of the function that judges the rows a statement wrote."""
     table = literal(str(program.table))
     rules = program.at(Place.AFTER_STATEMENT)
-    declare = ["_n bigint"]
-    targets, columns = ["_n"], ["count(*)"]
-    for number, rule in enumerate(rules, 1):
-        declare.append(f"_bad_{number} bigint")
-        targets.append(f"_bad_{number}")
-        columns.append(f"count(*) filter (where {broken(rule, program, 'r')})")
-    if tracks_freshness(program):
-        at = event_time(program, "r")
-        declare += ["_newest timestamptz", "_future timestamptz[]"]
-        targets += ["_newest", "_future"]
-        columns.append(f"max({at}) filter (where {at} <= statement_timestamp())")
-        columns.append(f"array_agg(distinct date_trunc('minute', {at})) filter (where {at} > statement_timestamp())")
-    body = [
-        "select\n"
-        + indent(",\n".join(columns))
-        + "\n  into\n"
-        + indent(",\n".join(targets))
-        + "\n  from new_rows as r;"
-    ]
+    totals = _totals(program)
+    sets = states.needed(program)
+    declare = [f"{total.variable} {total.type}" for total in totals]
+    body: list[str] = []
+    if sets:
+        more, statements = _states(program, totals)
+        declare += more
+        body += statements
+    else:
+        body.append(_select([total.rows for total in totals], [total.variable for total in totals], "new_rows as r"))
     for number, rule in enumerate(rules, 1):
         if rule.action is Action.REJECT and rule.max_bad is None and not rule.shadow:
             body.append(_reject(rule, program, f"_bad_{number}"))
     for number, rule in enumerate(rules, 1):
         if rule.action is not Action.REJECT or rule.max_bad is not None or rule.shadow:
             body.append(_record(rule, program, f"_bad_{number}"))
-    if _counted(program):
+    source = states.statement_source(program, "new_rows")
+    for by in [by for by in sets if by]:
+        body.append(_append(states.Select(Grouping(program, by, source), sets[by]), sign=1))
+    if samples.columns(program):
+        body.append(samples.statement(program, source))
+    if _counted(program) or states.judges_batches(program):
         pairs = [
             f"{literal(rule.id)}, _bad_{number}"
             for number, rule in enumerate(rules, 1)
             if rule.max_bad is not None and not rule.shadow
         ]
         counts = f"jsonb_build_object({', '.join(pairs)})" if pairs else "'{}'"
-        body.append(f"perform mlguard.landed_v1({table}, _n, {counts});")
+        landed = f"perform mlguard.landed_v1({table}, _n, {counts});"
+        # A load of no rows is a batch, an UPDATE that found none is not.
+        body.append(landed if _counted(program) else f"if _n > 0 or TG_OP = 'INSERT' then\n  {landed}\nend if;")
     if _mending(program):
         body.append(
             f"perform mlguard.confirm_repairs_v1({table},\n"
@@ -114,6 +137,45 @@ def _rows_body(program: TableProgram) -> tuple[tuple[str, ...], str]:
         body.append(f"perform mlguard.fresh_v1({table}, _newest, _future);")
     body.append("return null;")
     return tuple(declare), "\n".join(body)
+
+
+def _select(columns: Sequence[str], targets: Sequence[str], source: str) -> str:
+    return "select\n" + indent(",\n".join(columns)) + "\n  into\n" + indent(",\n".join(targets)) + f"\n  from {source};"
+
+
+def _states(program: TableProgram, totals: list[_Total]) -> tuple[list[str], list[str]]:
+    """Return further declarations, and the statements that append the states of all rows and find the totals."""
+    sets = states.needed(program)
+    everything = [state for found in sets.values() for state in found]
+    source = states.statement_source(program, "new_rows")
+    grouping = Grouping(program, (), source)
+    sampled = samples.totals(grouping) if samples.columns(program) else []
+    declare = [*declarations(everything), *(f"{name} {type_}" for name, type_, _ in sampled)]
+    before = [preparation(program, everything)] if preparation(program, everything) else []
+    if program.writes_rows and len(totals) == 1 and len(sets) == 1:
+        before += _short_way(program, grouping, sets[()])
+    extra = tuple(f"{total.rows} as {total.variable.lstrip('_')}" for total in totals[1:])
+    select = states.Select(grouping, sets[()], extra=extra)
+    if len(totals) == 1 and not sampled and not _counted(program) and not states.judges_batches(program):
+        return declare, [*before, _append(select, sign=1)]
+    put = f"appended as (\n{indent(states.append(select, sign=1))}\n)"
+    found = [(total.variable, total.groups) for total in totals] + [(name, over) for name, _, over in sampled]
+    chosen = _select([over for _, over in found], [name for name, _ in found], "groups as g")
+    return declare, [*before, states.with_ctes([*select.ctes(), put], chosen)]
+
+
+def _short_way(program: TableProgram, grouping: Grouping, found: Sequence[State]) -> list[str]:
+    """Return what is done for a statement of one ordinary row, after which there is nothing left to do."""
+    made = single.statement(grouping, found)
+    if not made:
+        return []
+    landed = f"  perform mlguard.landed_v1({literal(str(program.table))}, 1, '{{}}');\n"
+    ends = f"{landed if states.judges_batches(program) else ''}  return null;"
+    return [f"-- one row in which nothing is missing\n{made};\nif found then\n{ends}\nend if;"]
+
+
+def _append(select: states.Select, *, sign: int) -> str:
+    return f"{states.with_ctes(select.ctes(), states.append(select, sign=sign))};"
 
 
 def _reject(rule: Rule, program: TableProgram, count: str) -> str:
@@ -157,27 +219,66 @@ def _lines(rule: Rule, program: TableProgram, count: str, outcome: str, reason: 
 
 
 def _removal_body(program: TableProgram) -> tuple[tuple[str, ...], str]:
-    """Return (declarations, body) for UPDATE, DELETE and TRUNCATE: the newest row may have gone.
+    """Return (declarations, body) for UPDATE, DELETE and TRUNCATE: the newest row and states of rows may have gone.
 
-    The one place where stored rows are read again: only when the newest event time itself was taken away.
+    The one place where stored rows are read again: only when the newest event time itself was taken away, and when a
+    partition was truncated by itself, because what went with it is not told.
     """
     table = literal(str(program.table))
-    newest = (
-        f"select max({event_time(program, 't')}) from {program.table.sql} as t"
-        f" where {event_time(program, 't')} <= statement_timestamp()"
-    )
-    recompute = (
-        "_seen := pg_current_snapshot();  -- lines of rows that commit from here on are kept\n"
-        f"perform mlguard.refreshed_v1({table}, ({newest}), _seen);"
-    )
-    body = (
-        f"if TG_OP = 'TRUNCATE' then\n{indent(recompute)}\n  return null;\nend if;\n"
-        f"select max({event_time(program, 'r')}) into _gone from old_rows as r"
-        f" where {event_time(program, 'r')} <= statement_timestamp();\n"
-        f"if _gone >= mlguard.newest_v1({table}) then\n{indent(recompute)}\nend if;\n"
-        "return null;"
-    )
-    return ("_gone timestamptz", "_seen pg_snapshot"), body
+    declare: tuple[str, ...] = ()
+    emptied, body = [], []
+    if tracks_freshness(program):
+        declare = ("_gone timestamptz", "_seen pg_snapshot")
+        newest = (
+            f"select max({event_time(program, 't')}) from {program.table.sql} as t"
+            f" where {event_time(program, 't')} <= statement_timestamp()"
+        )
+        recompute = (
+            "_seen := pg_current_snapshot();  -- lines of rows that commit from here on are kept\n"
+            f"perform mlguard.refreshed_v1({table}, ({newest}), _seen);"
+        )
+        emptied.append(recompute)
+        body.append(
+            f"select max({event_time(program, 'r')}) into _gone from old_rows as r"
+            f" where {event_time(program, 'r')} <= statement_timestamp();\n"
+            f"if _gone >= mlguard.newest_v1({table}) then\n{indent(recompute)}\nend if;"
+        )
+    if states.removals(program):
+        more, statements = _removed_states(program)
+        declare += more
+        body += statements
+        emptied += _truncated(program)
+    body.append("return null;")
+    emptied.append("return null;")
+    text = "\n".join(emptied)
+    return declare, f"if TG_OP = 'TRUNCATE' then\n{indent(text)}\nend if;\n" + "\n".join(body)
+
+
+def _removed_states(program: TableProgram) -> tuple[tuple[str, ...], list[str]]:
+    """Return declarations and the statements that append the states of what was taken away."""
+    sets = states.needed(program)
+    everything = [state for found in sets.values() for state in found]
+    source = states.statement_source(program, "old_rows")
+    body = [preparation(program, everything)] if preparation(program, everything) else []
+    for by, found in sets.items():
+        body.append(_append(states.Select(Grouping(program, by, source), found, removed=True), sign=-1))
+        if not by and states.judges_batches(program):
+            landed = f"perform mlguard.landed_v1({literal(str(program.table))}, 0, '{{}}');"
+            body.append(f"if found and TG_OP = 'DELETE' then  -- it may mend a batch that is held\n  {landed}\nend if;")
+    return declarations(everything), body
+
+
+def _truncated(program: TableProgram) -> list[str]:
+    table = literal(str(program.table))
+    landed = f"perform mlguard.landed_v1({table}, 0, '{{}}');"
+    if not states.recount_name(program):
+        return [landed]
+    whole = f"perform mlguard.truncated_v1({table});"
+    if not program.shape.partitions:
+        return [whole]
+    part = f"perform mlguard.backfill_v1({table});" + (f"\n{landed}" if states.judges_batches(program) else "")
+    named = f"TG_RELID = {literal(program.table.sql)}::regclass"
+    return [f"if {named} then\n{indent(whole)}\nelse\n{indent(part)}\nend if;"]
 
 
 def _pair(
@@ -198,7 +299,7 @@ def _pair(
     made = function(
         f"{name}()",
         returns="trigger",
-        attributes="security definer\nset search_path = ''",
+        attributes="security definer\nset search_path = ''" + settings(_texts(program)),
         about=f"{one_line(str(program.table))}, once a statement, over the rows it wrote or took away.",
         declare=declare,
         body=indent(body),
@@ -207,6 +308,11 @@ def _pair(
     for relation in (program.table, *program.shape.partitions):
         found += [_trigger(program, relation, f"zz_mlguard_{label}", event, name, ids) for event in events]
     return found
+
+
+def _texts(program: TableProgram) -> tuple[Expr, ...]:
+    """Return the columns whose text becomes part of what is kept."""
+    return (*states.text_arguments(program), *samples.text_columns(program))
 
 
 def _trigger(

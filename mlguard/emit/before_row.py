@@ -7,6 +7,7 @@ which is where CHECKs judge it too.
 
 from __future__ import annotations
 
+from mlguard.emit import rows_mode
 from mlguard.emit.objects import DbObject, function, indent
 from mlguard.emit.pg_expr import to_sql
 from mlguard.emit.rules import broken, key, literal, observed, one_line, whole_row
@@ -33,7 +34,7 @@ def objects(program: TableProgram) -> list[DbObject]:
     rules = program.at(Place.BEFORE_ROW)
     if not rules:
         return []
-    made = [_function(program, rules), _trigger(program, rules)]
+    made = [*_functions(program, rules), _trigger(program, rules)]
     if _keeps_out(rules):
         made += _warning(program, rules)
     return made
@@ -51,15 +52,38 @@ def _ids(rules: tuple[Rule, ...]) -> tuple[str, ...]:
     return tuple(rule.id for rule in rules)
 
 
-def _function(program: TableProgram, rules: tuple[Rule, ...]) -> DbObject:
+def _functions(program: TableProgram, rules: tuple[Rule, ...]) -> list[DbObject]:
+    """Return the trigger function; where rows come one by one, in the parts that spare a good row the cost of it."""
+    attributes = "security definer\nset search_path = ''"
+    if _keeps_out(rules):
+        attributes += f"\n{PLAIN}"
+    name = _function_name(program)
+    declare, body = _judgement(program, rules)
+    why = "; ".join(dict.fromkeys(rule.placement.reason for rule in rules))
+    if rows_mode.applies(program, rules):
+        return rows_mode.functions(program, rules, name, rows_mode.Slow(attributes, declare, body), why)
+    called = "every row" if _unconditional(program, rules) else "the rows that break one of its rules"
+    if _unconditional(program, rules):
+        conditions = "\n  or ".join(broken(rule, program, "NEW") for rule in rules)
+        body = f"if (\n  {conditions}\n) is not true then\n  return NEW;\nend if;\n{body}"
+    made = function(
+        f"{name}()",
+        returns="trigger",
+        attributes=attributes,
+        about=f"Row rules of {one_line(str(program.table))}, called for {called}:\n{rows_mode.summary(rules)}",
+        declare=declare,
+        body=indent(body),
+    )
+    return [trigger_function(program, name, made, _ids(rules), why)]
+
+
+def _judgement(program: TableProgram, rules: tuple[Rule, ...]) -> tuple[tuple[str, ...], str]:
+    """Return (declarations, body) of what happens to a row that may break a rule."""
     rejects = [rule for rule in rules if rule.action is Action.REJECT]
     repairs = [rule for rule in rules if rule.action is Action.REPAIR]
     diverting = [rule for rule in rules if rule.action in (Action.QUARANTINE, Action.REPAIR)]
     declare: list[str] = []
     body: list[str] = []
-    if _unconditional(program, rules):
-        conditions = "\n  or ".join(broken(rule, program, "NEW") for rule in rules)
-        body.append(f"if (\n  {conditions}\n) is not true then\n  return NEW;\nend if;")
     if diverting:
         declare += ["_broken jsonb := '[]'", "_arrived record"]
         body.append("_arrived := NEW;")
@@ -73,19 +97,7 @@ def _function(program: TableProgram, rules: tuple[Rule, ...]) -> DbObject:
     if repairs:
         body.append(_log_repairs(program))
     body.append("return NEW;")
-    name = _function_name(program)
-    summary = "\n".join(f"  {rule.action.value} {one_line(rule.name)}: {one_line(rule.text)}" for rule in rules)
-    called = "every row" if _unconditional(program, rules) else "the rows that break one of its rules"
-    made = function(
-        f"{name}()",
-        returns="trigger",
-        attributes="security definer\nset search_path = ''" + (f"\n{PLAIN}" if diverting else ""),
-        about=f"Row rules of {one_line(str(program.table))}, called for {called}:\n{summary}",
-        declare=tuple(declare),
-        body=indent("\n".join(body)),
-    )
-    why = "; ".join(dict.fromkeys(rule.placement.reason for rule in rules))
-    return trigger_function(program, name, made, _ids(rules), why)
+    return tuple(declare), "\n".join(body)
 
 
 def _reject(rule: Rule, program: TableProgram) -> str:
@@ -197,7 +209,7 @@ def _trigger(program: TableProgram, rules: tuple[Rule, ...]) -> DbObject:
 def _warning(program: TableProgram, rules: tuple[Rule, ...]) -> list[DbObject]:
     """Return the statement triggers that tell the writer what was kept out.
 
-    A statement that kept nothing out pays for two counter reads: its WHEN never calls the second function. The
+    A bulk statement that kept nothing out pays for two counter reads: its WHEN never calls the second function. The
     counters of pg_stat serve as difference over the statement only, since they outlive transactions; a transition
     table would say the same but costs a copy of every row (a tenth of a bulk load). Where rows come one by one even
     the counter reads would be felt, and "of how many" says little: it is left out.
@@ -212,6 +224,7 @@ def _warning(program: TableProgram, rules: tuple[Rule, ...]) -> list[DbObject]:
         for event in ("inserted", "updated")
     )
     about = f"Tells who wrote {one_line(str(program.table))} how many rows were kept out."
+    pinned = "security definer\nset search_path = ''"
     first = []
     if not program.writes_rows:
         first.append(f"perform set_config('mlguard.landed_before', (\n  {landed})::text, true);")
@@ -223,26 +236,29 @@ def _warning(program: TableProgram, rules: tuple[Rule, ...]) -> list[DbObject]:
     counting = function(
         f"{before}()",
         returns="trigger",
-        attributes="security definer\nset search_path = ''",
+        attributes=pinned,
         about=about,
         declare=(),
         body=indent("\n".join((*first, "return null;"))),
     )
     if program.writes_rows:
         declare: tuple[str, ...] = ()
-        tell = f"  perform mlguard.kept_out_warning_v1({literal(str(program.table))});\n  return null;"
+        attributes, tell = "security definer", rows_mode.told(program)
+        about += "\nEntered after every statement; pins no search_path, since nothing here is looked up in it."
     else:
         declare = ("_landed bigint",)
+        attributes = pinned
         tell = (
             "  if current_setting('track_counts') = 'on' then\n"
-            f"    _landed := {landed}\n    - nullif(current_setting('mlguard.landed_before', true), '')::bigint;\n"
+            f"    _landed := {landed}\n"
+            "    - substring(current_setting('mlguard.landed_before', true) from '^\\d{1,18}$')::bigint;\n"
             "  end if;\n"
             f"  perform mlguard.kept_out_warning_v1({literal(str(program.table))}, _landed);\n  return null;"
         )
     telling = function(
         f"{after}()",
         returns="trigger",
-        attributes="security definer\nset search_path = ''",
+        attributes=attributes,
         about=about,
         declare=declare,
         body=tell,
@@ -251,11 +267,13 @@ def _warning(program: TableProgram, rules: tuple[Rule, ...]) -> list[DbObject]:
     made = [trigger_function(program, before, counting, ids, why)] if first else []
     made.append(trigger_function(program, after, telling, ids, why))
     told = f"strpos(current_setting('mlguard.kept_out', true), {literal(f'|{program.table}|')}) > 0"
+    # A WHEN is set up anew in every statement: where a statement is one row, that costs more than the function.
+    when = "" if program.writes_rows else f"when ({told})\n"
     for relation in (program.table, *program.shape.partitions):
         events = f"insert or update on {relation.sql}\nfor each statement"
         if first:
             rest = f"before {events}\nexecute function {before}()"
             made.append(trigger(program, relation, COUNT_TRIGGER, rest, ids, why))
-        rest = f"after {events}\nwhen ({told})\nexecute function {after}()"
+        rest = f"after {events}\n{when}execute function {after}()"
         made.append(trigger(program, relation, KEPT_OUT_TRIGGER, rest, ids, why))
     return made

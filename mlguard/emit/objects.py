@@ -17,6 +17,7 @@ class Kind(Enum):
     UNIQUE = "unique constraint"
     FOREIGN_KEY = "foreign key"
     CHECK = "CHECK"
+    ASSERTION = "assertion"
     TRIGGER = "trigger"
     VIEW = "guarded view"
     POLICY = "policy"
@@ -40,9 +41,19 @@ LOCK_SCAN = "SHARE UPDATE EXCLUSIVE while existing rows are read; reads and writ
 LOCK_REFERENCES = "SHARE ROW EXCLUSIVE on both tables, for the catalogue change only"
 LOCK_BOTH_SCAN = "SHARE UPDATE EXCLUSIVE, ROW SHARE on the referenced table, while existing rows are read"
 LOCK_SHARE_ROWS = "ROW EXCLUSIVE, and the rows that leave"
+LOCK_ASSERTION = "the assertion's own row of mlguard, while its SELECT runs once: COMMITs it judges wait"
 
 # From the weakest to the strongest.
-LOCKS = (LOCK_NONE, LOCK_SHARE_ROWS, LOCK_BOTH_SCAN, LOCK_SCAN, LOCK_TRIGGER, LOCK_REFERENCES, LOCK_CATALOGUE)
+LOCKS = (
+    LOCK_NONE,
+    LOCK_ASSERTION,
+    LOCK_SHARE_ROWS,
+    LOCK_BOTH_SCAN,
+    LOCK_SCAN,
+    LOCK_TRIGGER,
+    LOCK_REFERENCES,
+    LOCK_CATALOGUE,
+)
 # What taking an object out locks: ALTER TABLE … DROP and DROP TRIGGER take ACCESS EXCLUSIVE on the table.
 DROP_LOCKS = dict.fromkeys(
     (Kind.NOT_NULL, Kind.UNIQUE, Kind.FOREIGN_KEY, Kind.CHECK, Kind.TRIGGER, Kind.POLICY), LOCK_CATALOGUE

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from mlguard.emit import after_statement, before_row, gate
+from mlguard.emit import after_statement, assertions, before_row, gate, samples, states, verdicts
 from mlguard.emit.constraints import check, foreign_key, not_null, unique
 from mlguard.emit.objects import DbObject, Kind, Statement
 from mlguard.emit.rules import broken, is_fallible, judge, key, literal, observed, whole_row
 from mlguard.names import quote_ident
-from mlguard.program import Action, Place, Rule, TableProgram
+from mlguard.program import Action, Level, Place, Rule, TableProgram
 
 
 def objects(program: TableProgram) -> tuple[DbObject, ...]:
     """Return everything wanted on the table, in order of creation."""
     made: list[DbObject] = []
     for rule in program.rules:
-        if rule.expr is not None and rule.placement.place is not Place.GATE and is_fallible(rule, program):
+        if rule.level is Level.ROW and rule.expr is not None and is_fallible(rule, program):
             made.append(judge(rule, program))
         if can_refuse(rule):
             made.append(_counters(rule))
@@ -27,10 +27,14 @@ def objects(program: TableProgram) -> tuple[DbObject, ...]:
                 made.append(unique(rule, program))
             case Place.FOREIGN_KEY:
                 made.append(foreign_key(rule, program))
-            case Place.BEFORE_ROW | Place.AFTER_STATEMENT | Place.GATE:
-                pass  # one function for all such rules of the table
+            case _:
+                pass  # made below, most as one function for all such rules of the table
     made += before_row.objects(program)
+    made += states.objects(program)
+    made += samples.objects(program)
+    made += verdicts.objects(program)
     made += after_statement.objects(program)
+    made += assertions.objects(program)
     made += gate.objects(program)
     order = list(Kind)
     return tuple(sorted(made, key=lambda item: order.index(item.kind)))
@@ -42,7 +46,7 @@ def can_refuse(rule: Rule) -> bool:
         return False
     if rule.placement.place is Place.CHECK:
         return True
-    in_trigger = rule.placement.place in (Place.BEFORE_ROW, Place.AFTER_STATEMENT)
+    in_trigger = rule.placement.place in (Place.BEFORE_ROW, Place.AFTER_STATEMENT, Place.ASSERTION, Place.COMMIT)
     return in_trigger and (rule.action in (Action.REJECT, Action.QUARANTINE, Action.REPAIR) or rule.max_bad is not None)
 
 
@@ -62,7 +66,7 @@ def _counters(rule: Rule) -> DbObject:
 
 def judged_in_place(program: TableProgram) -> tuple[Rule, ...]:
     """Return the rules that a scan of the stored rows can judge."""
-    return tuple(rule for rule in program.rules if rule.expr is not None and rule.placement.place is not Place.GATE)
+    return tuple(rule for rule in program.rules if rule.expr is not None and rule.level is Level.ROW)
 
 
 def count_broken(program: TableProgram, rules: tuple[Rule, ...], *, judges_installed: bool) -> str:

@@ -7,9 +7,12 @@ and `mlguard.emit` writes it for an engine. The meaning of every construct is th
 from __future__ import annotations
 
 from mlguard.lang.analyse import (
+    base_metrics,
     columns_of,
+    history_of,
     immutable,
     lookups_of,
+    metric_texts,
     metrics_of,
     patterns_of,
     staleness_limit,
@@ -17,7 +20,9 @@ from mlguard.lang.analyse import (
 from mlguard.lang.check import Checker, Scope, assign
 from mlguard.lang.fault import ExpressionError
 from mlguard.lang.literals import parse_interval
+from mlguard.lang.metric_calls import check_around
 from mlguard.lang.parse import parse
+from mlguard.lang.spell import spelled
 from mlguard.lang.tree import Expr
 from mlguard.lang.types import SqlType
 
@@ -25,15 +30,19 @@ __all__ = [
     "Expr",
     "ExpressionError",
     "Scope",
+    "base_metrics",
     "columns_of",
     "compile_row",
     "compile_slo",
     "compile_value",
+    "history_of",
     "immutable",
     "lookups_of",
+    "metric_texts",
     "metrics_of",
     "parse_interval",
     "patterns_of",
+    "spelled",
     "staleness_limit",
 ]
 
@@ -71,4 +80,7 @@ def compile_value(text: str, scope: Scope, expected: SqlType | None = None) -> E
 
 def _condition(text: str, scope: Scope, *, metrics: bool) -> Expr:
     parsed = parse(text)
-    return Checker(text, parsed.ends, scope, metrics=metrics).boolean(parsed.expr, "the expression")
+    checker = Checker(text, parsed.ends, scope, metrics=metrics)
+    expr = checker.boolean(parsed.expr, "the expression")
+    check_around(checker, expr)
+    return expr

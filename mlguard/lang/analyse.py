@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from mlguard.lang.catalogue import FUNCTIONS
 from mlguard.lang.convert import conversion
 from mlguard.lang.literals import parse_interval
+from mlguard.lang.metrics import METRICS, Family
 from mlguard.lang.tree import Call, Cast, Column, Compare, Expr, InTable, Literal, Metric, Regex
 from mlguard.lang.types import Kind
 from mlguard.names import TableName
@@ -27,6 +29,43 @@ def lookups_of(expr: Expr) -> tuple[tuple[TableName, str], ...]:
 def metrics_of(expr: Expr) -> tuple[Metric, ...]:
     """Return the metrics in the expression."""
     return tuple(node for node in expr.walk() if isinstance(node, Metric))
+
+
+def outer_metrics(expr: Expr) -> tuple[Metric, ...]:
+    """Return the metrics whose values the check compares, each once, in order of appearance in the text."""
+    return _once(_outer(expr))
+
+
+def base_metrics(expr: Expr) -> tuple[Metric, ...]:
+    """Return the metrics of one batch or window that the check needs, those inside history too, each once."""
+    return _once(node for node in metrics_of(expr) if METRICS[node.name].family is not Family.HISTORY)
+
+
+def history_of(expr: Expr) -> tuple[Metric, ...]:
+    """Return trailing(), change(), delta() and usual() of the check, each once."""
+    return _once(node for node in metrics_of(expr) if METRICS[node.name].family is Family.HISTORY)
+
+
+def told_metrics(expr: Expr) -> tuple[Metric, ...]:
+    """Return all metrics of the check, each once: what it compares, then what those are computed from."""
+    return tuple(dict.fromkeys((*outer_metrics(expr), *base_metrics(expr))))
+
+
+def metric_texts(expr: Expr) -> tuple[str, ...]:
+    """Return the names of told_metrics(), as messages name them where the SLO filters no rows."""
+    return tuple(node.text for node in told_metrics(expr))
+
+
+def _outer(expr: Expr) -> Iterator[Metric]:
+    if isinstance(expr, Metric):
+        yield expr
+        return
+    for child in expr.children():
+        yield from _outer(child)
+
+
+def _once(found: Iterable[Metric]) -> tuple[Metric, ...]:
+    return tuple(dict.fromkeys(sorted(found, key=lambda node: node.pos)))
 
 
 def patterns_of(expr: Expr) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Types of function calls, and which metrics may stand where. Pure."""
+"""Types of function calls. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from mlguard.lang.catalogue import FIELDS, FUNCTIONS, METRICS, UNIT_ALIASES, UNITS, Function, Signature, Typing
 from mlguard.lang.convert import CONVERSIONS, Danger, plain, promoted
 from mlguard.lang.fault import ExpressionError, nearest
-from mlguard.lang.tree import Call, Cast, Expr, Literal, Metric
+from mlguard.lang.metric_calls import metric
+from mlguard.lang.tree import Call, Cast, Expr, Literal
 from mlguard.lang.types import FLOATS, INTEGERS, NUMBERS, UNKNOWN, Kind, SqlType
 from mlguard.lang.unify import common, comparable, is_bare, is_bare_text, number_as, read_as, settle, widened
 from mlguard.lang.words import INSTEAD
@@ -18,14 +19,13 @@ if TYPE_CHECKING:
     from mlguard.lang.check import Checker
 
 _TEXT = SqlType(Kind.TEXT)
-_WHERE_METRICS_STAND = "a metric looks at many rows; write it as the `check` of an SLO of its own"
 
 
 def call(checker: Checker, expr: Call) -> Expr:
     """Return the typed node of a function or metric."""
     function = FUNCTIONS.get(expr.name)
     if function is None:
-        return _metric(checker, expr) if expr.name in METRICS else _unknown(checker, expr)
+        return metric(checker, expr) if expr.name in METRICS else _unknown(checker, expr)
     _check_count(checker, expr, function.least, function.most)
     if function.typing is Typing.UNIT:
         return _unit(checker, expr)
@@ -49,19 +49,6 @@ def _unknown(checker: Checker, expr: Call) -> Expr:
         guess = nearest(expr.name, (*FUNCTIONS, *METRICS))
         instead = f"did you mean {guess}(…)?" if guess else "the functions are " + ", ".join(FUNCTIONS)
     raise checker.fault(expr, f"function `{expr.name}` is outside the language", instead)
-
-
-def _metric(checker: Checker, expr: Call) -> Expr:
-    entry = METRICS[expr.name]
-    if not checker.metrics:
-        raise checker.fault(expr, f"`{expr.name}()` is a metric and cannot stand here", _WHERE_METRICS_STAND)
-    if not entry.judged:
-        raise checker.fault(
-            expr,
-            f"`{expr.name}()` is a metric over a batch or window; this version judges row rules and staleness()",
-        )
-    _check_count(checker, expr, entry.least, entry.most)
-    return Metric(entry.result, expr.name, tuple(checker.settled(arg) for arg in expr.args), pos=expr.pos)
 
 
 def _check_count(checker: Checker, expr: Call, least: int, most: int | None) -> None:

@@ -1,4 +1,4 @@
-"""The one table of functions and metrics: names, types, what can go wrong, and what each means at the edges. Pure.
+"""The one table of functions: names, types, what can go wrong, and what each means at the edges. Pure.
 
 An emitter looks a function up by name. `postgresql` is the spelling there, `{*}` standing for the arguments; None means
 that it depends on types and that the emitter has a case for it. A further engine is a further field.
@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from enum import Enum
 
 from mlguard.lang.convert import Danger
+from mlguard.lang.metrics import METRICS
 from mlguard.lang.types import BOOL, TIMES, Kind, SqlType
+
+__all__ = ["FIELDS", "FUNCTIONS", "METRICS", "UNITS", "UNIT_ALIASES", "Function", "Signature", "Typing"]
 
 INT2, INT4, INT8 = SqlType(Kind.INT2), SqlType(Kind.INT4), SqlType(Kind.INT8)
 NUMERIC, FLOAT4, FLOAT8 = SqlType(Kind.NUMERIC), SqlType(Kind.FLOAT4), SqlType(Kind.FLOAT8)
@@ -50,18 +53,6 @@ class Function:
     immutable: bool = True
     postgresql: str | None = "{name}({*})"
     usage: str = ""  # how it is written, where that is not name(x)
-
-
-@dataclass(frozen=True)
-class MetricEntry:
-    """One metric over rows."""
-
-    name: str
-    meaning: str
-    result: SqlType = FLOAT8
-    least: int = 1
-    most: int | None = 1
-    judged: bool = False  # whether this version can judge it
 
 
 def _same(*types: SqlType) -> tuple[Signature, ...]:
@@ -248,64 +239,6 @@ FUNCTIONS: dict[str, Function] = {
             (Signature((ARRAY,), INT4),),
             usage="cardinality(array)",
         ),
-    )
-}
-
-METRICS: dict[str, MetricEntry] = {
-    metric.name: metric
-    for metric in (
-        MetricEntry(
-            "staleness",
-            "age of the newest event time that is not in the future; of an empty table infinite",
-            INTERVAL,
-            0,
-            0,
-            judged=True,
-        ),
-        MetricEntry("row_count", "number of rows", INT8, 0, 0),
-        MetricEntry("count", "rows where the column is not NULL", INT8),
-        MetricEntry("null_rate", "share of missing values"),
-        MetricEntry("coverage", "share of values that are not missing"),
-        MetricEntry("nan_rate", "share of NaN"),
-        MetricEntry("zero_rate", "share of zeros among the values"),
-        MetricEntry("negative_rate", "share of negative values"),
-        MetricEntry("share", "share of rows for which a row predicate is true"),
-        MetricEntry("distinct_count", "number of different values", INT8),
-        MetricEntry("duplicate_rate", "share of rows whose key occurred before", most=_ALL),
-        MetricEntry("sum", "sum of the values"),
-        MetricEntry("mean", "mean of the values"),
-        MetricEntry("stddev", "standard deviation of the values"),
-        MetricEntry("min", "least value"),
-        MetricEntry("max", "greatest value"),
-        MetricEntry("median", "median of the values"),
-        MetricEntry("quantile", "quantile q of the values", least=2, most=2),
-        MetricEntry("correlation", "correlation of two columns", least=2, most=2),
-        MetricEntry("new_category_rate", "share of values absent from the baseline"),
-        MetricEntry("psi", "population stability index against the baseline"),
-        MetricEntry("js", "Jensen-Shannon distance from the baseline"),
-        MetricEntry("ks", "Kolmogorov-Smirnov statistic against the baseline"),
-        MetricEntry("linf", "greatest difference of a category's share from the baseline"),
-        MetricEntry("trailing", "median of a metric over the windows before this one", least=2, most=2),
-        MetricEntry("change", "metric / trailing - 1", least=2, most=2),
-        MetricEntry("delta", "metric - trailing", least=2, most=2),
-        MetricEntry("usual", "whether a metric lies in the band learned from history", BOOL),
-        MetricEntry("mae", "mean absolute error", least=2, most=2),
-        MetricEntry("rmse", "root mean squared error", least=2, most=2),
-        MetricEntry("mape", "mean absolute percentage error", least=2, most=2),
-        MetricEntry("bias", "mean error", least=2, most=2),
-        MetricEntry("accuracy", "share of right predictions", least=2, most=2),
-        MetricEntry("precision", "share of predicted positives that are positive", least=2, most=2),
-        MetricEntry("recall", "share of positives that were predicted", least=2, most=2),
-        MetricEntry("f1", "harmonic mean of precision and recall", least=2, most=2),
-        MetricEntry("auc", "area under the ROC curve", least=2, most=2),
-        MetricEntry("logloss", "mean logarithmic loss", least=2, most=2),
-        MetricEntry("brier", "mean squared error of a probability", least=2, most=2),
-        MetricEntry("calibration_error", "expected calibration error", least=2, most=2),
-        MetricEntry("label_coverage", "share of predictions whose label has arrived", least=0, most=0),
-        MetricEntry("parity_gap", "greatest difference of positive rates between groups", least=2, most=2),
-        MetricEntry("disparate_impact", "least ratio of positive rates between groups", least=2, most=2),
-        MetricEntry("equal_opportunity_gap", "greatest difference of recalls between groups", least=3, most=3),
-        MetricEntry("error_ratio", "greatest ratio of errors between groups", least=3, most=3),
     )
 }
 

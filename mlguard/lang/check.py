@@ -7,7 +7,8 @@ Conversions that could raise for some row stand in the tree as Cast nodes, so th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -47,6 +48,17 @@ class Checker(Faults):
         super().__init__(text, ends)
         self.scope = scope
         self.metrics = metrics
+        self.inside = ""  # the metric whose argument is being checked
+
+    @contextmanager
+    def rows(self, metric: str) -> Iterator[None]:
+        """Check what is inside a metric: one row, which names no metric, and no table that could change meanwhile."""
+        scope = self.scope
+        self.scope, self.metrics, self.inside = replace(scope, lookups=False), False, metric
+        try:
+            yield
+        finally:
+            self.scope, self.metrics, self.inside = scope, True, ""
 
     def check(self, expr: Expr) -> Expr:
         """Return `expr` with types; a bare NULL or string keeps the unknown type until something decides it."""
@@ -303,6 +315,8 @@ def _folds(operand: Expr, target: SqlType) -> bool:
 
 
 def _boolean_help(expr: Expr) -> str:
+    if isinstance(expr, tree.Metric):
+        return f"compare it with something, for example {expr.text} >= 0.75"
     name = expr.name if isinstance(expr, tree.Column) else "x"
     if expr.type.kind in NUMBERS:
         return f"compare it with something, for example {name} >= 0"

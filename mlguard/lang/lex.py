@@ -86,8 +86,12 @@ class Token:
     end: int
 
 
-def tokenize(text: str) -> list[Token]:
+def tokenize(text: str, operators: frozenset[str] = OPERATORS) -> list[Token]:
     """Return the tokens of `text`, the last of kind END.
+
+    Args:
+        text: the expression.
+        operators: the operators there are; every other run of operator characters is refused.
 
     Raises:
         ExpressionError: a character, literal, operator or comment that is outside the language.
@@ -103,7 +107,7 @@ def tokenize(text: str) -> list[Token]:
         raise ExpressionError("PostgreSQL text cannot hold a NUL byte", text.index("\0"), text.index("\0") + 1)
     raw = _raw_tokens(text)
     _check_gaps(text, raw)
-    tokens = list(_tokens(text, raw))
+    tokens = list(_tokens(text, raw, operators))
     tokens.append(Token(TokenKind.END, "", len(text), len(text)))
     return tokens
 
@@ -144,7 +148,7 @@ def _unclosed(text: str) -> tuple[int, str]:
     return max(len(text) - 1, 0), "literal"
 
 
-def _tokens(text: str, raw: list[RawToken]) -> Iterator[Token]:
+def _tokens(text: str, raw: list[RawToken], operators: frozenset[str]) -> Iterator[Token]:
     index = 0
     while index < len(raw):
         token = raw[index]
@@ -165,7 +169,7 @@ def _tokens(text: str, raw: list[RawToken]) -> Iterator[Token]:
             while index < len(raw) and raw[index].start == end and text[end] in _OPERATOR_CHARACTERS:
                 end = raw[index].end + 1
                 index += 1
-            yield from _operators(text[pos:end], pos)
+            yield from _operators(text[pos:end], pos, operators)
         elif _WORD.match(source):
             yield from _words(source, pos)
         else:
@@ -195,7 +199,7 @@ def _number(text: str, source: str, pos: int, end: int) -> Token:
     return Token(TokenKind.NUMBER, source, pos, end)
 
 
-def _operators(run: str, pos: int) -> Iterator[Token]:
+def _operators(run: str, pos: int, known: frozenset[str]) -> Iterator[Token]:
     """Divide a run of operator characters as the manual's 4.1.3 says: longest first, but rarely ending in a sign."""
     while run:
         length = len(run)
@@ -203,9 +207,9 @@ def _operators(run: str, pos: int) -> Iterator[Token]:
             while length > 1 and run[length - 1] in "+-":
                 length -= 1
         operator = run[:length]
-        if operator not in OPERATORS:
+        if operator not in known:
             help = _OPERATOR_HELP.get(operator, "")
-            if not help and operator[-1] in "+-" and operator[:-1] in OPERATORS:
+            if not help and operator[-1] in "+-" and operator[:-1] in known:
                 help = f"put a space between `{operator[:-1]}` and `{operator[-1]}`"
             raise ExpressionError(f"operator `{operator}` is outside the language", pos, pos + length, help)
         yield Token(TokenKind.OPERATOR, operator, pos, pos + length)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from mlguard.lang import tree
 from mlguard.lang.cursor import shown
@@ -136,6 +137,8 @@ class _Parser(Operands):
             return self._at_time_zone(left, pos), 0
         if level == CAST:
             return tree.Cast(self.type_spelled(), left, pos=pos), 0
+        if token.text == "%" and self.at_end() and isinstance(left, tree.Literal) and isinstance(left.value, Decimal):
+            raise self.fault("`%` is the rest of a division", f"write the share as {left.value / 100:f}", token)
         right = self.expression(level + 1)
         return _binary(token.text, left, right, pos), 0
 

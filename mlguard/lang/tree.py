@@ -212,7 +212,12 @@ class Call(Expr):
 
 @dataclass(frozen=True)
 class Metric(Expr):
-    """A metric over rows, e.g. staleness() or coverage(age); arguments are row expressions."""
+    """A metric over rows, e.g. staleness() or coverage(age).
+
+    Arguments are columns, a row predicate, constants, and for history a metric. `text` is the one spelling by which
+    the metric is known everywhere: `coverage(age)`, `change(coverage(age), '7 days')`.
+    """
 
     name: str
     args: tuple[Expr, ...]
+    text: str = field(default="", compare=False, kw_only=True)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from mlguard.lang.convert import conversion, plain, promoted, wider
 from mlguard.lang.fault import ExpressionError
 from mlguard.lang.literals import in_range, read
-from mlguard.lang.tree import Cast, Column, Expr, Literal
+from mlguard.lang.tree import Cast, Column, Expr, Literal, Metric
 from mlguard.lang.types import FLOATS, INTEGERS, NUMBERS, UNKNOWN, Kind, SqlType
 
 _TEXT = SqlType(Kind.TEXT)
@@ -44,6 +44,8 @@ class Faults:
 
     def shown(self, expr: Expr) -> str:
         """Return what to call a node in a message: its text, as far as it can be cut out of the expression."""
+        if isinstance(expr, Metric):
+            return expr.text
         places = [node.pos for node in expr.walk()]
         text = self.source[min(places) : max(self.ends.get(pos, pos + 1) for pos in places)]
         if isinstance(expr, Column | Literal):

@@ -4,9 +4,10 @@ Every function takes an open psycopg connection and calls public views and funct
 whoever may call them in SQL may call them here, and with the same effect.
 """
 
-from mlguard.operate.exceptions import NeedsAlter, off, slo_id, waive
+from mlguard.operate.exceptions import NeedsAlter, off, resume, slo_id, waive
 from mlguard.operate.gate import Gate, gate, gates, held
 from mlguard.operate.health import Health
+from mlguard.operate.incidents import Incident, ack, incident, incidents, label, resolve, snooze
 from mlguard.operate.quarantine import (
     Decision,
     Kept,
@@ -24,21 +25,29 @@ __all__ = [
     "Decision",
     "Gate",
     "Health",
+    "Incident",
     "Kept",
     "NeedsAlter",
     "SloStatus",
     "Status",
     "Violation",
+    "ack",
     "discard",
     "gate",
     "gates",
     "held",
+    "incident",
+    "incidents",
+    "label",
     "off",
     "quarantine_list",
     "quarantine_show",
     "release",
     "replay",
+    "resolve",
+    "resume",
     "slo_id",
+    "snooze",
     "status",
     "violations",
     "waiting_ids",

@@ -1,4 +1,4 @@
-"""Audited, expiring exceptions to SLOs: off and waive."""
+"""Audited, expiring exceptions to SLOs: off and waive, and their early end."""
 
 from __future__ import annotations
 
@@ -65,6 +65,16 @@ def waive(connection: psycopg.Connection[Any], slo: str, until: datetime, reason
         PlanError: there is no such SLO.
     """
     return _except(connection, "select mlguard.waive(%(slo)s, %(until)s, %(reason)s)", slo, until, reason)
+
+
+def resume(connection: psycopg.Connection[Any], slo: str, reason: str) -> int:
+    """End every exception to an SLO that is in force now; return how many there were.
+
+    Raises:
+        PlanError: there is no such SLO.
+    """
+    query = "select mlguard.resume(%(slo)s, %(reason)s)"
+    return int(values(connection, query, slo=slo_id(connection, slo), reason=reason)[0])
 
 
 def _except(

@@ -17,12 +17,25 @@ if TYPE_CHECKING:
     from mlguard.spec import Project
 
 NOT_APPLIED = "not applied"
+_OUTCOMES = {"PASS": "holding", "FAIL": "failing", "INSUFFICIENT": "insufficient", "ERROR": "error", "NOTED": "noted"}
 
 _SLOS = """
 select s.id, s.tbl as "table", s.name, s.action, s.severity, s.place, s.shadow, s.version, s.since, s.tags,
-       s.health, s.waived_until, r.refused, r.last_at as refused_last, v.n as recorded, v.last_at as recorded_last
+       s.health, s.waived_until, r.refused, r.last_at as refused_last, v.n as recorded, v.last_at as recorded_last,
+       j.outcome, j.observed, j.judged_at, j.past
 from mlguard.slo as s
 left join mlguard.rejection as r on r.slo = s.id
+left join lateral (
+  select (array_agg(y.outcome))[1] as outcome, (array_agg(coalesce(y.observed, y.reason)))[1] as observed,
+         max(y.at) as judged_at, (array_agg(y.vals[1] order by y.place desc))::float8[] as past
+  from (
+    select w.*, row_number() over (order by w.id desc) as place
+    from mlguard.verdict as w
+    where w.slo = s.id and w.current and w.segment = '{}'
+    order by w.id desc
+    limit 24
+  ) as y
+) as j on s.level in ('batch', 'window')
 left join lateral (
   select count(*) as n, max(y.at) as last_at from mlguard.violation as y where y.slo = s.id
 ) as v on true
@@ -33,6 +46,12 @@ select b.slo, count(*) as n, max(q.kept_at) as last_at
 from mlguard.quarantine as q cross join unnest(q.slos) as b (slo)
 where q.status = 'waiting'
 group by b.slo
+"""
+_JUDGED = """
+select i.slo, count(*) as judged, count(*) filter (where i.label <> 'false') as true_alarms
+from mlguard.incident as i
+where i.label is not null
+group by i.slo
 """
 _OFF = """
 select distinct w.slo from mlguard.waiver as w
@@ -60,6 +79,10 @@ class Facts:
     refused_last: datetime | None
     recorded: int
     recorded_last: datetime | None
+    outcome: str | None  # of the last batch or window
+    observed: str | None
+    judged_at: datetime | None
+    past: list[float | None] | None  # values of the first metric of the last verdicts, oldest first
 
 
 @dataclass(frozen=True)
@@ -72,12 +95,23 @@ class Kept:
 
 
 @dataclass(frozen=True)
+class Judged:
+    """Labels of the incidents of one SLO."""
+
+    slo: str
+    judged: int
+    true_alarms: int
+
+
+@dataclass(frozen=True)
 class SloStatus:
     """One SLO as status shows it."""
 
     slo: str
     table: str
-    state: str  # holding | held | off | waived | shadow | refused | kept out | recorded | not applied
+    state: str
+    # holding | held | off | waived | shadow | refused | kept out | recorded | not applied, and of batches and windows
+    # failing | noted | insufficient | error
     times: int | None  # how often, for refused, kept out and recorded
     at: datetime | None  # held since; off or waived until; last refused, kept out, recorded
     action: str
@@ -87,6 +121,17 @@ class SloStatus:
     validated: bool
     version: int
     since: datetime | None
+    observed: str = ""  # what was found over the last batch or window
+    past: tuple[float | None, ...] = ()  # the metric's values over the last batches or windows, oldest first
+    precision: Precision | None = None
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How often an SLO's alarms were right, from the incidents somebody has judged."""
+
+    judged: int
+    true_alarms: int
 
 
 @dataclass(frozen=True)
@@ -142,6 +187,8 @@ class _Look:
         owner = may_read(connection, "_table", "_slo", "_object")
         self._installed = api.installed_tables(connection) if owner else None
         self._disabled = disabled_triggers(connection)
+        rows = as_rows(connection, Judged, _JUDGED) if may_read(connection, "incident") else []
+        self._precision = {row.slo: Precision(row.judged, row.true_alarms) for row in rows}
 
     def at(self, fact: Facts) -> SloStatus:
         health, validated = self._health(fact)
@@ -159,6 +206,9 @@ class _Look:
             validated=validated,
             version=fact.version,
             since=fact.since,
+            observed=fact.observed or "",
+            past=tuple(fact.past or ()),
+            precision=self._precision.get(fact.id),
         )
 
     def _health(self, fact: Facts) -> tuple[Health, bool]:
@@ -183,6 +233,8 @@ class _Look:
             return "kept out", kept.n, kept.last_at
         if fact.refused:
             return "refused", fact.refused, fact.refused_last
+        if fact.outcome is not None:
+            return _OUTCOMES.get(fact.outcome, fact.outcome), None, fact.judged_at
         if fact.recorded:
             return "recorded", fact.recorded, fact.recorded_last
         return "holding", None, None

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from mlguard.emit.objects import LOCK_CATALOGUE, LOCK_NONE, Kind, Phase, Statement
 from mlguard.names import TableName
-from mlguard.program import Existing
+from mlguard.program import Action, Existing
 from mlguard.report.columns import Paint, count, one_line, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mlguard.plan import Breaking, Plan, Step, TablePlan
+    from mlguard.program import Rule
 
 SIGNS = {"create": "+", "replace": "~", "repair": "!", "drop": "-", "validate": "✓", "move": "→", "record": "·"}
 WORDS = {"validate": "to validate", "move": "to move rows"}  # the summary's words where they are not `to <verb>`
@@ -62,8 +63,11 @@ def _table(table: TablePlan, plan: Plan, paint: Paint, statements: bool) -> list
         if ids:
             lines.append(f"  {paint(sign)} {words}: {one_line(', '.join(short(slo) for slo in ids))}")
     lines += [f"  {line}" for line in breaking_lines(table, plan.breaking)]
+    lines += [f"  {one_line(line)}" for line in assertion_lines(table, plan.breaking)]
     lines += _steps(table, paint, statements)
-    if table.record and not table.steps:
+    if table.changed_columns:
+        lines.append(f"  {SIGNS['record']} columns changed since the last apply: {one_line(table.changed_columns)}")
+    elif table.record and not table.steps:
         lines.append(f"  {SIGNS['record']} only what mlguard remembers of the table changes; no object does")
     if table.program:
         lines += [f"  note: {one_line(note)}" for note in table.program.notes]
@@ -92,8 +96,51 @@ def breaking_lines(table: TablePlan, breaking: tuple[Breaking, ...]) -> list[str
     existing = table.program.existing if table.program else Existing.FAIL
     lines = [f"stored rows that break a new rule ({_EXISTING[existing]}):"]
     return lines + [
-        f"  {one_line(short(found.slo))}: {found.rows}{f' of {found.total}' if found.total else ''}" for found in bad
+        f"  {one_line(short(found.slo))}: {one_line(found.words) or found.rows}"
+        f"{f' of {found.total}' if found.total else ''}{_consequence(found, table)}"
+        for found in bad
     ]
+
+
+def _consequence(found: Breaking, table: TablePlan) -> str:
+    """Say what the rows an assertion returns mean for apply or for later writes, where that is not said above."""
+    rule = _assertion(found, table)
+    if rule is None or rule.assertion is None or table.program is None:
+        return ""
+    if table.program.existing is Existing.QUARANTINE:
+        return "; rows of a SELECT cannot be moved out, so apply will refuse"
+    whole = [str(name) for name in rule.assertion.tables if name not in rule.assertion.keys]
+    if table.program.existing is Existing.ALLOW and whole and rule.action is Action.REJECT:
+        return f"; every COMMIT that writes {', '.join(whole)} is refused until it returns none"
+    return ""
+
+
+def assertion_lines(table: TablePlan, breaking: tuple[Breaking, ...]) -> list[str]:
+    """Say what each new or changed assertion costs those who write what it reads: which lock, which work, how long."""
+    lines = []
+    for found in breaking:
+        rule = _assertion(found, table)
+        if rule is None or rule.assertion is None or found.seconds is None:
+            continue
+        keyed = rule.assertion.keys
+        tables = ", ".join(str(name) for name in rule.assertion.tables)
+        column = next(iter(keyed.values()))[1] if keyed else ""
+        whole = ", ".join(str(name) for name in rule.assertion.tables if name not in keyed)
+        work = "the whole SELECT" if not keyed else f"the SELECT for the touched {column} only"
+        if keyed and whole:
+            work += f" (after a write to {whole}, and to more than 1000 of them, the whole)"
+        elif keyed:
+            work += " (of more than 1000, the whole)"
+        lines.append(
+            f"{short(rule.id)}: COMMITs that write {tables} wait for each other on its row lock, and each runs {work};"
+            f" whole, it took {found.seconds * 1000:.0f} ms just now"
+        )
+    return lines
+
+
+def _assertion(found: Breaking, table: TablePlan) -> Rule | None:
+    rules = table.program.rules if table.program else ()
+    return next((rule for rule in rules if rule.id == found.slo and rule.assertion is not None), None)
 
 
 def locks(step: Step) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlguard.report.columns import Paint, aligned, count, one_line, plain
 from mlguard.report.markup import dumps
+from mlguard.report.sparkline import spark
 from mlguard.report.text import sample_words, value_words
 from mlguard.report.when import minute
 
@@ -25,7 +26,8 @@ def render(status: Status, paint: Paint = plain) -> str:
     if status.gates:
         blocks.append("\n".join(aligned((_gate(gate) for gate in status.gates), paint)))
     if status.slos:
-        blocks.append("\n".join(aligned((_slo(slo) for slo in status.slos), paint)))
+        drawn = any(slo.past for slo in status.slos)
+        blocks.append("\n".join(aligned((_slo(slo, drawn=drawn) for slo in status.slos), paint)))
     closed = sum(not gate.open for gate in status.gates)
     well = sum(slo.health is not None and slo.health.value == "INSTALLED" for slo in status.slos)
     summary = f"{count(len(status.gates), 'guarded table')}, {closed} closed; {count(len(status.slos), 'SLO')}"
@@ -46,10 +48,19 @@ def gate_words(gate: Gate) -> str:
     return gate.why or (f"since {minute(gate.since)}" if gate.since else "")
 
 
-def _slo(slo: SloStatus) -> tuple[str, ...]:
+def _slo(slo: SloStatus, *, drawn: bool) -> tuple[str, ...]:
     place = slo.place if slo.validated else f"{slo.place} (existing rows not validated)"
     since = f"v{slo.version} since {minute(slo.since)}" if slo.since else ""
-    return (slo.slo, state_words(slo), place, slo.health.value if slo.health else "", since)
+    health = slo.health.value if slo.health else ""
+    line = (spark(slo.past, width=24).line if slo.past else "",) if drawn else ()
+    return (slo.slo, state_words(slo), *line, place, health, since + _precision(slo))
+
+
+def _precision(slo: SloStatus) -> str:
+    found = slo.precision
+    if found is None:
+        return ""
+    return f"; {found.true_alarms} of {count(found.judged, 'judged alarm')} right"
 
 
 def state_words(slo: SloStatus) -> str:
@@ -64,6 +75,10 @@ def state_words(slo: SloStatus) -> str:
             return f"{count(slo.times or 0, 'row')} in quarantine, last {at}"
         case "refused" | "recorded":
             return f"{slo.state} {count(slo.times or 0, 'time')}{f', last {at}' if at else ''}"
+        case "failing" | "noted" | "insufficient" | "error":
+            return f"{slo.state}: {slo.observed}" if slo.observed else slo.state
+        case "holding" if slo.observed:
+            return f"holding: {slo.observed}"
         case "shadow" if slo.times:
             return f"shadow, noted {count(slo.times, 'time')}, last {at}"
     return slo.state

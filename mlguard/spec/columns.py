@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Annotated
 
 from pydantic import Field
@@ -12,6 +13,7 @@ from mlguard.spec.fields import (
     Bounds,
     Check,
     Count,
+    Factor,
     Flag,
     Fraction,
     LengthOfTime,
@@ -143,7 +145,9 @@ class ArrayLength(ShortForm):
 class NewCategories(ShortForm):
     """Values that the baseline does not know."""
 
-    value: Count = Field(description="How many unknown values, or which share of rows with one, is tolerated: 0 or 1%.")
+    value: Count = Field(
+        description="Rows with an unknown value that are tolerated, or their share of values: 0 or 1%."
+    )
 
 
 class LeakGuard(ShortForm):
@@ -158,14 +162,27 @@ class ArrivesBy(ShortForm):
     value: TimeOfDay = Field(description="Time of day, zone and days: '06:00 Europe/Berlin on weekdays'.")
 
 
+class Usual(ShortForm):
+    """The health of a column, or of every column, is learned from its history; on trial at first."""
+
+    metrics: Metrics = Field(description="What is learned: all, none, or a list such as [null_rate, mean].")
+    tolerance: Factor = Field(
+        default=Decimal(1), description="Multiplies every learned limit; above 1 fewer alarms, below 1 more."
+    )
+
+
 class ColumnRules(Model):
     """What may be said of a column, alone or in a group."""
 
     description: Text = Field(default="", description="What the column holds.")
     pii: Pii = Field(default=False, description="true: personal data, never shown; forbid: must not hold any.")
-    usual: Metrics = Field(default=(), description="Metrics whose healthy band is learned: all, none, or a list.")
+    usual: Annotated[Usual, Short("metrics")] | None = Field(
+        default=None, description="Metrics whose healthy band is learned: all, none, or a list; starts in shadow."
+    )
     importance: Fraction | None = Field(default=None, description="Weight of the column for the models, 0 to 1.")
-    missing: Literals = Field(default=(), description="Values that count as NULL in coverage and null_rate.")
+    missing: Literals = Field(
+        default=(), description="Values that metrics take for NULL; instead of those of groups and the file."
+    )
     required: Annotated[Required, Short("value")] | None = Field(default=None, description="Never NULL.")
     unique: Annotated[Unique, Short("value")] | None = Field(default=None, description="No value comes twice.")
     range: Annotated[Range, Short("between")] | None = Field(
@@ -195,7 +212,7 @@ class ColumnRules(Model):
     )
     array_length: Annotated[ArrayLength, Short("value")] | None = Field(default=None, description="Number of elements.")
     new_categories: Annotated[NewCategories, Short("value")] | None = Field(
-        default=None, description="Values unknown to the baseline that are tolerated: 0 or 1%."
+        default=None, description="Rows with a value unknown to the baseline that are tolerated: 0, 5 or 1%."
     )
 
     def rules(self) -> Iterator[tuple[str, ShortForm]]:

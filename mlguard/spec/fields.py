@@ -13,6 +13,7 @@ from mlguard.spec.readers import (
     as_bound,
     as_check,
     as_expression,
+    as_factor,
     as_flag,
     as_fraction,
     as_json,
@@ -70,6 +71,9 @@ Whole = Annotated[int, BeforeValidator(as_whole), WithJsonSchema({"type": "integ
 Positive = Annotated[int, BeforeValidator(as_positive), WithJsonSchema({"type": "integer", "minimum": 1})]
 Fraction = Annotated[
     Decimal, BeforeValidator(as_fraction), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})
+]
+Factor = Annotated[
+    Decimal, BeforeValidator(as_factor), WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 100})
 ]
 Literal_ = Annotated[Value, BeforeValidator(as_value), WithJsonSchema(_VALUE_SCHEMA)]
 Literals = Annotated[tuple[Literal_, ...], BeforeValidator(as_list)]

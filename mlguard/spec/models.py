@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr
 
 from mlguard.errors import Where
 from mlguard.spec.base import Fault, KeyPath, Model, Short
-from mlguard.spec.columns import ArrivesBy, Column, Group, LeakGuard
+from mlguard.spec.columns import ArrivesBy, Column, Group, LeakGuard, Usual
 from mlguard.spec.fields import (
     BaselineOf,
     Expression,
@@ -24,7 +24,6 @@ from mlguard.spec.fields import (
     LengthOfTime,
     LengthOrZero,
     Literals,
-    Metrics,
     Name,
     Names,
     Positive,
@@ -82,7 +81,7 @@ class TableSettings(Model):
         description="What one load is: transaction, or a column such as load_id (may hold, cannot reject).",
     )
     window: LengthOfTime = Field(
-        default=Length("1 day", days=1), description="Default window, by calendar: 1 day, 7 days."
+        default=Length("1 day", days=1), description="Window of the SLOs that name none, by calendar: 1 day, 7 days."
     )
     late: LengthOrZero = Field(
         default=Length("0 hours"), description="How long after its end a window still waits for rows: 1 hour."
@@ -96,12 +95,12 @@ class TableSettings(Model):
         alias="schema",
         description="Which change of columns closes the gate: exact, at_least or off.",
     )
-    missing: Literals = Field(default=(), description="Values that count as NULL in coverage and null_rate: [NaN, ''].")
-    usual: Metrics = Field(
-        default=(), description="Metrics whose healthy band is learned for every column: all, none, a list."
+    missing: Literals = Field(default=(), description="Values that metrics take for NULL: [NaN, ''].")
+    usual: Annotated[Usual, Short("metrics")] | None = Field(
+        default=None, description="Metrics whose healthy band is learned for every column: all, none, a list."
     )
     pairs: Annotated[Literal["all", "none"], OneOf()] = Field(
-        default="none", description="all: with `usual`, pairs of columns are learned too."
+        default="none", description="all: with `usual`, what pairs of columns keep to is learned too."
     )
     existing: Annotated[Literal["fail", "allow", "quarantine"], OneOf()] = Field(
         default="fail", description="What apply does about rows that already break a new rule."

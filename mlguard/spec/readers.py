@@ -174,6 +174,18 @@ def as_fraction(value: Any) -> Decimal:
     return number
 
 
+def as_factor(value: Any) -> Decimal:
+    """Take a number above 0, at most 100."""
+    number = value.number if isinstance(value, Scalar) else value
+    if isinstance(number, (int, float)) and not isinstance(number, bool):
+        number = as_number(str(number))
+    if not isinstance(number, Decimal):
+        raise wanted("a number above 0", value)
+    if not 0 < number <= 100:
+        raise refuse(f"wanted a number above 0, at most 100, found {shown(str(number))}")
+    return number
+
+
 def as_value(value: Any) -> Any:
     """Take a literal: text, number or boolean, with its source text."""
     if isinstance(value, Scalar) and value.kind != "null":

@@ -100,8 +100,8 @@ class Words(Model):
     )
     min_rows: Whole | None = Field(
         default=None,
-        description="Rows below which a metric is INSUFFICIENT; unsaid: 30, distributions 200, row_count and "
-        "staleness 0.",
+        description="Rows below which a metric is INSUFFICIENT; unsaid: means and shares 30, distributions 200, "
+        "sums and extremes 1, counts 0.",
     )
     on_violation: ActionWord | None = Field(
         default=None,

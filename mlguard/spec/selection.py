@@ -89,7 +89,10 @@ def unmatched(selection: Selection, files: Sequence[SloFile]) -> Iterator[Proble
 
 
 def covers_file(term: Term, file: SloFile) -> bool:
-    """Tell whether the term fits the file's table or any SLO of it. Groups fit by rule, as `*.finite` would."""
+    """Tell whether the term fits the file's table or any SLO of it.
+
+    Groups, and the file's `usual`, fit by rule, as `*.finite` would.
+    """
     table = str(file.table)
     if term.kind == "table":
         return term.covers(table, "", ())
@@ -99,7 +102,7 @@ def covers_file(term: Term, file: SloFile) -> bool:
 
 
 def slo_names(file: SloFile) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield name and tags of every SLO that the file names, less those of groups, whose columns the database knows."""
+    """Yield name and tags of every SLO that the file names, less those whose columns the database alone knows."""
     yield "", file.tags
     for slo in file.slos:
         yield slo.name, file.tags + slo.tags
@@ -115,6 +118,8 @@ def _group_rules(file: SloFile) -> Iterator[tuple[str, tuple[str, ...]]]:
     for group in file.groups:
         for rule, form in ColumnRules.rules(group):
             yield rule, file.tags + form.tags
+    if file.usual is not None:
+        yield "usual", file.tags + file.usual.tags
 
 
 def _group_may_hold(term: Term, table: str, rule: str, tags: tuple[str, ...]) -> bool:

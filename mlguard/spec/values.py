@@ -195,6 +195,11 @@ class Over:
             raise ValueError("a window must have a length; write 1 day or more, or last 1 hour")
         return cls("sliding" if sliding else "window", length)
 
+    def __str__(self) -> str:
+        if self.length is None:
+            return self.kind
+        return f"last {self.length}" if self.kind == "sliding" else str(self.length)
+
 
 @dataclass(frozen=True)
 class Baseline:

@@ -101,6 +101,17 @@ def test_findings_are_told_with_their_fix_and_can_be_ignored(guarded: str) -> No
         ),
         (f"drop table {TABLE} cascade", "gone", "no longer exists"),
         (f"drop table {TABLE} cascade; {MAKE}", "re-created", "was made anew"),
+        (f"alter table {TABLE} rename to client", "gone", "the table is features.client now"),
+        (f"create table features.child () inherits ({TABLE})", "heir", "table features.child inherits"),
+        (
+            (
+                "create table features.age (age integer primary key);"
+                f"alter table {TABLE} add constraint known_age foreign key (age) references features.age"
+                " on update cascade"
+            ),
+            "cascade",
+            "foreign key known_age writes age",
+        ),
         (f"create view features.leak as select * from {TABLE}", "view-past-gate", "features.leak"),
         (f"create materialized view features.leak as select * from {TABLE}", "view-past-gate", "features.leak"),
         (
@@ -121,6 +132,26 @@ def test_finds(guarded: str, sql: str, name: str, said: str) -> None:
     assert said in finding.message
     assert finding.table == TABLE
     assert finding.fix
+
+
+def test_a_renamed_column_is_named(guarded: str) -> None:
+    prepare(guarded, f"alter table {TABLE} rename age to years")
+    with pytest.raises(psycopg.errors.UndefinedColumn):
+        prepare(guarded, f"insert into {TABLE} (id, day, years) values (1, now(), 5)")
+    said = {finding.name: finding.message for finding in examine(guarded)}
+    assert said["column-gone"].startswith("column age is gone or was renamed, age.range, some still name it")
+    prepare(guarded, f"alter table {TABLE} rename years to age")
+    assert examine(guarded) == []
+
+
+def test_foreign_keys_that_write_nothing_are_no_finding(guarded: str) -> None:
+    prepare(
+        guarded,
+        "create table features.plan (plan text primary key); create table features.age (age integer primary key);"
+        f"alter table {TABLE} add foreign key (plan) references features.plan on update cascade;"
+        f"alter table {TABLE} add foreign key (age) references features.age on delete cascade",
+    )
+    assert examine(guarded) == []
 
 
 def test_a_trigger_that_sorts_before_ours_is_no_finding(guarded: str) -> None:

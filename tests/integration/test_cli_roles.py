@@ -62,7 +62,7 @@ def test_everybody_sees_status_gate_and_violations(run_as: RunAs, role: str) -> 
         f"{TABLE}/fresh": "INSTALLED",
     }
     assert found["gates"][0]["state"] == "closed"
-    assert "has no rows, so it has no age" in run_as(role, "gate", TABLE, code=1).stdout
+    assert "has no event time, so it has no age" in run_as(role, "gate", TABLE, code=1).stdout
     run_as(role, "violations")
 
 

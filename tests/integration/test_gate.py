@@ -84,6 +84,15 @@ def test_words(pg: str, tmp_path: Path) -> None:
     assert "https://wiki/fresh" in (diag.message_hint or "")
 
 
+def test_rows_without_an_event_time_are_not_called_no_rows(pg: str, tmp_path: Path) -> None:
+    guard(pg, tmp_path)
+    prepare(pg, "insert into features.customer (customer_id) values (1)")
+    diag = held(pg, "select * from features.customer_guarded")
+    assert diag.message_primary == "mlguard: features.customer has no event time, so it has no age (fresh)"
+    (verdict,) = [found for found in api.check(project(tmp_path, TEXT), pg).verdicts if found.slo.endswith("/fresh")]
+    assert verdict.observed == "the table has no event time that has come, so it has no age"
+
+
 def test_it_opens_and_closes_by_itself(pg: str, tmp_path: Path) -> None:
     guard(pg, tmp_path)
     prepare(pg, STALE)

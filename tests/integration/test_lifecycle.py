@@ -67,6 +67,17 @@ def dump(dsn: str) -> str:
         return "\n".join(repr(connection.execute(sql.encode()).fetchall()) for sql in SCHEMA)
 
 
+def test_a_constraint_of_the_same_name_is_found_before_anything_changes(pg: str, tmp_path: Path) -> None:
+    prepare(pg, CUSTOMER + ';alter table features.customer add constraint "mlguard_plan.in" check (true)')
+    text = "mlguard: 1\ntable: features.customer\nreads: none\ncolumns:\n  plan: {in: [free, pro]}\n"
+    with pytest.raises(PlanError, match=r"features\.customer has a constraint mlguard_plan\.in already") as caught:
+        api.plan(project(tmp_path, text), pg)
+    assert 'rename constraint "mlguard_plan.in" to' in caught.value.help
+    prepare(pg, 'alter table features.customer rename constraint "mlguard_plan.in" to mine')
+    api.apply(project(tmp_path, text), pg)
+    assert api.plan(project(tmp_path, text), pg).empty
+
+
 def test_remove_leaves_the_database_as_before(pg: str, tmp_path: Path) -> None:
     prepare(pg)
     before = dump(pg)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import psycopg
 import pytest
 
 import mlguard
-from mlguard import api
+from mlguard import api, doctor
 from tests.support import prepare, project, query
 
 RULES = """
@@ -434,6 +435,103 @@ def test_rows_mode_quarantines_with_a_warning(pg: str, tmp_path: Path) -> None:
     assert said[0].startswith("mlguard: 1 row kept out of features.customer (age.range 1), batch ")
     assert query(pg, "select count(*) from features.customer") == [(0,)]
     assert query(pg, "select count(*) from pg_trigger where tgname = 'zz_mlguard_count_before'") == [(0,)]
+
+
+HOSTILE = """
+create schema evil;
+create function evil.yes(integer, integer) returns boolean language sql immutable as 'select true';
+create operator evil.>= (leftarg = integer, rightarg = integer, function = evil.yes);
+create operator evil.<= (leftarg = integer, rightarg = integer, function = evil.yes);
+create function evil.never(integer, integer) returns boolean language sql immutable as 'select false';
+create operator evil.> (leftarg = integer, rightarg = integer, function = evil.never);
+create function evil.strpos(text, text) returns integer language sql immutable as 'select 0';
+create function evil.current_setting(text, boolean) returns text language sql immutable as $$select ''$$;
+"""
+
+
+@pytest.mark.parametrize("action", ["reject", "quarantine"])
+def test_rows_mode_looks_up_nothing_in_the_writer_s_search_path(pg: str, tmp_path: Path, action: str) -> None:
+    """Its functions for good rows pin no search_path: operators of the same name must not take the rules' place."""
+    text = RULES if action == "reject" else QUARANTINE
+    guard(pg, tmp_path, text.replace("reads: none", "reads: none\nwrites: rows"))
+    prepare(pg, HOSTILE)
+    assert query(pg, "select proconfig from pg_proc where proname = 'before row features.customer'") == [(None,)]
+    path = "set search_path = evil, pg_catalog"
+    with psycopg.connect(pg) as connection:
+        connection.execute(path)
+        assert connection.execute("select 5 >= 9, strpos('ab', 'b')").fetchone() == (True, 0)
+    bad = "insert into features.customer values (1, -5, 'pro')"
+    if action == "reject":
+        assert refused(pg, f"{path}; {bad}").constraint_name == "features.customer/age.range"
+    else:
+        assert len(warnings_of(pg, f"{path}; {bad}")) == 1
+        assert query(pg, "select slos from mlguard._quarantine") == [(["features.customer/age.range"],)]
+    assert query(pg, "select count(*) from features.customer") == [(0,)]
+    # Also where the session met the function under another path first, and keeps its plans.
+    with psycopg.connect(pg, autocommit=True) as connection:
+        connection.execute("insert into features.customer values (2, 5, 'pro')")
+        connection.execute(path)
+        if action == "reject":
+            with pytest.raises(psycopg.errors.CheckViolation):
+                connection.execute(bad.encode())
+        else:
+            connection.execute(bad.encode())
+    assert query(pg, "select customer_id from features.customer") == [(2,)]
+
+
+def test_rows_mode_judges_by_the_column_s_collation(pg15: str, tmp_path: Path) -> None:
+    """A function's argument has none: where 'A' equals 'a', the rules stay where they see the column.
+
+    Only servers built with ICU have such collations.
+    """
+    prepare(
+        pg15,
+        "create schema features;"
+        "create collation features.folded (provider = icu, locale = 'und-u-ks-level2', deterministic = false);"
+        "create table features.word (id integer primary key, w text collate features.folded)",
+    )
+    text = "mlguard: 1\ntable: features.word\nkey: [id]\nreads: none\nwrites: rows\ncolumns:\n  w: {not_in: [stop]}\n"
+    api.apply(project(tmp_path, text), pg15)
+    prepare(pg15, "insert into features.word values (1, 'go')")
+    assert refused(pg15, "insert into features.word values (2, 'STOP')").constraint_name == "features.word/w.not_in"
+
+
+def test_rows_mode_with_every_kind_of_column(pg: str, tmp_path: Path) -> None:
+    prepare(
+        pg,
+        "create schema features; create domain features.positive as integer check (value > -100);"
+        "create type features.mood as enum ('sad', 'ok');"
+        "create table features.odd (id integer primary key, a features.positive, m features.mood, v varchar(5),"
+        " n numeric(6,2), j jsonb, t text[], g integer generated always as (id + 1) stored)",
+    )
+    text = (
+        "mlguard: 1\ntable: features.odd\nkey: [id]\nreads: none\nwrites: rows\ncolumns:\n"
+        "  a: {range: {between: [0, 9], on_violation: repair, repair: {clamp: [0, 9]}}}\n"
+        "  m: {in: {values: [ok], on_violation: quarantine}}\n  v: {in: [x]}\n  n: {range: [0, 9]}\n"
+        "slos:\n  - {name: j, check: \"(j ->> 'n')::integer > 0\", on_violation: quarantine}\n"
+    )
+    api.apply(project(tmp_path, text), pg)
+    prepare(pg, "insert into features.odd values (1, 50, 'ok', 'x', 1.5, '{\"n\": 1}', '{a}')")
+    assert query(pg, "select id, a, m::text, v, n, g from features.odd") == [(1, 9, "ok", "x", Decimal("1.50"), 2)]
+    prepare(
+        pg,
+        "insert into features.odd values (2, 50, 'sad', null, null, null), (3, 5, 'ok', null, null, '{\"n\": \"q\"}');"
+        "update features.odd set a = -3 where id = 1",
+    )
+    assert query(pg, "select id, a from features.odd") == [(1, 0)]
+    assert query(pg, "select slos from mlguard._quarantine order by id") == [
+        (["features.odd/m.in"],), (["features.odd/j"],),
+    ]  # fmt: skip
+    assert query(pg, "select old, new from mlguard.change order by id") == [(50, 9), (-3, 0)]
+    assert refused(pg, "insert into features.odd (id, v) values (4, 'y')").constraint_name == "features.odd/v.in"
+    assert refused(pg, "update features.odd set m = 'sad'").constraint_name == "features.odd/m.in"
+    # What was made is what a second plan finds, and it all goes again.
+    assert api.plan(project(tmp_path, text), pg).empty
+    with psycopg.connect(pg) as connection:
+        assert {finding.name for finding in doctor.examine(connection)} <= {"role"}
+    api.remove(["features.odd"], pg, discard=True)
+    left = "select count(*) from pg_proc where pronamespace = 'mlguard'::regnamespace and proname like '%odd%'"
+    assert query(pg, left) == [(0,)]
 
 
 ODD = """

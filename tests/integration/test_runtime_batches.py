@@ -198,7 +198,7 @@ def test_a_forged_place_of_the_batch_is_not_believed(customer_db: str) -> None:
         bad_mails(connection, 11, 1)
         own = value(connection, "select mlguard.batch_v1(%s)", TABLE)
         connection.execute(
-            "select set_config('mlguard.batches', jsonb_build_object(tbl, ctid)::text, true) from mlguard._batch"
+            "select set_config('mlguard.batches', format('|%%s=%%s|', tbl, ctid), true) from mlguard._batch"
             " where id <> %s",
             [own],
         )

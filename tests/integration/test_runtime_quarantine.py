@@ -175,6 +175,74 @@ def test_the_cap(customer_db: str) -> None:
         assert value(connection, "select count(*) from mlguard.quarantine where status = 'waiting'") == 5
 
 
+SETTINGS = ("batches", "kept_out", "kept_from", "kept_out_rows", "landed_before", "quarantine_room", "quarantine_full")
+
+
+@pytest.mark.parametrize("isolation", [psycopg.IsolationLevel.READ_COMMITTED, psycopg.IsolationLevel.SERIALIZABLE])
+@pytest.mark.parametrize(
+    "nonsense",
+    ["x", "{", "[1]", "|features.customer=(9,9)|", "|features.customer=(x)|",
+     "|features.customer=99999999999999999999|", '{"features.customer": {"": "x"}}', '{"features.customer": 1}'],
+)  # fmt: skip
+def test_settings_that_hold_nonsense_fail_no_write(
+    customer_db: str, nonsense: str, isolation: psycopg.IsolationLevel
+) -> None:
+    """Anybody may set them: what cannot be read is as if it were not there, and what is kept is kept."""
+    with session(customer_db, autocommit=False) as connection:
+        connection.isolation_level = isolation
+        for name in SETTINGS:
+            for number, local in ((1, False), (2, True)):
+                connection.execute("select set_config(%s, %s, %s)", [f"mlguard.{name}", nonsense, local])
+                start = 1000 * SETTINGS.index(name) + 100 * number
+                write(connection, start, start + 9, bad=2)
+                write(connection, start + 10, start + 19, bad=1)
+                connection.commit()
+            connection.execute("select set_config(%s, '', false)", [f"mlguard.{name}"])
+            connection.commit()
+        kept = 6 * len(SETTINGS)
+        assert value(connection, "select count(*) from mlguard._quarantine") == kept
+        assert value(connection, "select sum(withheld) from mlguard.batch") == kept
+
+
+def test_serializable_writers_are_told_the_same(customer_db: str) -> None:
+    told = []
+    for isolation in (psycopg.IsolationLevel.READ_COMMITTED, psycopg.IsolationLevel.SERIALIZABLE):
+        with session(customer_db, autocommit=False) as connection:
+            connection.isolation_level = isolation
+            seen = warnings_of(connection)
+            write(connection, 1, 10, bad=3)
+            write(connection, 11, 20, bad=2)
+            connection.execute("savepoint s")
+            write(connection, 21, 30, bad=4)
+            connection.execute("rollback to s")
+            write(connection, 31, 40, bad=1)
+            told.append([warning.message.split(", batch")[0] for warning in seen])
+            connection.rollback()
+    assert told[0] == told[1]
+    assert [line.split(" rows")[0] for line in told[0]] == [
+        "mlguard: 3 of 10", "mlguard: 2 of 10", "mlguard: 4 of 10", "mlguard: 1 of 10",
+    ]  # fmt: skip
+
+
+def test_the_cap_cannot_be_stretched_by_its_writer(customer_db: str) -> None:
+    with session(customer_db) as connection:
+        connection.execute("update mlguard._table set quarantine_cap = 5")
+        room = '{"features.customer": 1000000}'
+        connection.execute("select set_config('mlguard.quarantine_room', %s, false)", [room])
+        write(connection, 1, 28, bad=5)
+        with pytest.raises(psycopg.errors.ConfigurationLimitExceeded):
+            write(connection, 101, 128, bad=1)
+    with session(customer_db, autocommit=False) as connection:
+        connection.execute("select mlguard.discard(id, 'test') from mlguard._quarantine")
+        write(connection, 201, 228, bad=1)
+        other = "insert into mlguard._batch (tbl, room) values ('a.b', 1000000) returning ctid"
+        connection.execute("select set_config('mlguard.batches', %s, true)", [
+            f"|features.customer={value(connection, other)}|"
+        ])  # fmt: skip
+        with pytest.raises(psycopg.errors.ConfigurationLimitExceeded):
+            write(connection, 301, 328, bad=6)
+
+
 def test_the_cap_is_not_counted_at_every_row(guarded_db: str) -> None:
     """Doubling the kept rows doubles the time: 20000 rows, each of which counted all before it, would take minutes."""
     with session(guarded_db) as connection:

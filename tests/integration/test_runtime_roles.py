@@ -12,8 +12,11 @@ import pytest
 from tests.runtime_example import rows, session, value, write
 
 ROLES = ("mlguard_platform", "mlguard_task", "mlguard_writer")
-EVERYBODY_S = {"slo", "gate", "violation", "rejection", "batch"}
-PLATFORM_S = {"quarantine", "change", "event", "hold", "waiver", "object"}
+EVERYBODY_S = {"slo", "gate", "violation", "rejection", "batch", "metric", "verdict", "profile", "incident"}
+PLATFORM_S = {"quarantine", "change", "event", "hold", "waiver", "object", "outbox", "baseline", "baseline_column"}
+ACTS = {"release", "replay", "discard", "off", "waive", "resume", "sweep"}
+ACTS_ON_INCIDENTS = {"snooze", "resolve", "label", "claim_outbox", "delivered", "failed"}
+ACTS_ON_BASELINES = {"set_baseline", "keep_baseline", "baseline_columns"}
 PUBLIC_S = {"refuse_v1", "guard_v1", "gate_open_v1", "may_mend_v1"}
 
 
@@ -81,9 +84,10 @@ def test_functions_by_role(db: str) -> None:
         task = {name for (name,) in rows(connection, executable, "mlguard_task")}
         writer = {name for (name,) in rows(connection, executable, "mlguard_writer")}
         platform = {name for (name,) in rows(connection, executable, "mlguard_platform")}
-        assert task == writer
-        assert {name for name in task if not name.startswith("_")} == PUBLIC_S | {"assert_ok", "newest_v1"}
-        assert platform - task == {"release", "replay", "discard", "off", "waive", "sweep"}
+        assert task - writer == {"ack"}
+        assert {name for name in writer if not name.startswith("_")} == PUBLIC_S | {"assert_ok", "newest_v1"}
+        of_platform = {name for name in platform - task if not name.startswith("_")}
+        assert of_platform == ACTS | ACTS_ON_INCIDENTS | ACTS_ON_BASELINES
 
 
 def test_a_task_cannot_release(customer_db: str) -> None:
@@ -111,7 +115,7 @@ def test_everything_pins_its_search_path(db: str) -> None:
         loose = rows(
             connection,
             "select proname from pg_proc where pronamespace = 'mlguard'::regnamespace"
-            " and not coalesce('search_path=\"\"' = any (proconfig), false)",
+            " and prokind <> 'a' and not coalesce('search_path=\"\"' = any (proconfig), false)",
         )
         assert loose == []
 
@@ -145,6 +149,36 @@ def test_events_are_append_only(db: str, statement: LiteralString) -> None:
         assert rows(connection, "select who, act, target, reason from mlguard.event") == [
             ("postgres", "apply", "features.customer", "first")
         ]
+
+
+def test_resume_ends_what_is_in_force(customer_db: str) -> None:
+    with session(customer_db) as connection, role(connection, "mlguard_platform"):
+        connection.execute("select mlguard.off('features.customer/age.range', interval '4 h', 'one')")
+        connection.execute("select mlguard.waive('features.customer/age.range', now() + interval '1 day', 'two')")
+        connection.execute("select mlguard.off('features.customer/plan.in', interval '4 h', 'another rule')")
+        assert value(connection, "select mlguard.resume('features.customer/age.range', 'mended')") == 2
+        assert value(connection, "select mlguard.resume('features.customer/age.range', 'again')") == 0
+        assert rows(connection, "select slo, ended_at <= clock_timestamp() from mlguard.waiver order by id") == [
+            ("features.customer/age.range", True),
+            ("features.customer/age.range", True),
+            ("features.customer/plan.in", None),
+        ]
+        assert rows(
+            connection, "select who, target, jsonb_array_length(before), reason from mlguard.event where act = 'resume'"
+        ) == [("postgres", "features.customer/age.range", 2, "mended")]
+        with pytest.raises(psycopg.errors.UndefinedObject):
+            connection.execute("select mlguard.resume('features.customer/nope', 'x')")
+        with pytest.raises(psycopg.errors.InvalidParameterValue):
+            connection.execute("select mlguard.resume('features.customer/age.range', ' ')")
+    with session(customer_db) as connection:
+        connection.execute("insert into features.customer (customer_id, age) values (1, -4)")
+        assert value(connection, "select count(*) from features.customer") == 0
+    with (
+        session(customer_db) as connection,
+        role(connection, "mlguard_task"),
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute("select mlguard.resume('features.customer/age.range', 'x')")
 
 
 def test_off_and_waive(customer_db: str) -> None:

@@ -12,15 +12,16 @@ from mlguard.errors import Exit
 @click.command("demo")
 @shared("dsn")
 @click.option("--keep", is_flag=True, help="Leave the database running, and say how to reach and stop it.")
+@click.option("--history", is_flag=True, help="Replay a whole year instead: windows, learned health, incidents.")
 @click.pass_obj
-def command(state: State, keep: bool) -> Exit:
+def command(state: State, keep: bool, history: bool) -> Exit:
     """The whole story on real data, in about a minute.
 
     On an embedded PostgreSQL that goes when the demo ends; with --dsn on a server of yours, in a database
     `mlguard_demo` made for it.
     """
-    from mlguard.demo import run
+    from mlguard.demo import run, run_history
 
     state.so = "the demo's database goes with it"
-    run(out, dsn=state.dsn, keep=keep)
+    (run_history if history else run)(out, dsn=state.dsn, keep=keep)
     return Exit.HOLDS

@@ -126,7 +126,7 @@ begin
   if current_setting('track_counts') = 'on' then
     _landed := pg_stat_get_xact_tuples_inserted('"features"."customer"'::regclass)
     + pg_stat_get_xact_tuples_updated('"features"."customer"'::regclass)
-    - nullif(current_setting('mlguard.landed_before', true), '')::bigint;
+    - substring(current_setting('mlguard.landed_before', true) from '^\d{1,18}$')::bigint;
   end if;
   perform mlguard.kept_out_warning_v1('features.customer', _landed);
   return null;
@@ -137,7 +137,7 @@ $mlguard$;
 revoke all on function mlguard."kept out features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."kept out features.customer"() is 'mlguard:features.customer/tenure_days.range:d4af816bd21d';
+comment on function mlguard."kept out features.customer"() is 'mlguard:features.customer/tenure_days.range:5fd714abad61';
 
 -- undo: drop function if exists mlguard."kept out features.customer"();
 

@@ -16,13 +16,35 @@ select mlguard.count_refusals_v1(s.no) from mlguard._slo as s where s.id = 'feat
 
 -- undo: select mlguard.forget_refusals_v1(s.no) from mlguard._slo as s where s.id = 'features.customer/plan.in';
 
--- function mlguard."before row features.customer"()
--- why: writes: rows: a CHECK is set up anew in every statement, this function keeps its plan; quarantine: a row can be kept out or changed only before it lands
+-- function mlguard."breaks features.customer (age, plan)"(integer, text)
+-- why: holds the rules, bound when it was made
 -- for: features.customer/age.range, features.customer/plan.in
 
 -- phase: change, locks: none
-create or replace function mlguard."before row features.customer"()
-returns trigger
+create or replace function mlguard."breaks features.customer (age, plan)"("age" integer, "plan" text)
+returns boolean
+language sql
+stable
+begin atomic
+  select (not ("age" between 0 and 130))
+    or (not ("plan" in ('a')));
+end;
+
+-- phase: change, locks: none
+revoke all on function mlguard."breaks features.customer (age, plan)"(integer, text) from public;
+
+-- phase: change, locks: none
+comment on function mlguard."breaks features.customer (age, plan)"(integer, text) is 'mlguard:features.customer:6444913ebaa7';
+
+-- undo: drop function if exists mlguard."breaks features.customer (age, plan)"(integer, text);
+
+-- function mlguard."broken row features.customer"(record, record, text)
+-- why: decides what happens to a row that breaks a rule
+-- for: features.customer/age.range, features.customer/plan.in
+
+-- phase: change, locks: none
+create or replace function mlguard."broken row features.customer"(new record, old record, tg_op text)
+returns record
 language plpgsql
 security definer
 set search_path = ''
@@ -31,7 +53,7 @@ set intervalstyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
 as $mlguard$
--- Row rules of features.customer, called for every row:
+-- Row rules of features.customer, called for the rows that break one of them:
 --   reject age.range: age BETWEEN 0 AND 130
 --   quarantine plan.in: plan IN ('a')
 #variable_conflict use_variable
@@ -39,12 +61,6 @@ declare
   _broken jsonb := '[]';
   _arrived record;
 begin
-  if (
-    not (NEW."age" between 0 and 130)
-    or not (NEW."plan" in ('a'))
-  ) is not true then
-    return NEW;
-  end if;
   _arrived := NEW;
   -- quarantine plan.in
   if not (NEW."plan" in ('a')) then
@@ -76,10 +92,38 @@ end
 $mlguard$;
 
 -- phase: change, locks: none
+revoke all on function mlguard."broken row features.customer"(record, record, text) from public;
+
+-- phase: change, locks: none
+comment on function mlguard."broken row features.customer"(record, record, text) is 'mlguard:features.customer:518f59c5370e';
+
+-- undo: drop function if exists mlguard."broken row features.customer"(record, record, text);
+
+-- function mlguard."before row features.customer"()
+-- why: writes: rows: a CHECK is set up anew in every statement, this function keeps its plan; quarantine: a row can be kept out or changed only before it lands
+-- for: features.customer/age.range, features.customer/plan.in
+
+-- phase: change, locks: none
+create or replace function mlguard."before row features.customer"()
+returns trigger
+language plpgsql
+security definer
+as $mlguard$
+-- Every row written to features.customer. Pins no search_path, which a good row would pay for: nothing here is
+-- looked up in it.
+begin
+  if mlguard."breaks features.customer (age, plan)"(NEW."age", NEW."plan") is not true then
+    return NEW;
+  end if;
+  return mlguard."broken row features.customer"(NEW, OLD, TG_OP);
+end
+$mlguard$;
+
+-- phase: change, locks: none
 revoke all on function mlguard."before row features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."before row features.customer"() is 'mlguard:features.customer:2c23dd02796a';
+comment on function mlguard."before row features.customer"() is 'mlguard:features.customer:caf6a25902d9';
 
 -- undo: drop function if exists mlguard."before row features.customer"();
 
@@ -92,11 +136,13 @@ create or replace function mlguard."kept out features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
 as $mlguard$
 -- Tells who wrote features.customer how many rows were kept out.
+-- Entered after every statement; pins no search_path, since nothing here is looked up in it.
 begin
-  perform mlguard.kept_out_warning_v1('features.customer');
+  if pg_catalog.strpos(pg_catalog.current_setting('mlguard.kept_out', true), '|features.customer|') operator(pg_catalog.>) 0 then
+    perform mlguard.kept_out_warning_v1('features.customer');
+  end if;
   return null;
 end
 $mlguard$;
@@ -105,7 +151,7 @@ $mlguard$;
 revoke all on function mlguard."kept out features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."kept out features.customer"() is 'mlguard:features.customer:14a69c8f15f6';
+comment on function mlguard."kept out features.customer"() is 'mlguard:features.customer:53c2ca6e4c3c';
 
 -- undo: drop function if exists mlguard."kept out features.customer"();
 
@@ -135,13 +181,12 @@ comment on trigger zz_mlguard_before_row on "features"."customer" is 'mlguard:fe
 create or replace trigger zz_mlguard_kept_out
 after insert or update on "features"."customer"
 for each statement
-when (strpos(current_setting('mlguard.kept_out', true), '|features.customer|') > 0)
 execute function mlguard."kept out features.customer"();
 
 -- phase: change, locks: SHARE ROW EXCLUSIVE, for the catalogue change only
 alter table "features"."customer" enable always trigger zz_mlguard_kept_out;
 
 -- phase: change, locks: none
-comment on trigger zz_mlguard_kept_out on "features"."customer" is 'mlguard:features.customer:9abf2f6a7db1';
+comment on trigger zz_mlguard_kept_out on "features"."customer" is 'mlguard:features.customer:4ef8e4a54ccf';
 
 -- undo: drop trigger if exists zz_mlguard_kept_out on "features"."customer";

@@ -231,6 +231,20 @@ def test_off_and_waive(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "mlguard apply puts the constraint back" in done.stderr
 
 
+def test_resume(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operate, "slo_id", lambda c, text: f"{TABLE}/{text}")
+    for ended, said in (
+        (0, "features.customer/fresh was neither off nor waived; nothing changed"),
+        (1, "features.customer/fresh acts again; 1 exception ended"),
+        (2, "features.customer/fresh acts again; 2 exceptions ended"),
+    ):
+        monkeypatch.setattr(operate, "resume", lambda c, slo, reason, ended=ended: ended)
+        done = run("resume", "fresh", "--reason", "source is back")
+        assert (done.exit_code, done.stdout, done.stderr) == (0, "", said + "\n")
+    assert run("resume", "fresh", "--reason", " ").exit_code == 2
+    assert run("resume", "fresh").exit_code == 2
+
+
 def test_violations(run: Run, monkeypatch: pytest.MonkeyPatch, file_regression: Any) -> None:
     found = [
         Violation(NOON, f"{TABLE}/soft", str(TABLE), "FAIL", 88, {"age": -4}, "allowed 0 to 130", None, None,

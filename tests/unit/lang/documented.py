@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from mlguard.lang.catalogue import FUNCTIONS, METRICS
+from mlguard.lang.catalogue import FUNCTIONS
+from mlguard.lang.metrics import LEAST_ROWS, METRICS, Family, MetricEntry
 
 PAGE = Path(__file__).parents[3] / "docs" / "language.md"
 
@@ -32,8 +33,13 @@ def function_rows() -> list[str]:
 
 
 def metric_rows() -> list[str]:
-    """Return the lines of the table of metrics."""
-    return [
-        f"| `{metric.name}` | {metric.meaning} | {'yes' if metric.judged else 'not yet'} |"
-        for metric in METRICS.values()
-    ]
+    """Return the lines of the table of metrics: what is written, what it means, from how many rows on it is judged."""
+    return [f"| `{one.usage or f'{one.name}()'}` | {one.meaning} | {_judged_from(one)} |" for one in METRICS.values()]
+
+
+def _judged_from(metric: MetricEntry) -> str:
+    if metric.family is Family.HISTORY:
+        return "as its metric"
+    if metric.family is Family.AGE:
+        return "always"
+    return str(LEAST_ROWS[metric.family]) if metric.judged else "not yet"

@@ -71,8 +71,8 @@ def test_immutable(text: str, reason: str | None) -> None:
         ("interval '90 minutes' > staleness()", (timedelta(minutes=90), True)),
         ("staleness() >= interval '1 day'", None),
         ("staleness() <= interval '1 month'", None),
-        ("staleness() <= v", None),
-        ("staleness() <= interval '1 day' and b", None),
+        ("staleness() <= interval '1 day' + interval '2 hours'", None),
+        ("staleness() <= interval '1 day' and coverage(i) > 0.5", None),
         ("i > 0", None),
     ],
 )

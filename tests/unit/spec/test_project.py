@@ -157,3 +157,8 @@ class TestSelection:
         write("slos/g.slo.yaml", HEAD.format("g") + "groups: [{columns: f_*, finite: {value: true, tags: g}}]\n")
         assert [file.table.name for file in load_project(select=["slo:f_1.finite"]).files] == ["g"]
         assert [file.table.name for file in load_project(select=["tag:g"]).files] == ["g"]
+
+    def test_what_a_file_learns_is_selected_by_rule(self) -> None:
+        write("slos/u.slo.yaml", HEAD.format("u") + "usual: {metrics: all, tags: learned}\n")
+        for word in ("slo:rows.usual", "slo:anything.usual", "slo:features.u/age.usual", "tag:learned"):
+            assert [file.table.name for file in load_project(select=[word]).files] == ["u"], word

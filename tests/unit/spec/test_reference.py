@@ -23,6 +23,7 @@ MODELS: dict[str, type[Model]] = {
         models.Defaults,
         columns.Column,
         columns.Group,
+        columns.Usual,
         rules.Slo,
         rules.Repair,
         predictions.PostStep,
@@ -36,7 +37,7 @@ MODELS: dict[str, type[Model]] = {
 MARKER = re.compile(r"<!-- (keys|names|short forms)(?:: (\w+)([^>]*?))? -->\n\n(?:(?:\||`\w+`, ).*\n)*\n?")
 OF_COLUMN = tuple(key for key in columns.Group.model_fields if key in columns.ColumnRules.model_fields)
 # The same keys as elsewhere, said in the text beside the table.
-ELSEWHERE = {"Group": {*OF_COLUMN, "in"}}
+ELSEWHERE = {"Group": {*OF_COLUMN, "in"}, "Usual": set(rules.ShortForm.model_fields)}
 
 
 def key_of(name: str, info: FieldInfo) -> str:
@@ -74,7 +75,7 @@ def short_forms() -> str:
             short = next((each for each in _metadata(info) if isinstance(each, Short)), None)
             if short is not None:
                 rows.append(f"| `{key_of(name, info)}` | `{short.key}` |")
-    return "\n".join(rows) + "\n"
+    return "\n".join(dict.fromkeys(rows)) + "\n"  # `usual` stands under columns and files
 
 
 def _metadata(info: FieldInfo) -> list[object]:

@@ -1,0 +1,136 @@
+"""Findings about what was changed or added around a guarded table after apply: columns, foreign keys, heirs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mlguard.doctor.finding import Finding, Table
+from mlguard.operate.ask import values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import psycopg
+
+
+def findings(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> Iterator[Finding]:
+    """Yield what the next plan would refuse or note, and what makes writes fail until then."""
+    here = [table for table in tables if table.oid is not None]
+    yield from _columns(connection, here)
+    yield from _cascades(connection, here)
+    yield from _heirs(connection, here)
+
+
+def now_named(connection: psycopg.Connection[Any], table: Table) -> str | None:
+    """Return the present name of a table that was renamed or moved: its triggers and constraints went with it."""
+    found = values(
+        connection,
+        """
+select distinct k.relation::regclass::text
+from (
+  select t.tgrelid as relation, pg_catalog.obj_description(t.oid, 'pg_trigger') as said
+  from pg_catalog.pg_trigger as t
+  where not t.tgisinternal and t.tgname like 'zz\\_mlguard\\_%%' and t.tgparentid = 0
+  union all
+  select c.conrelid, pg_catalog.obj_description(c.oid, 'pg_constraint')
+  from pg_catalog.pg_constraint as c
+  where c.conname like 'mlguard\\_%%' and c.conparentid = 0
+) as k
+join pg_catalog.pg_class as c on c.oid = k.relation and not c.relispartition
+where pg_catalog.starts_with(k.said, 'mlguard:' || %(tbl)s || ':')
+   or pg_catalog.starts_with(k.said, 'mlguard:' || %(tbl)s || '/')
+order by 1
+""",
+        tbl=table.tbl,
+    )
+    return str(found[0]) if found else None
+
+
+def _columns(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> Iterator[Finding]:
+    """A CHECK follows a renamed column; functions name columns in their text, and fail."""
+    found = values(
+        connection,
+        """
+select array[t.tbl, w.name, string_agg(distinct w.slo, ', ' order by w.slo)]
+from unnest(%(tables)s::text[], %(oids)s::oid[]) as t (tbl, oid)
+cross join lateral (
+  select c.name, s.name as slo from mlguard._slo as s, unnest(s.columns) as c (name) where s.tbl = t.tbl
+  union all
+  select c.name, 'key' from mlguard._table as g, unnest(g.key) as c (name) where g.tbl = t.tbl
+) as w
+where not exists (
+  select from pg_catalog.pg_attribute as a
+  where a.attrelid = t.oid and a.attname = w.name and a.attnum > 0 and not a.attisdropped)
+group by t.tbl, w.name
+order by 1
+""",
+        tables=[table.tbl for table in tables],
+        oids=[table.oid for table in tables],
+    )
+    for tbl, column, slos in found:
+        yield Finding(
+            "column-gone",
+            f"column {column} is gone or was renamed, {slos} still name it: writes and reads fail with SQLSTATE 42703"
+            " wherever a trigger judges it",
+            "name the column that took its place in the SLO file, then mlguard apply; or rename it back",
+            tbl,
+        )
+
+
+def _cascades(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> Iterator[Finding]:
+    """A row that a trigger keeps out of a cascading update leaves an orphan; plan refuses both together."""
+    found = values(
+        connection,
+        """
+select array[t.tbl, c.conname, string_agg(a.attname, ', ' order by a.attnum)]
+from unnest(%(tables)s::text[], %(oids)s::oid[]) as t (tbl, oid)
+join mlguard._table as g on g.tbl = t.tbl
+join pg_catalog.pg_constraint as c on c.conrelid = t.oid and c.contype = 'f'
+join pg_catalog.pg_attribute as a on a.attrelid = t.oid and a.attnum = any (c.conkey)
+where (c.confupdtype in ('c', 'n', 'd') or c.confdeltype in ('n', 'd'))
+group by t.tbl, g.on_update, c.oid, c.conname
+having bool_or(exists (
+         select from mlguard._slo as s
+         where s.tbl = t.tbl and s.action = 'quarantine' and not s.shadow and a.attname = any (s.columns)))
+  or (g.on_update <> 'reject' and exists (
+        select from mlguard._slo as s
+        where s.tbl = t.tbl and s.action in ('quarantine', 'repair') and not s.shadow))
+order by 1
+""",
+        tables=[table.tbl for table in tables],
+        oids=[table.oid for table in tables],
+    )
+    for tbl, key, columns in found:
+        yield Finding(
+            "cascade",
+            f"foreign key {key} writes {columns} when the row it points to changes: a row that is kept out of such an"
+            " update is left pointing nowhere",
+            "change the foreign key to NO ACTION, or use reject on these columns and quarantine_update: reject",
+            tbl,
+        )
+
+
+def _heirs(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> Iterator[Finding]:
+    """INHERITS copies CHECKs and nothing else; rows of the heir show up in reads of the parent."""
+    found = values(
+        connection,
+        """
+select array[t.tbl, i.inhrelid::regclass::text]
+from unnest(%(tables)s::text[], %(oids)s::oid[]) as t (tbl, oid)
+join pg_catalog.pg_inherits as i on i.inhparent = t.oid
+join pg_catalog.pg_class as c on c.oid = i.inhrelid and not c.relispartition
+join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+where not exists (
+  select from mlguard._table as g where g.schema_name = n.nspname and g.table_name = c.relname)
+order by 1
+""",
+        tables=[table.tbl for table in tables],
+        oids=[table.oid for table in tables],
+    )
+    for tbl, heir in found:
+        yield Finding(
+            "heir",
+            f"table {heir} inherits its CHECKs but no trigger: rows written into it are read here and not judged",
+            f"give {heir} an SLO file of its own",
+            tbl,
+        )

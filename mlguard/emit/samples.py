@@ -1,0 +1,158 @@
+"""Samples of the rows that landed, for health that is learned: the same columns of the same rows, by position. Pure.
+
+A statement of fewer than LEAST rows leaves no sample: a row at a time, writing samples would cost more than the write.
+sweep() samples the stored rows of such a table through the sampler function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mlguard.emit.cells import Cells, is_number, settings, shown
+from mlguard.emit.groups import Grouping, Source
+from mlguard.emit.objects import DbObject, function, indent
+from mlguard.emit.rules import literal, one_line
+from mlguard.emit.states import stored_function, stored_source
+from mlguard.lang.tree import Column
+from mlguard.lang.types import Kind
+from mlguard.names import fit, quote_ident
+from mlguard.program import TableProgram
+
+LEAST = 20  # rows of a statement
+MOST = 2000  # rows of a sample
+TRIED = 2300  # rows expected to be looked at for MOST; fewer than MOST come in less than one of 10^9 samples
+LONGEST = 200  # characters kept of a text
+# Of these only whether two values are the same is kept: their text can be of any length.
+_HASHED = frozenset({Kind.JSON, Kind.JSONB, Kind.ARRAY, Kind.BYTEA, Kind.OTHER})
+WHY = "samples stored rows for learned health"
+
+
+def columns(program: TableProgram) -> tuple[Column, ...]:
+    """Return the columns to sample; virtual ones have no value in what a trigger sees."""
+    wanted = set(program.learned_columns)
+    return tuple(
+        Column(column.type, column.name)
+        for column in program.shape.columns
+        if column.name in wanted and not column.virtual
+    )
+
+
+def text_columns(program: TableProgram) -> tuple[Column, ...]:
+    """Return the columns whose text becomes part of samples."""
+    return tuple(column for column in columns(program) if not is_number(column))
+
+
+def sampler_name(program: TableProgram) -> str:
+    """Return the qualified name of the function that samples stored rows, '' where none are sampled by time."""
+    if program.base is None or program.event_time is None or not columns(program):
+        return ""
+    return f"mlguard.{quote_ident(fit(f'sample {program.table}'))}"
+
+
+def totals(grouping: Grouping) -> list[tuple[str, str, str]]:
+    """Return what the statement that computes states tells the sample: variable, its type, expression over groups g."""
+    if grouping.bucket is None:
+        return []
+    return [
+        ("_buckets", f"{grouping.bucket.type}[]", "array_agg(g.bucket)"),
+        ("_sizes", "bigint[]", "array_agg(g.n)"),
+        ("_large", f"{grouping.bucket.type}[]", f"array_agg(g.bucket) filter (where g.n > {TRIED})"),
+        ("_share", "double precision", f"{TRIED}::double precision / min(g.n) filter (where g.n > {TRIED})"),
+    ]
+
+
+def statement(program: TableProgram, source: Source) -> str:
+    """Return the statement that keeps samples of what a statement wrote; it reads the variables of `totals`."""
+    grouping = Grouping(program, (), source)
+    if grouping.bucket is None:
+        first, thinned = f"random() < {TRIED}::double precision / _n", ""
+        sizes = "(values (_n)) as z (n)"
+    else:
+        # Buckets of many rows are thinned while the rows are read, by what suits the least of them.
+        first = f"random() < case when {grouping.bucket.group} = any (_large) then _share else 1 end"
+        sizes = "unnest(_buckets, _sizes) as z (bucket, n)"
+        thinned = f"r.pick * case when z.n > {TRIED} then _share else 1 end < {TRIED}::double precision / z.n"
+    taken = _taken(program, grouping, first, sizes, thinned)
+    return (
+        f"if _n >= {LEAST} then\n"
+        f"  perform mlguard.add_sample_v1({literal(str(program.table))}, {grouping.start('s')}, s.n, s.k,\n"
+        f"    c.name, c.nums, c.texts)\n{indent(taken)};\nend if;"
+    )
+
+
+def objects(program: TableProgram) -> list[DbObject]:
+    """Return the sampler function, where samples are kept by time."""
+    name = sampler_name(program)
+    if not name:
+        return []
+    grouping = Grouping(program, (), stored_source(program))
+    counted = indent(",\n".join([*grouping.selected, "count(*) as n"]))
+    rows = f"from {grouping.source.rows}{grouping.source.where()}{grouping.group_by()}"
+    sizes = f"(\n  select\n{indent(counted)}\n{indent(rows)}\n) as z"
+    taken = _taken(program, grouping, "", sizes, f"r.pick < {TRIED}::double precision / z.n")
+    made = function(
+        f"{name}(_from timestamptz, _to timestamptz)",
+        returns="table (bucket timestamptz, n bigint, k integer, column_name text, nums double precision[],"
+        " texts text[])",
+        attributes="volatile\nsecurity definer\nset search_path = ''" + settings(text_columns(program)),
+        about=f"A sample of each bucket of the stored rows of {one_line(str(program.table))} with event times from"
+        " _from up to _to; null, null: of all.",
+        declare=(),
+        body=indent(f"return query\nselect {grouping.start('s')}, s.n, s.k, c.name, c.nums, c.texts\n{taken};"),
+    )
+    return [stored_function(program, name, made, WHY)]
+
+
+def _taken(program: TableProgram, grouping: Grouping, first: str, sizes: str, thinned: str) -> str:
+    """Return the FROM clause that gives each sample as `s` and each of its columns as `c`.
+
+    Of each bucket the rows are taken that drew the least numbers: a uniform sample of exactly MOST rows. `first`
+    thins rows while they are read, `thinned` once it is known how many rows their bucket has.
+    """
+    wanted = columns(program)
+    names = [f"v_{number}" for number, _ in enumerate(wanted, 1)]
+    rows = [*grouping.selected, "random() as pick"]
+    rows += [f"r.{quote_ident(column.name)} as {name}" for column, name in zip(wanted, names, strict=True)]
+    read = f"select\n{indent(_lines(rows))}\nfrom {grouping.source.rows}{grouping.source.where(*filter(None, [first]))}"
+    partition = f"partition by {', '.join(grouping.of('r'))} " if grouping.keys else ""
+    picked = ["r.*", "z.n", f"row_number() over ({partition}order by r.pick) as place"]
+    joined = f"join {sizes} on {grouping.same('z', 'r')}" + (f"\nwhere {thinned}" if thinned else "")
+    placed = f"select {', '.join(picked)}\nfrom (\n{indent(read)}\n) as r\n{joined}"
+    cells = Cells(program)
+    arrays = [*grouping.of("p"), "p.n", "count(*)::integer as k"]
+    arrays += [
+        f"array_agg({_value(cells, column, f'p.{name}')}) as {name}" for column, name in zip(wanted, names, strict=True)
+    ]
+    group = ", ".join(str(number) for number in range(1, len(grouping.keys) + 2))
+    gathered = (
+        f"select\n{indent(_lines(arrays))}\nfrom (\n{indent(placed)}\n) as p\nwhere p.place <= {MOST}\ngroup by {group}"
+    )
+    lines = [
+        f"({literal(column.name)}, {f's.{name}, null::text[]' if is_number(column) else f'null, s.{name}'})"
+        for column, name in zip(wanted, names, strict=True)
+    ]
+    listed = f"(values\n{indent(_lines(lines))}\n) as c (name, nums, texts)"
+    return f"from (\n{indent(gathered)}\n) as s\ncross join lateral {listed}"
+
+
+def _value(cells: Cells, column: Column, raw: str) -> str:
+    """Return a value as samples keep it: a number, else text, of long kinds and pii a hash; NULL where missing."""
+    kind = column.type.kind
+    if kind is Kind.NUMERIC:
+        value = (
+            f"case when abs({raw}) <= 1e300 then {raw}::double precision"
+            f" when {raw} < 'NaN' then sign({raw})::double precision * 'Infinity' else {raw}::double precision end"
+        )
+    elif is_number(column):
+        value = f"{raw}::double precision"
+    elif kind in _HASHED:
+        value = f"left(md5({raw}::text), 16)"
+    else:
+        value = shown(cells.program, column, raw)
+        value = value if column.name in cells.program.pii else f"left({value}, {LONGEST})"
+    present = cells.present(column, raw)
+    return f"case when {present} then {value} end" if present else value
+
+
+def _lines(columns: Sequence[str]) -> str:
+    return ",\n".join(columns)

@@ -1,0 +1,74 @@
+"""The short way for one ordinary row: what row-by-row writers send costs them no aggregation. Pure.
+
+Setting up a query costs by the length of its expressions. Of a row in which nothing is missing, NaN, zero or below zero
+(as far as states ask) most counts are known beforehand; only its amounts are written. All else takes the long way.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from mlguard.emit.cells import GREATEST, Cells
+from mlguard.emit.groups import Grouping
+from mlguard.emit.objects import indent
+from mlguard.emit.rules import literal
+from mlguard.emit.states import counted, document, insert
+from mlguard.lang.measure import CAN_BE_NAN, Of, State
+from mlguard.lang.tree import Expr
+from mlguard.lang.types import INTEGERS
+
+_EXPECTED = {Of.ROWS: 1, Of.HAVE: 1, Of.NAN: 0, Of.ZERO: 0, Of.NEGATIVE: 0}
+_EXCEPT = {Of.NAN: "<> 'NaN'", Of.ZERO: "<> 0", Of.NEGATIVE: ">= 0"}
+_AMOUNTS = frozenset({Of.SUM, Of.MIN, Of.MAX, Of.MOMENTS, Of.JOINT})
+
+
+def statement(grouping: Grouping, states: Sequence[State]) -> str:
+    """Return the INSERT that appends the states of a statement that wrote one ordinary row, '' where there is none."""
+    cells = Cells(grouping.program)
+    counts: dict[str, int] = {}
+    pairs: list[tuple[str, str]] = []
+    there: dict[str, None] = {}
+    ordinary: dict[str, None] = {}
+    for state in states:
+        conditions = counted(state, cells)
+        if conditions is not None and (state.where is not None or state.of is Of.TRUE):
+            pairs.append((state.key, f"case when {' and '.join(conditions)} then 1 else 0 end"))
+            continue
+        if state.where is not None or (state.of not in _EXPECTED and state.of not in _AMOUNTS):
+            return ""
+        there |= dict.fromkeys(map(cells.raw, state.args))
+        ordinary |= dict.fromkeys(filter(None, map(cells.present, state.args)))
+        if state.of in _AMOUNTS:
+            ordinary |= dict.fromkeys(filter(None, (_within(cells, arg) for arg in state.args)))
+            pairs.append((state.key, _amount(state, cells)))
+        else:
+            counts[state.key] = _EXPECTED[state.of]
+            if state.of in _EXCEPT:
+                ordinary[f"{cells.raw(state.args[0])} {_EXCEPT[state.of]}"] = None
+    known = f"{literal(json.dumps(counts, ensure_ascii=False))}::jsonb"
+    states_text = f"{known}\n|| {document(pairs)}" if pairs else known
+    conditions = [f"num_nulls({', '.join(there)}) = 0"] if there else []
+    conditions += [f"isfinite({grouping.bucket.moment})"] if grouping.bucket else []
+    conditions += [*ordinary, "not exists (select from new_rows offset 1)"]
+    selected = ",\n".join([*grouping.selected, f"{states_text} as states"])
+    where = "\n  and ".join(conditions)
+    rows = f"select\n{indent(selected)}\nfrom new_rows as r\nwhere {where}"
+    return insert(grouping, ["1", "TG_OP", "1", "g.states"], f"(\n{indent(rows)}\n) as g", finite=True)
+
+
+def _within(cells: Cells, arg: Expr) -> str:
+    raw = cells.raw(arg)
+    return f"abs({raw}) <= {GREATEST}" if arg.type.kind in CAN_BE_NAN else ""
+
+
+def _amount(state: State, cells: Cells) -> str:
+    raws = [cells.raw(arg) for arg in state.args]
+    if state.of not in (Of.MOMENTS, Of.JOINT):
+        return raws[0]
+    floats = [
+        f"{raw}::double precision" if arg.type.kind in INTEGERS else raw
+        for arg, raw in zip(state.args, raws, strict=True)
+    ]
+    zeros = ["0"] * (1 if state.of is Of.MOMENTS else 3)
+    return f"jsonb_build_array({', '.join(['1', *floats, *zeros])})"

@@ -1,0 +1,326 @@
+"""The one table of metrics: what each takes, what it is made from, and what exactly it means. Pure.
+
+Every metric is the end of states that add up (mlguard.lang.measure), so that batches, windows and segments share them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from mlguard.lang.types import BOOL, Kind, SqlType
+
+FLOAT8, INTERVAL = SqlType(Kind.FLOAT8), SqlType(Kind.INTERVAL)
+
+
+class Takes(Enum):
+    """What an argument of a metric may be."""
+
+    ANY = "a column"
+    NUMBER = "a number column"
+    FRACTIONAL = "a column that can hold NaN"
+    CATEGORY = "a text or number column"
+    LISTED = "a text or integer column"
+    PREDICATE = "a condition on one row"
+    SHARE = "a constant from 0 to 1"
+    METRIC = "a metric"
+    LENGTH = "a length of time"
+    LABEL = "what is compared with labels or between groups"
+
+
+class Family(Enum):
+    """What a metric is made from, and with it how few rows say nothing."""
+
+    VOLUME = "how many there are"
+    AMOUNT = "a total or an extreme"
+    RATE = "a mean or a share"
+    DISTRIBUTION = "a comparison with the baseline"
+    HISTORY = "a comparison with what was before"
+    AGE = "the reader's clock"
+    LABELS = "labels or groups"
+
+
+# Rows below which a metric is not judged, where the SLO does not say. Totals and extremes are no estimates: one row of
+# them is as true as many.
+LEAST_ROWS = {
+    Family.VOLUME: 0,
+    Family.AMOUNT: 1,
+    Family.RATE: 30,
+    Family.DISTRIBUTION: 200,
+}
+
+
+@dataclass(frozen=True)
+class MetricEntry:
+    """One metric over rows. Its values are double precision, but for the ones that say otherwise."""
+
+    name: str
+    meaning: str  # with what it says of NULL, NaN, no rows, and how exact it stays when states are merged
+    takes: tuple[Takes, ...] = (Takes.ANY,)
+    family: Family = Family.RATE
+    many: bool = False  # the last argument may be repeated
+    result: SqlType = FLOAT8
+    usage: str = ""
+
+    @property
+    def judged(self) -> bool:
+        """Whether this version can judge it."""
+        return self.family is not Family.LABELS
+
+
+_NUMBER = (Takes.NUMBER,)
+_CATEGORY = (Takes.CATEGORY,)
+_HISTORY = (Takes.METRIC, Takes.LENGTH)
+_TWO_LABELS = (Takes.LABEL, Takes.LABEL)
+_THREE_LABELS = (*_TWO_LABELS, Takes.LABEL)
+
+METRICS: dict[str, MetricEntry] = {
+    metric.name: metric
+    for metric in (
+        MetricEntry(
+            "staleness",
+            "age of the newest event time that is not in the future; of an empty table infinite",
+            (),
+            Family.AGE,
+            result=INTERVAL,
+        ),
+        MetricEntry("row_count", "rows; 0 where there are none; exact", (), Family.VOLUME),
+        MetricEntry(
+            "count",
+            "values that are not missing (NULL, and what `missing:` lists); NaN is a value unless listed; exact",
+            family=Family.VOLUME,
+            usage="count(c)",
+        ),
+        MetricEntry("null_rate", "missing values / rows; no value without rows; exact", usage="null_rate(c)"),
+        MetricEntry(
+            "coverage", "values that are not missing / rows; no value without rows; exact", usage="coverage(c)"
+        ),
+        MetricEntry("nan_rate", "NaN / rows; no value without rows; exact", (Takes.FRACTIONAL,), usage="nan_rate(x)"),
+        MetricEntry(
+            "zero_rate", "zeros / values that are neither missing nor NaN; exact", _NUMBER, usage="zero_rate(x)"
+        ),
+        MetricEntry(
+            "negative_rate",
+            "values below zero / values that are neither missing nor NaN; -Infinity is below, -0 is not; exact",
+            _NUMBER,
+            usage="negative_rate(x)",
+        ),
+        MetricEntry(
+            "share",
+            "rows for which the condition is true / rows; NULL and a condition that raises are not true; exact",
+            (Takes.PREDICATE,),
+            usage="share(condition)",
+        ),
+        MetricEntry(
+            "distinct_count",
+            "different values that are not missing, NaN one of them; exact up to 4096, else estimated from that many "
+            "hashes (standard error 1.6 %)",
+            family=Family.AMOUNT,
+            usage="distinct_count(c)",
+        ),
+        MetricEntry(
+            "duplicate_rate",
+            "rows beyond the first of each key / rows; NULLs are equal; exact up to 4096 keys, else from that many "
+            "keys picked by hash",
+            many=True,
+            usage="duplicate_rate(c, …)",
+        ),
+        MetricEntry(
+            "sum",
+            "sum of the values that are neither missing nor NaN; of integer and numeric columns exact, of others to "
+            "rounding; Infinity stays until recounted; no value without values",
+            _NUMBER,
+            Family.AMOUNT,
+            usage="sum(x)",
+        ),
+        MetricEntry("mean", "sum / values that are neither missing nor NaN; exact as `sum`", _NUMBER, usage="mean(x)"),
+        MetricEntry(
+            "stddev",
+            "sample standard deviation (n - 1) of the values that are neither missing nor NaN; no value below two; to "
+            "rounding",
+            _NUMBER,
+            usage="stddev(x)",
+        ),
+        MetricEntry(
+            "min",
+            "least value, NaN left out; exact, after DELETE or UPDATE once recounted",
+            _NUMBER,
+            Family.AMOUNT,
+            usage="min(x)",
+        ),
+        MetricEntry(
+            "max",
+            "greatest value, NaN left out; exact, after DELETE or UPDATE once recounted",
+            _NUMBER,
+            Family.AMOUNT,
+            usage="max(x)",
+        ),
+        MetricEntry("median", "quantile(x, 0.5)", _NUMBER, usage="median(x)"),
+        MetricEntry(
+            "quantile",
+            "interpolated as percentile_cont, NaN left out; exact up to 500 values, else from 501 points of equal "
+            "rank; after DELETE or UPDATE once recounted",
+            (Takes.NUMBER, Takes.SHARE),
+            usage="quantile(x, q)",
+        ),
+        MetricEntry(
+            "correlation",
+            "Pearson's, over rows where both are values; no value where one does not vary; to rounding",
+            (Takes.NUMBER, Takes.NUMBER),
+            usage="correlation(x, y)",
+        ),
+        MetricEntry(
+            "new_category_rate",
+            "values the baseline does not know / values that are not missing; exact up to 1000 categories",
+            (Takes.LISTED,),
+            usage="new_category_rate(c)",
+        ),
+        MetricEntry(
+            "psi",
+            "population stability index: sum of (p - q) ln(p / q) over the baseline's bins or categories, half a row "
+            "added to each; missing values and NaN left out",
+            _CATEGORY,
+            Family.DISTRIBUTION,
+            usage="psi(c)",
+        ),
+        MetricEntry(
+            "js",
+            "Jensen-Shannon distance over the baseline's bins or categories: root of the divergence in bits, 0 to 1; "
+            "missing values and NaN left out",
+            _CATEGORY,
+            Family.DISTRIBUTION,
+            usage="js(c)",
+        ),
+        MetricEntry(
+            "ks",
+            "greatest difference of the cumulated shares at the baseline's bin edges, 0 to 1; missing values and NaN "
+            "left out",
+            _NUMBER,
+            Family.DISTRIBUTION,
+            usage="ks(x)",
+        ),
+        MetricEntry(
+            "linf",
+            "greatest difference of the share of one bin or category, 0 to 1; missing values and NaN left out",
+            _CATEGORY,
+            Family.DISTRIBUTION,
+            usage="linf(c)",
+        ),
+        MetricEntry(
+            "trailing",
+            "median of the metric over the windows (or batches) before this one, back by the length; it takes three",
+            _HISTORY,
+            Family.HISTORY,
+            usage="trailing(metric, 'length')",
+        ),
+        MetricEntry(
+            "change",
+            "metric / trailing - 1; INSUFFICIENT where trailing is 0 or has fewer than three",
+            _HISTORY,
+            Family.HISTORY,
+            usage="change(metric, 'length')",
+        ),
+        MetricEntry(
+            "delta",
+            "metric - trailing; INSUFFICIENT where trailing has fewer than three",
+            _HISTORY,
+            Family.HISTORY,
+            usage="delta(metric, 'length')",
+        ),
+        MetricEntry(
+            "usual",
+            "whether the metric lies in the band learned from its history; INSUFFICIENT while that is learned",
+            (Takes.METRIC,),
+            Family.HISTORY,
+            result=BOOL,
+            usage="usual(metric)",
+        ),
+        MetricEntry("mae", "mean absolute error", _TWO_LABELS, Family.LABELS, usage="mae(x, label)"),
+        MetricEntry("rmse", "root mean squared error", _TWO_LABELS, Family.LABELS, usage="rmse(x, label)"),
+        MetricEntry("mape", "mean absolute percentage error", _TWO_LABELS, Family.LABELS, usage="mape(x, label)"),
+        MetricEntry("bias", "mean error", _TWO_LABELS, Family.LABELS, usage="bias(x, label)"),
+        MetricEntry(
+            "accuracy", "share of right predictions", _TWO_LABELS, Family.LABELS, usage="accuracy(condition, label)"
+        ),
+        MetricEntry(
+            "precision",
+            "share of predicted positives that are positive",
+            _TWO_LABELS,
+            Family.LABELS,
+            usage="precision(condition, label)",
+        ),
+        MetricEntry(
+            "recall",
+            "share of positives that were predicted",
+            _TWO_LABELS,
+            Family.LABELS,
+            usage="recall(condition, label)",
+        ),
+        MetricEntry(
+            "f1", "harmonic mean of precision and recall", _TWO_LABELS, Family.LABELS, usage="f1(condition, label)"
+        ),
+        MetricEntry("auc", "area under the ROC curve", _TWO_LABELS, Family.LABELS, usage="auc(score, label)"),
+        MetricEntry("logloss", "mean logarithmic loss", _TWO_LABELS, Family.LABELS, usage="logloss(score, label)"),
+        MetricEntry(
+            "brier", "mean squared error of a probability", _TWO_LABELS, Family.LABELS, usage="brier(score, label)"
+        ),
+        MetricEntry(
+            "calibration_error",
+            "expected calibration error",
+            _TWO_LABELS,
+            Family.LABELS,
+            usage="calibration_error(score, label)",
+        ),
+        MetricEntry("label_coverage", "share of predictions whose label has arrived", (), Family.LABELS),
+        MetricEntry(
+            "parity_gap",
+            "greatest difference of positive rates between groups",
+            _TWO_LABELS,
+            Family.LABELS,
+            usage="parity_gap(condition, group)",
+        ),
+        MetricEntry(
+            "disparate_impact",
+            "least ratio of positive rates between groups",
+            _TWO_LABELS,
+            Family.LABELS,
+            usage="disparate_impact(condition, group)",
+        ),
+        MetricEntry(
+            "equal_opportunity_gap",
+            "greatest difference of recalls between groups",
+            _THREE_LABELS,
+            Family.LABELS,
+            usage="equal_opportunity_gap(condition, label, group)",
+        ),
+        MetricEntry(
+            "error_ratio",
+            "greatest ratio of errors between groups",
+            _THREE_LABELS,
+            Family.LABELS,
+            usage="error_ratio(score, label, group)",
+        ),
+    )
+}
+
+# What `usual:` learns: as a file names it, and as the series is called where it is kept.
+COLUMN_SERIES = {
+    "null_rate": "null",
+    "mean": "mean",
+    "negative_rate": "negative",
+    "magnitude": "magnitude",
+    "decimals_rate": "grid",
+    "same_rate": "same",
+    "far_rate": "far",
+    "ks": "ks",
+    "spike": "spike",
+    "overlap": "overlap",
+    "linf": "linf",
+    "new_category_rate": "new",
+    "new_shape_rate": "shape",
+}
+NUMBERS_ONLY = frozenset({"mean", "magnitude", "negative", "grid", "far", "ks"})
+WORDS_ONLY = frozenset({"linf", "new", "shape"})
+TABLE_SERIES = {"row_count": "rows", "duplicate_rate": "repeats"}
+PAIRS = "pairs"  # what pairs of columns keep to
+ALL = "all"  # all that fit the column, or the rows

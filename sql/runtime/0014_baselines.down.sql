@@ -1,0 +1,60 @@
+drop view mlguard.baseline_column;
+drop view mlguard.baseline;
+
+drop function mlguard._grant_baselines(text);
+drop function mlguard.set_baseline(regclass, text, timestamptz, timestamptz);
+drop function mlguard.set_baseline(regclass, regclass);
+drop function mlguard.keep_baseline(regclass, text, jsonb, text);
+drop function mlguard._warn_baseline(text, integer);
+drop function mlguard._refuse_baseline(text, text, integer);
+drop function mlguard._set_own_baseline(regclass, timestamptz, timestamptz);
+drop function mlguard._sweep_baselines(timestamptz);
+drop function mlguard._lacks_counts(mlguard._table, integer);
+drop function mlguard._learn_baseline(mlguard._table, timestamptz);
+drop function mlguard._baseline_periods(mlguard._table, text, interval, text[], timestamptz);
+drop function mlguard._use_baseline(mlguard._table, integer);
+drop function mlguard._count_baseline(mlguard._table, integer);
+drop function mlguard._fill_baseline(mlguard._table, integer, text[], timestamptz, timestamptz);
+drop function mlguard._baseline_wanted(text, integer);
+drop function mlguard._count_stored(mlguard._table, integer, timestamptz, timestamptz, tstzmultirange);
+drop function mlguard._freeze_baseline(text, integer);
+drop function mlguard._begin_baseline(text, text, text, timestamptz, timestamptz);
+drop function mlguard._tallied(regclass, regclass, jsonb);
+drop function mlguard._tally(regclass, regclass, jsonb, text, timestamptz, timestamptz, tstzmultirange);
+drop function mlguard._survey(regclass, regclass, text[], text, timestamptz, timestamptz, tstzmultirange);
+drop function mlguard._rows_sql(text);
+drop function mlguard._cell_sql(regclass, regclass);
+drop function mlguard.baseline_columns(regclass);
+drop function mlguard._distance_detail(mlguard._slo, jsonb, jsonb);
+drop function mlguard._baseline_metrics(text[]);
+drop function mlguard.within_noise_v1(jsonb, jsonb, text, text, text, double precision);
+drop function mlguard._short(double precision);
+drop function mlguard.no_distance_v1(jsonb, jsonb, text, text, text);
+drop function mlguard.new_categories_v1(jsonb, jsonb, text, text);
+drop function mlguard.linf_v1(jsonb, jsonb, text, text);
+drop function mlguard.ks_v1(jsonb, jsonb, text, text);
+drop function mlguard.js_v1(jsonb, jsonb, text, text);
+drop function mlguard.psi_v1(jsonb, jsonb, text, text);
+drop function mlguard._new_categories(jsonb, jsonb, text, text);
+drop function mlguard._compared(jsonb, jsonb, text, text);
+drop function mlguard._counted(mlguard._baseline, jsonb);
+drop function mlguard._counted_by_time(mlguard._table);
+drop function mlguard._previous(mlguard._baseline, jsonb, jsonb, text, boolean);
+drop function mlguard._left_out(text, timestamptz, timestamptz);
+drop function mlguard.noise_v1(text, bigint, bigint, integer);
+drop function mlguard._noise(text, double precision[], double precision[]);
+drop function mlguard._normal_tail(double precision);
+drop function mlguard._chi_squared(double precision);
+drop function mlguard._linf(double precision[], double precision[]);
+drop function mlguard._ks(double precision[], double precision[]);
+drop function mlguard._js(double precision[], double precision[]);
+drop function mlguard._psi(double precision[], double precision[]);
+drop function mlguard.edges_v1(text, text);
+drop function mlguard.baseline_version_v1(text);
+
+drop table mlguard._baseline_column;
+drop table mlguard._baseline;
+
+alter table mlguard._table
+  drop column event_sql,
+  drop column missing;

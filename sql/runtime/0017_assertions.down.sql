@@ -1,0 +1,15 @@
+drop function mlguard.judge_assertion_v1(text);
+drop function mlguard.end_assertion_v1(text);
+drop function mlguard.put_assertion_v1(text, text[], text, text, boolean, text);
+drop trigger judge_due on mlguard._assertion_due;
+drop function mlguard._judge_due();
+drop function mlguard._judge_assertion(text, text, text[], text);
+drop function mlguard._record_assertion(mlguard._slo, mlguard._assertion_lock, text, bigint, jsonb, text, text);
+drop function mlguard._assertion_words(bigint, jsonb, text);
+drop function mlguard._assertion_key(jsonb, text);
+drop function mlguard._lock_assertion(text);
+drop function mlguard.assertion_due_v1(text, text, text[]);
+drop function mlguard._due_places();
+drop table mlguard._assertion_due;
+drop table mlguard._assertion_lock;
+drop table mlguard._assertion;

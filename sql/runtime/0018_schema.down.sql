@@ -1,0 +1,10 @@
+drop event trigger if exists mlguard_schema_dropped;
+drop event trigger if exists mlguard_schema_changed;
+drop function mlguard._on_ddl();
+drop function mlguard._sweep_schema(timestamptz);
+drop function mlguard._judge_schema(text);
+drop function mlguard.schema_faults(text);
+drop function mlguard._schema_faults(text);
+drop function mlguard.remember_schema_v1(text, text[]);
+drop table mlguard._schema_column;
+delete from mlguard._slo s where s.level = 'schema';
