@@ -16,11 +16,10 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bench.alert_quality import TABLE as WHOLE
+from bench.alert_quality import Result
 from mlguard.learn import TABLE, Learner, Sample
 from mlguard.learn.duck import ColumnKind, kinds_of, sample_of
-
-aq: Any = None
-"""The harness; it puts itself here before it asks for METHODS."""
 
 
 def slot_of(key: str) -> int | None:
@@ -37,7 +36,7 @@ class Usual:
     name = "usual"
     sensitivity = 1.0
 
-    def __init__(self, ctx: Any) -> None:
+    def __init__(self, table: Any) -> None:
         self.learner = Learner(self.sensitivity)
         self.connection = duckdb.connect(config={"threads": 1})
         self.kinds: dict[str, ColumnKind] | None = None
@@ -56,13 +55,13 @@ class Usual:
             self.learner.observe(self._sample(batch))
             self.observed.append(batch)
 
-    def score(self, batch: Any) -> Any:
+    def score(self, batch: Any) -> Result:
         """Scores of all columns; a column or the table above 1 is an alarm."""
         verdict = self.learner.judge(self._sample(batch))
         scores = {column.column: column.score for column in verdict.columns}
         whole = scores.pop(TABLE, 0.0)
         names = {name: scores.get(name, 0.0) for name in batch.df.columns}
-        return aq.Result({**names, aq.TABLE: whole})
+        return Result({**names, WHOLE: whole})
 
     def observe(self, batch: Any) -> None:
         """Nothing: a batch is observed when it has become history."""

@@ -1,24 +1,30 @@
-"""Learned health judged inside PostgreSQL, as a method of alert_quality.py: every batch goes through the product.
+"""The learner of `usual` inside PostgreSQL, as a method of `alert_quality.py`: every batch goes through the product.
 
-A table's columns are guarded by `usual: all`; a partition becomes a day. A clean batch is copied in, committed and
-swept; a batch to be scored is copied in and swept in a transaction that is rolled back. Nothing of the harness's own
-metrics is read.
+    python bench/alert_quality.py --plugin bench/alerts_postgres.py --methods usual_postgres
+
+A table is guarded by `usual: all` and `pairs: all`; every partition becomes a day. A clean batch is copied in,
+committed and swept; a batch to be scored is copied in and swept in a transaction that is rolled back. Nothing that the harness
+has computed is read. Slow: each score is a load and a sweep.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import psycopg
+from psycopg.conninfo import make_conninfo
 
-from mlguard import api, embedded, runtime
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from mlguard import api, runtime
+from mlguard.embedded import EmbeddedServer
 
 TABLE = "bench.t"
 FIRST = datetime(2020, 1, 6, tzinfo=UTC)  # a Monday
@@ -38,8 +44,8 @@ class Result:
 class Postgres:
     """`usual: all` on a table of its own, in a server of its own process."""
 
-    name = "mlguard_postgres"
-    _server: Any = None
+    name = "usual_postgres"
+    _server: EmbeddedServer | None = None
 
     def __init__(self, ctx: Any) -> None:
         self.ctx = ctx
@@ -54,14 +60,13 @@ class Postgres:
         dsn = os.environ.get("MLGUARD_DSN")
         if dsn is None:
             if Postgres._server is None:
-                Postgres._server = embedded.Server()
-                Postgres._server.start()
+                Postgres._server = EmbeddedServer().start()
             dsn = Postgres._server.dsn
         name = f"alerts_{os.getpid()}_{self.ctx.name}"
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute(f'drop database if exists "{name}"'.encode())
             connection.execute(f'create database "{name}"'.encode())
-        return psycopg.conninfo.make_conninfo(dsn, dbname=name)
+        return make_conninfo(dsn, dbname=name)
 
     def _guard(self) -> None:
         kinds = ("double precision" if self.ctx.kind[name] == "num" else "text" for name in self.ctx.cols)
@@ -71,8 +76,7 @@ class Postgres:
         slos = self.folder / "slos"
         slos.mkdir()
         (slos / "t.slo.yaml").write_text(
-            "mlguard: 1\ntable: bench.t\nevent_time: at\nusual: all\npairs: all\nreads: none\n"
-            "columns:\n  at: {usual: none}\n",
+            "mlguard: 1\ntable: bench.t\nevent_time: at\nusual: all\npairs: all\nreads: none\n",
             encoding="utf-8",
         )
         runtime.install(self.connection)
@@ -110,10 +114,9 @@ class Postgres:
 
     def _copy(self, batch: Any) -> None:
         names = ", ".join([*self.columns, "at"])
-        frame: pd.DataFrame = batch.df
         at = _start(batch)
         with self.connection.cursor().copy(f"copy bench.t ({names}) from stdin".encode()) as copy:
-            for row in frame.itertuples(index=False, name=None):
+            for row in batch.df.itertuples(index=False, name=None):
                 copy.write_row([*(None if value is None or value != value else value for value in row), at])
 
     def __del__(self) -> None:

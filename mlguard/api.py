@@ -322,7 +322,29 @@ def apply(
             return Applied()
         if made.runtime:
             runtime.install(connection)
-        return run(connection, made, options or Options(), progress)
+        applied = run(connection, made, options or Options(), progress)
+        _set_baselines(project, connection)
+        return applied
+
+
+def _set_baselines(project: Project, connection: psycopg.Connection[Any]) -> None:
+    """Read the files that `baseline:` names, once each; a path is relative to its SLO file.
+
+    Raises:
+        PlanError: a file cannot be read, or lacks the columns.
+    """
+    from mlguard.operate.baseline import set_from_file
+
+    for file in project.files:
+        if file.baseline.kind != "file":
+            continue
+        path = Path(file.path).parent / file.baseline.path
+        known = connection.execute(
+            "select from mlguard._baseline where tbl = %s and kind = 'file' and source = %s and state = 'frozen'",
+            (str(file.table), path.name),
+        ).fetchone()
+        if known is None:
+            set_from_file(connection, str(file.table), path)
 
 
 def remove(

@@ -10,8 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mlguard import catalog
-from mlguard.emit import after_statement, buckets
-from mlguard.emit.objects import Kind, Phase, Statement
+from mlguard.emit import after_statement, buckets, states
+from mlguard.emit.objects import DbObject, Kind, Phase, Statement
 from mlguard.errors import ApplyError, PlanError
 from mlguard.names import TableName, quote_ident
 from mlguard.plan import Plan, Step, TablePlan, fingerprint, program_hash
@@ -89,12 +89,15 @@ def run(connection: psycopg.Connection[Any], plan: Plan, options: Options, progr
     refuse_breaking(plan)
     applied = Applied()
     todo = [table for table in plan.tables if not table.empty]
-    total = sum(max(1, sum(len(step.statements) for step in table.steps)) for table in todo)
+    total = sum(
+        max(1, sum(len(step.statements) for step in table.steps)) + (_recount(table) is not None) for table in todo
+    )
     counter = _Counter(progress, total)
     with _autocommit(connection), _alone(connection, options):
         for table in todo:
             _prepare(connection, table, options, counter)
             _change(connection, table, options, counter, applied)
+            _backfill(connection, table, options, counter)
             _afterwards(connection, table, options, counter, applied)
             applied.tables.append(table.table)
     return applied
@@ -215,8 +218,13 @@ def _plainly(connection: psycopg.Connection[Any], sql: str) -> None:
 def _change(
     connection: psycopg.Connection[Any], table: TablePlan, options: Options, counter: _Counter, applied: Applied
 ) -> None:
+    recount = _recount(table)
+
     def work() -> None:
         with _transaction(connection, options):
+            if recount is not None:
+                # States that writers now under way append may lack the new ones: the recount must come after them.
+                connection.execute(f"lock table {table.table.sql} in share row exclusive mode".encode())
             if table.program is not None:
                 remember_table(connection, table.program)
             for step, statement in table.in_phase(Phase.CHANGE):
@@ -227,11 +235,56 @@ def _change(
                     applied.moved[table.table] = applied.moved.get(table.table, 0) + (moved[0] if moved else 0)
             _seed_freshness(connection, table)
             _remember_objects(connection, table)
+            if recount is not None:  # until the rows are counted a plan finds the function outdated
+                _remember_hash(connection, recount, "")
             _forget(connection, table)
             _watch_columns(connection, table)
             _event(connection, table)
 
     _patiently(options, table.table, work)
+
+
+def _recount(table: TablePlan) -> DbObject | None:
+    """Return the function that counts stored rows, where they must be counted: states of a new kind, other partitions.
+
+    A trigger that is made anew counts too: while it was gone it did not fire.
+    """
+    if table.program is None or not states.recount_name(table.program):
+        return None
+    recount = next(
+        item for item in states.objects(table.program) if item.name == states.recount_signature(table.program)
+    )
+    touched = [item for step in table.steps for item in (step.made, step.gone) if item is not None]
+    moved = any(item.kind is Kind.TRIGGER and "after_rows" in item.name for item in touched)
+    return recount if moved or any(item.identity == recount.identity for item in touched) else None
+
+
+def _backfill(connection: psycopg.Connection[Any], table: TablePlan, options: Options, counter: _Counter) -> None:
+    """Count the stored rows once, so that the sum of states is what the table holds.
+
+    The runtime does it in one statement, whose snapshot holds exactly the rows whose states it replaces.
+    """
+    recount = _recount(table)
+    if recount is None:
+        return
+    counter.step(f"{table.table}: count stored rows")
+
+    def work() -> None:
+        with _transaction(connection, options):
+            connection.execute("select mlguard.backfill_v1(%s)", (str(table.table),))
+            # A table with enough history has its baseline at once; the others get it from a sweep.
+            connection.execute("select mlguard._sweep_baselines(statement_timestamp())")
+            _remember_hash(connection, recount, recount.hash)
+
+    left = "its rules stand, its stored rows are not counted: run `mlguard apply` again"
+    _patiently(options, table.table, work, left=left)
+
+
+def _remember_hash(connection: psycopg.Connection[Any], item: DbObject, text: str) -> None:
+    connection.execute(
+        "update mlguard._object set hash = %s where tbl = %s and kind = %s and name = %s",
+        (text, str(item.table), item.kind.name, item.name),
+    )
 
 
 def _afterwards(
@@ -386,7 +439,7 @@ def _forget(connection: psycopg.Connection[Any], table: TablePlan) -> None:
             " decided_by = session_user, reason = 'mlguard remove' where tbl = %s and status = 'waiting'",
             (str(table.table),),
         )
-        for private in ("_object", "_freshness", "_table"):
+        for private in ("_object", "_freshness", "_state", "_bucket", "_sample", "_table"):
             connection.execute(f"delete from mlguard.{private} where tbl = %s".encode(), (str(table.table),))
 
 

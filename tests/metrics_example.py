@@ -247,3 +247,36 @@ def gate(connection: Connection) -> str | None:
     """Return why the gate is closed, or None while it is open."""
     why: str | None = value(connection, "select why from mlguard.gate where tbl = %s", TABLE)
     return why
+
+
+def judged(connection: Connection, name: str) -> list[tuple[object, ...]]:
+    """Return (outcome, n, observed, reason) of the current verdicts of an SLO, in order."""
+    return rows(
+        connection,
+        "select outcome, n, observed, reason from mlguard.verdict where slo = %s and current order by id",
+        f"features.sale/{name}",
+    )
+
+
+def buckets(connection: Connection) -> list[tuple[str, int, int]]:
+    """Return (day, rows, rows with an amount) of all buckets that hold rows."""
+    return rows(
+        connection,
+        "select (bucket at time zone 'UTC')::date::text, n, (states ->> 'have(amount)')::int from mlguard._bucket"
+        " where segment = '{}' and n <> 0 order by bucket",
+    )
+
+
+def same_as_a_recount(connection: Connection) -> None:
+    """Compare buckets with what the stored rows give; extremes are left out, which may be stale."""
+    told: list[tuple[object, ...]] = rows(
+        connection,
+        "select bucket, segment, n, states - array['min(amount)', 'stale'] from mlguard._bucket where n <> 0"
+        " order by bucket, segment",
+    )
+    counted = rows(
+        connection,
+        "select bucket, segment, n, states - 'min(amount)' from mlguard.\"recount features.sale\"(null, null)"
+        " order by bucket, segment",
+    )
+    assert told == counted

@@ -131,6 +131,12 @@ def compile_table(
     )
     if unfit:
         scene.fault(unfit, ("window",), CALENDAR_HELP)
+    if file.baseline.kind == "version":
+        scene.fault(
+            "a baseline cannot be taken from a model version in this version",
+            ("baseline",),
+            "write first 28 days, previous 28 days, or the path of a file",
+        )
     _judge_shape(file, scene)
     members = members_of(file, scene)
     rules = tuple(rule for draft in drafts(file, scene, members) if (rule := build(draft, scene)) is not None)

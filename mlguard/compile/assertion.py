@@ -86,7 +86,7 @@ def notes(rules: Iterable[Rule]) -> tuple[str, ...]:
     """Return what plan tells of assertions beside the steps."""
     return tuple(
         f"{rule.name} reads the clock (`{rule.assertion.clock}`): it is judged when somebody writes, so a violation"
-        " that comes with time alone waits for the next write"
+        " that comes with time alone waits for the next write of what it is about"
         for rule in rules
         if rule.assertion is not None and rule.assertion.clock
     )

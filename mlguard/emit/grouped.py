@@ -6,7 +6,9 @@ the rows it stands for, and say how many values were looked at. Keys are never s
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from typing import Any
 
 from mlguard.emit.cells import LONGEST_TEXT, Cells
 from mlguard.emit.groups import Grouping
@@ -23,6 +25,11 @@ FEW_VALUES, POINTS = 500, 501  # values kept as they are; points of equal rank k
 TRIED_KEYS = 4 * MOST_KEYS  # hashes a group of a large statement may be grouped by before the least are picked
 # The first 13 hex digits of a hash are 52 bits: what double precision holds exactly.
 _UNIT = "4503599627370496"
+_EMPTY: dict[Of, dict[str, Any]] = {
+    Of.VALUES: {"c": {}, "other": 0, "n": 0},
+    Of.QUANTILES: {"n": 0, "v": []},
+    Of.KEYS: {"t": 1, "k": {}, "n": 0},
+}
 
 
 def bin_columns(states: Sequence[State]) -> tuple[str, ...]:
@@ -73,7 +80,7 @@ class Grouped:
         """Return the CTEs in order, none where no state needs them. The first reads `groups`."""
         if not self.states:
             return []
-        ctes = [self._size(), self._picked()]
+        ctes = [self._size(), self._picked(), self._empty()]
         made: list[str] = []
         for of, write in (
             (Of.BINS, self._bins),
@@ -102,6 +109,25 @@ class Grouped:
         group = " group by 1" if by_bucket else ""
         share = f"case when sum(g.n) > {LARGE} then {SAMPLED} / sum(g.n)::double precision else 1 end as share"
         return f"size as materialized (\n  select {bucket}{share}\n  from groups as g{group}\n)"
+
+    def _empty(self) -> str:
+        """Write the states of a group in which no row has a value."""
+        known = {state.key: _EMPTY[state.of] for state in self.states if state.of in _EMPTY}
+        parts = [f"{literal(json.dumps(known, ensure_ascii=False))}::jsonb"]
+        for _, state in self._numbered(Of.BINS):
+            edges = self._edges(state)
+            counts = f"array_fill(0, array[cardinality({edges}) + 1])"
+            empty = f"jsonb_build_object('v', _version, 'n', 0, 'c', {counts})"
+            parts.append(
+                f"case when {edges} is not null then jsonb_build_object({literal(state.key)}, {empty}) else '{{}}' end"
+            )
+        joined = "\n    || ".join(parts)
+        return f"empty as materialized (\n  select {joined} as states\n)"
+
+    def _edges(self, state: State) -> str:
+        (column,) = state.args
+        assert isinstance(column, Column)
+        return f"_edges_{self.edges.index(column.name) + 1}"
 
     def _by_bucket(self) -> bool:
         return self.grouping.source.stored and self.grouping.bucket is not None
@@ -139,9 +165,7 @@ class Grouped:
     def _bins(self, states: list[tuple[int, State]]) -> list[str]:
         values, sizes = [], []
         for number, state in states:
-            column = state.args[0]
-            assert isinstance(column, Column)
-            edges = f"_edges_{self.edges.index(column.name) + 1}"
+            edges = self._edges(state)
             values.append(f"({number}, cardinality({edges}) + 1 - width_bucket(-p.v_{number}, {edges}))")
             sizes.append(f"({number}, {literal(state.key)}, cardinality({edges}) + 1)")
         counted = (

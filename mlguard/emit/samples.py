@@ -22,6 +22,10 @@ LEAST = 20  # rows of a statement
 MOST = 2000  # rows of a sample
 TRIED = 2300  # rows expected to be looked at for MOST; fewer than MOST come in less than one of 10^9 samples
 LONGEST = 200  # characters kept of a text
+ARRIVAL = quote_ident("mlguard arrival")
+# Which rows are taken depends on their place in the statement alone, so that loads of like size are sampled at like
+# places and can be compared row by row: the fractional parts of multiples of the golden ratio, spread evenly.
+PICK = f"(r.{ARRIVAL} * 2654435761 % 4294967296)::double precision / 4294967296"
 # Of these only whether two values are the same is kept: their text can be of any length.
 _HASHED = frozenset({Kind.JSON, Kind.JSONB, Kind.ARRAY, Kind.BYTEA, Kind.OTHER})
 WHY = "samples stored rows for learned health"
@@ -65,14 +69,14 @@ def statement(program: TableProgram, source: Source) -> str:
     """Return the statement that keeps samples of what a statement wrote; it reads the variables of `totals`."""
     grouping = Grouping(program, (), source)
     if grouping.bucket is None:
-        first, thinned = f"random() < {TRIED}::double precision / _n", ""
+        first, thinned = f"{PICK} < {TRIED}::double precision / _n", ""
         sizes = "(values (_n)) as z (n)"
     else:
         # Buckets of many rows are thinned while the rows are read, by what suits the least of them.
-        first = f"random() < case when {grouping.bucket.group} = any (_large) then _share else 1 end"
+        first = f"{PICK} < case when {grouping.bucket.group} = any (_large) then _share else 1 end"
         sizes = "unnest(_buckets, _sizes) as z (bucket, n)"
-        thinned = f"r.pick * case when z.n > {TRIED} then _share else 1 end < {TRIED}::double precision / z.n"
-    taken = _taken(program, grouping, first, sizes, thinned)
+        thinned = f"r.pick < {TRIED}::double precision / z.n"
+    taken = _taken(program, grouping, first, sizes, thinned, arrived=True)
     return (
         f"if _n >= {LEAST} then\n"
         f"  perform mlguard.add_sample_v1({literal(str(program.table))}, {grouping.start('s')}, s.n, s.k,\n"
@@ -103,25 +107,40 @@ def objects(program: TableProgram) -> list[DbObject]:
     return [stored_function(program, name, made, WHY)]
 
 
-def _taken(program: TableProgram, grouping: Grouping, first: str, sizes: str, thinned: str) -> str:
+def _taken(
+    program: TableProgram, grouping: Grouping, first: str, sizes: str, thinned: str, *, arrived: bool = False
+) -> str:
     """Return the FROM clause that gives each sample as `s` and each of its columns as `c`.
 
     Of each bucket the rows are taken that drew the least numbers: a uniform sample of exactly MOST rows. `first`
-    thins rows while they are read, `thinned` once it is known how many rows their bucket has.
+    thins rows while they are read, `thinned` once it is known how many rows their bucket has. `arrived`: the rows
+    come in the order in which they were written; a column without a name then says at which place each came.
     """
     wanted = columns(program)
     names = [f"v_{number}" for number, _ in enumerate(wanted, 1)]
-    rows = [*grouping.selected, "random() as pick"]
+    rows = [*grouping.selected, *([f"{PICK} as pick", f"r.{ARRIVAL} as seq"] if arrived else ["random() as pick"])]
     rows += [f"r.{quote_ident(column.name)} as {name}" for column, name in zip(wanted, names, strict=True)]
-    read = f"select\n{indent(_lines(rows))}\nfrom {grouping.source.rows}{grouping.source.where(*filter(None, [first]))}"
+    source = grouping.source.rows
+    if arrived:
+        source = f"(select r.*, row_number() over () - 1 as {ARRIVAL} from {source}) as r"
+    read = f"select\n{indent(_lines(rows))}\nfrom {source}{grouping.source.where(*filter(None, [first]))}"
     partition = f"partition by {', '.join(grouping.of('r'))} " if grouping.keys else ""
     picked = ["r.*", "z.n", f"row_number() over ({partition}order by r.pick) as place"]
+    if arrived:
+        first_seq = "0"
+        if grouping.bucket is not None:  # places count from the first row of the bucket, where that is known
+            first_seq = f"case when cardinality(_buckets) = 1 then 0 else min(r.seq) over ({partition.strip()}) end"
+        picked.append(f"{first_seq} as first_seq")
     joined = f"join {sizes} on {grouping.same('z', 'r')}" + (f"\nwhere {thinned}" if thinned else "")
     placed = f"select {', '.join(picked)}\nfrom (\n{indent(read)}\n) as r\n{joined}"
     cells = Cells(program)
+    order = " order by p.seq" if arrived else ""
     arrays = [*grouping.of("p"), "p.n", "count(*)::integer as k"]
+    if arrived:
+        arrays.append("array_agg((p.seq - p.first_seq)::double precision order by p.seq) as arrival")
     arrays += [
-        f"array_agg({_value(cells, column, f'p.{name}')}) as {name}" for column, name in zip(wanted, names, strict=True)
+        f"array_agg({_value(cells, column, f'p.{name}')}{order}) as {name}"
+        for column, name in zip(wanted, names, strict=True)
     ]
     group = ", ".join(str(number) for number in range(1, len(grouping.keys) + 2))
     gathered = (
@@ -131,6 +150,8 @@ def _taken(program: TableProgram, grouping: Grouping, first: str, sizes: str, th
         f"({literal(column.name)}, {f's.{name}, null::text[]' if is_number(column) else f'null, s.{name}'})"
         for column, name in zip(wanted, names, strict=True)
     ]
+    if arrived:
+        lines.insert(0, "('', s.arrival, null::text[])")
     listed = f"(values\n{indent(_lines(lines))}\n) as c (name, nums, texts)"
     return f"from (\n{indent(gathered)}\n) as s\ncross join lateral {listed}"
 

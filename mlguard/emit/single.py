@@ -16,7 +16,7 @@ from mlguard.emit.rules import literal
 from mlguard.emit.states import counted, document, insert
 from mlguard.lang.measure import CAN_BE_NAN, Of, State
 from mlguard.lang.tree import Expr
-from mlguard.lang.types import INTEGERS
+from mlguard.lang.types import Kind
 
 _EXPECTED = {Of.ROWS: 1, Of.HAVE: 1, Of.NAN: 0, Of.ZERO: 0, Of.NEGATIVE: 0}
 _EXCEPT = {Of.NAN: "<> 'NaN'", Of.ZERO: "<> 0", Of.NEGATIVE: ">= 0"}
@@ -64,11 +64,11 @@ def _within(cells: Cells, arg: Expr) -> str:
 
 def _amount(state: State, cells: Cells) -> str:
     raws = [cells.raw(arg) for arg in state.args]
-    if state.of not in (Of.MOMENTS, Of.JOINT):
-        return raws[0]
     floats = [
-        f"{raw}::double precision" if arg.type.kind in INTEGERS else raw
+        raw if arg.type.kind is Kind.FLOAT8 else f"{raw}::double precision"
         for arg, raw in zip(state.args, raws, strict=True)
     ]
+    if state.of not in (Of.MOMENTS, Of.JOINT):
+        return floats[0] if state.args[0].type.kind is Kind.FLOAT4 else raws[0]
     zeros = ["0"] * (1 if state.of is Of.MOMENTS else 3)
     return f"jsonb_build_array({', '.join(['1', *floats, *zeros])})"

@@ -93,6 +93,7 @@ def aggregate(state: State, cells: Cells, *, removed: bool = False) -> str:
         # Nothing can be taken out of quantiles; that something was taken away makes them stale.
         return f"jsonb_build_object('n', {_filtered(f'count({raw})', [*where, *cells.value(first)])}, 'v', '[]'::jsonb)"
     if state.of in (Of.MIN, Of.MAX):
+        raw = f"{raw}::double precision" if first.type.kind is TypeKind.FLOAT4 else raw  # whose text has fewer digits
         return _filtered(f"{state.of.word}({raw})", [*where, *cells.value(first)])
     if state.of is Of.SUM and first.type.kind in INTEGERS | {TypeKind.NUMERIC}:
         return f"coalesce({_filtered(f'sum({raw})', [*where, *cells.value(first)])}, 0)"
@@ -159,7 +160,7 @@ class Select:
     def document(self) -> str:
         """Return the states of a group."""
         heavy = len(self.ctes()) > 1
-        return "g.states || coalesce(m.states, '{}')" if heavy else "g.states"
+        return "g.states || (select empty.states from empty) || coalesce(m.states, '{}')" if heavy else "g.states"
 
     def columns(self) -> list[str]:
         """Return bucket, segment, rows and states of each group."""
@@ -240,6 +241,11 @@ def recount_name(program: TableProgram) -> str:
     return f"mlguard.{quote_ident(fit(f'recount {program.table}'))}"
 
 
+def recount_signature(program: TableProgram) -> str:
+    """Return the recount function as DROP FUNCTION and mlguard.object name it."""
+    return f"{recount_name(program)}(timestamp with time zone, timestamp with time zone)"
+
+
 def objects(program: TableProgram) -> list[DbObject]:
     """Return the judges of fallible conditions and the recount function; the triggers are after_statement's."""
     found = judges(program, conditions(program))
@@ -271,7 +277,7 @@ def _recount(program: TableProgram) -> DbObject:
 
 def stored_function(program: TableProgram, name: str, made: str, why: str) -> DbObject:
     """Return a function over the stored rows between two times, which only the platform may call."""
-    signature = f"{name}(timestamptz, timestamptz)"
+    signature = f"{name}(timestamp with time zone, timestamp with time zone)"  # as PostgreSQL spells it: plan compares it
     slos = tuple(rule.id for rule in program.judged)
     return DbObject(
         table=program.table,

@@ -95,7 +95,9 @@ class _Verdict:
     def _body(self) -> list[str]:
         # What is computed from others comes after them.
         order = sorted(self.told, key=lambda metric: METRICS[metric.name].family is Family.HISTORY)
-        lines = [f"{self.variables[metric]} := {self._value(metric)};  -- {self._name(metric)}" for metric in order]
+        lines = [
+            f"{self.variables[metric]} := {self._value(metric)};  -- {one_line(self._name(metric))}" for metric in order
+        ]
         condition = self._condition(self.variables)
         lines.append(f"_ok := {condition};")
         distances = [metric for metric in self.told if metric.name in DISTANCES]

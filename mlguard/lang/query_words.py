@@ -16,7 +16,8 @@ ALLOWED = frozenset(
         "Rollup", "Window", "WindowSpec", "Star", "Alias", "Identifier", "Column",
         # values and conditions
         "Literal", "Boolean", "Null", "Paren", "Tuple", "Bracket", "Slice", "Dot", "Interval", "IntervalSpan", "Var",
-        "DataType", "DataTypeParam", "AtTimeZone", "Filter", "WithinGroup", "JSONKeyValue", "Not", "Neg", "BitwiseNot",
+        "DataType", "DataTypeParam", "AtTimeZone", "Filter", "WithinGroup", "JSONKeyValue", "JSONPath", "JSONPathRoot",
+        "JSONPathKey", "JSONPathSubscript", "JSONPathWildcard", "Not", "Neg", "BitwiseNot",
         "EQ", "NEQ", "LT", "LTE", "GT", "GTE", "Is", "NullSafeEQ", "NullSafeNEQ", "In", "Between", "Like", "ILike",
         "SimilarTo", "Escape", "Any", "All", "Overlaps", "Adjacent", "ExtendsLeft", "ExtendsRight",
         "Add", "Sub", "Mul", "Div", "Mod", "DPipe", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitwiseLeftShift",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from mlguard.learn.sample import Integers, Texts
@@ -33,13 +35,19 @@ def shape_of(text: str) -> str:
 
 
 class Vocabulary:
-    """Gives every text of one column a code, stable for the life of the object, and knows each code's shape."""
+    """Gives every text of one column a code that never changes, and knows each code's shape.
 
-    def __init__(self) -> None:
+    Args:
+        texts: Texts that have codes already, in the order of their codes.
+    """
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
         self._codes: dict[str, int] = {}
         self._texts: list[str] = []
         self._shape_codes: dict[str, int] = {}
         self._shapes: list[int] = []
+        for text in texts:
+            self._add(text)
 
     def encode(self, column: Texts) -> Integers:
         """Codes of a column; -1 for missing."""
@@ -63,6 +71,6 @@ class Vocabulary:
         """The shape of each coded text."""
         return np.array([self._shapes[code] for code in codes.tolist()], dtype=np.int64)
 
-    def text(self, code: int) -> str:
-        """The text behind a code."""
-        return self._texts[code]
+    def listed(self) -> list[str]:
+        """All texts that have a code, in the order of their codes."""
+        return list(self._texts)

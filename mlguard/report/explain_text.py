@@ -33,7 +33,7 @@ def _head(found: Explanation, paint: Paint) -> str:
     if verdict is None:
         assert found.slo is not None
         return f"{found.slo.id}: {one_line(found.slo.check_text)}"
-    words = f"{paint(verdict.outcome)}  {verdict.slo}: {verdict.observed or ', '.join(verdict.metrics)}"
+    words = f"{verdict.slo}: {verdict.observed or ', '.join(verdict.metrics)}"
     if verdict.allowed:
         words += f", {verdict.allowed}"
     rest = [f"over {scope_words(verdict)}"]
@@ -41,7 +41,7 @@ def _head(found: Explanation, paint: Paint) -> str:
         rest.append(count(verdict.n, "row"))
     if verdict.reason:
         rest.append(verdict.reason)
-    return f"{one_line(words)}\n  {one_line(', '.join(rest))}; judged {minute(verdict.at)}, verdict {verdict.id}"
+    return f"{paint(verdict.outcome)}  {one_line(words)}\n  {one_line(', '.join(rest))}; judged {minute(verdict.at)}, verdict {verdict.id}"
 
 
 def scope_words(verdict: Verdict) -> str:

@@ -88,7 +88,8 @@ def _since(incident: Incident) -> str:
 
 def summary(found: Sequence[Incident]) -> str:
     """Return how many alarms there are, and in which state: consequences are not counted."""
-    alarms = [incident for incident in found if incident.cause is None]
+    listed = {incident.id for incident in found}
+    alarms = [incident for incident in found if incident.cause not in listed]
     if not found:
         return "no incident is open"
     states = {

@@ -1,5 +1,6 @@
 drop function mlguard.backfill_v1(text);
 drop function mlguard._recount(text, text, timestamptz, timestamptz);
+drop function mlguard._kept_batches(text);
 drop function mlguard._wait_table(text);
 drop function mlguard._lock_table(text);
 drop function mlguard._window_sample(text, timestamptz, timestamptz);

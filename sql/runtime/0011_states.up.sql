@@ -1259,6 +1259,25 @@ $mlguard$;
 comment on function mlguard._wait_table(text) is 'Private. Waits for the lock of a table''s buckets and windows.';
 
 
+create function mlguard._kept_batches(p_tbl text)
+returns setof bigint
+language sql
+stable
+set search_path = ''
+set enable_seqscan = off
+as $mlguard$
+  select h.batch from mlguard._hold h where h.tbl = p_tbl and h.ended_at is null and h.batch is not null
+  union
+  select b.id
+  from mlguard._batch b
+  where b.tbl = p_tbl and b.xid = pg_current_xact_id_if_assigned() and b.opened_at = now()
+$mlguard$;
+
+comment on function mlguard._kept_batches(text) is
+  'Private. Batches whose states are needed after they were folded: those that are held, and the one of this '
+  'transaction, which COMMIT judges.';
+
+
 create function mlguard._recount(p_tbl text, p_recount text, p_from timestamptz, p_to timestamptz)
 returns bigint
 language plpgsql
@@ -1275,7 +1294,7 @@ begin
       from %s($2, $3) c
       where isfinite(c.bucket) and c.bucket >= coalesce($2, '-infinity') and c.bucket < coalesce($3, 'infinity')
     ), held as materialized (
-      select distinct h.batch from mlguard._hold h where h.tbl = $1 and h.ended_at is null and h.batch is not null
+      select k.batch from mlguard._kept_batches($1) k (batch)
     ), told as (
       delete from mlguard._state s
       where s.tbl = $1

@@ -139,7 +139,7 @@ begin
     end if;
 
     with held as materialized (
-      select distinct h.batch from mlguard._hold h where h.tbl = p_tbl and h.ended_at is null and h.batch is not null
+      select k.batch from mlguard._kept_batches(p_tbl) k (batch)
     ), taken as (
       delete from mlguard._state s
       where s.tbl = p_tbl and s.id <= _upto and not s.folded
@@ -203,10 +203,7 @@ begin
     _folded := _folded + mlguard._fold_states(_tbl);
     delete from mlguard._state s
     where s.tbl = _tbl and s.folded
-      and not exists (
-        select
-        from mlguard._hold h
-        where h.tbl = _tbl and h.ended_at is null and h.batch in (s.batch, s.corrects));
+      and not exists (select from mlguard._kept_batches(_tbl) k (batch) where k.batch in (s.batch, s.corrects));
     get diagnostics _n = row_count;
     _dropped := _dropped + _n;
   end loop;
@@ -536,13 +533,16 @@ begin
   update mlguard._window w
   set first_start = case
     when p_table.event_time is null
-    then mlguard._window_end(_step, _zone, mlguard._window_start(_step, _zone, s.since - interval '1 microsecond'))
+    then mlguard._window_end(_step, _zone, mlguard._window_start(_step, _zone, f.since - interval '1 microsecond'))
     else mlguard._window_start(
       _step, _zone,
-      greatest(least(_first_row, s.since), (s.since at time zone _zone - _history * _step::interval) at time zone _zone))
+      greatest(least(_first_row, f.since), (f.since at time zone _zone - _history * _step::interval) at time zone _zone))
   end
-  from mlguard._slo s
-  where w.slo = any (p_slos) and s.id = w.slo and w.judged_to is null;
+  from (
+    select s.id, case when isfinite(s.since) then s.since else coalesce(_first_row, p_as_of) end as since
+    from mlguard._slo s
+  ) f
+  where w.slo = any (p_slos) and f.id = w.slo and w.judged_to is null;
   _to := (select min(coalesce(w.judged_to, w.first_start)) from mlguard._window w where w.slo = any (p_slos));
 
   loop

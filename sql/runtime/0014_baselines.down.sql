@@ -52,6 +52,7 @@ drop function mlguard._psi(double precision[], double precision[]);
 drop function mlguard.edges_v1(text, text);
 drop function mlguard.baseline_version_v1(text);
 
+drop index mlguard._metric_excluded;
 drop table mlguard._baseline_column;
 drop table mlguard._baseline;
 

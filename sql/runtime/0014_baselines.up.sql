@@ -93,6 +93,10 @@ comment on column mlguard._baseline_column.starts is 'Event time of its first ro
 comment on column mlguard._baseline_column.ends is 'Event time up to which its rows reach.';
 
 
+-- Windows labelled as faults are looked up with every comparison with previous days.
+create index _metric_excluded on mlguard._metric (tbl, window_start) where excluded and current;
+
+
 create function mlguard.baseline_version_v1(p_tbl text)
 returns integer
 language plpgsql
@@ -328,9 +332,10 @@ begin
     select coalesce(range_agg(tstzrange(w.window_start, w.window_end)), '{}')
     from (
       select v.window_start, v.window_end
-      from mlguard._verdict v
-      join mlguard._slo s on s.id = v.slo
-      where v.tbl = p_tbl and v.current and v.outcome = 'FAIL' and s.action = 'hold' and v.over not like 'last %'
+      from mlguard._slo s
+      join mlguard._verdict v
+        on v.slo = s.id and v.current and v.outcome = 'FAIL' and v.window_start < coalesce(p_to, 'infinity')
+      where s.tbl = p_tbl and s.action = 'hold' and v.over not like 'last %'
         and not exists (
           select
           from mlguard._incident i
@@ -1201,7 +1206,12 @@ begin
         where b.tbl = $1 and b.version = $2 and b.column_name = w.column_name and b.kind = 'number'
         limit 1
       ) e on s.key like 'bins(%%'
-      where (s.state ->> 'n')::numeric > 0
+      where exists (
+          select
+          from mlguard._baseline_column b
+          where b.tbl = $1 and b.version = $2 and b.column_name = w.column_name
+            and b.starts is not distinct from $3 and b.ends is not distinct from $4)
+        and (s.state ->> 'n')::numeric > 0
         and (s.key like 'values(%%'
              or ((s.state ->> 'v')::integer = $2 and jsonb_array_length(s.state -> 'c') = cardinality(e.edges) + 1))
       on conflict (tbl, version, column_name, key, segment) do update
@@ -1222,8 +1232,8 @@ end
 $mlguard$;
 
 comment on function mlguard._count_stored(mlguard._table, integer, timestamptz, timestamptz, tstzmultirange) is
-  'Private. Counts the stored rows of a stretch of time into a version of the baseline, for each filter and segment of '
-  'its SLOs. The version is in use and the buckets are counted by then.';
+  'Private. Counts the stored rows of a stretch of time into the columns of a version that are of this stretch, for '
+  'each filter and segment of their SLOs. The version is in use and the buckets are counted by then.';
 
 
 create function mlguard._baseline_wanted(p_tbl text, p_version integer)

@@ -1044,6 +1044,11 @@ create table mlguard._seen_size (
 
 comment on table mlguard._seen_size is
   'Private. How many values a column has ever held; past 100,000 what is new can no longer be told.';
+comment on column mlguard._seen_size.tbl is 'The table.';
+comment on column mlguard._seen_size.over is 'batch, or the length of the window.';
+comment on column mlguard._seen_size.what is 'value, shape or pair.';
+comment on column mlguard._seen_size.name is 'The column; of a pair both.';
+comment on column mlguard._seen_size.size is 'How many.';
 
 
 create function mlguard._overfull(p_tbl text, p_over text, p_what text, p_name text)
@@ -1205,8 +1210,9 @@ begin
     return null;
   end if;
   return (
-    select sum(case when known_a.value is not null and known_b.value is not null and met.value is null then p.c else 0 end)
-           ::double precision / nullif(sum(p.c), 0)
+    -- Of all sampled rows: where the two rarely have values, one odd row must not be a share of 1.
+    select coalesce(sum(p.c) filter (where known_a.value is not null and known_b.value is not null and met.value is null), 0)
+           ::double precision / nullif((select c.k from mlguard._learned_scope c where c.id = p_scope), 0)
     from (
       select a.value as a, b.value as b, count(*) as c
       from mlguard._cells(p_scope, p_rule.column_name) a
@@ -1261,6 +1267,12 @@ create table mlguard._series (
 );
 
 comment on table mlguard._series is 'Private. Learned series: which column each belongs to. Column '''': the whole table.';
+comment on column mlguard._series.tbl is 'The table.';
+comment on column mlguard._series.over is 'batch, or the length of the window.';
+comment on column mlguard._series.metric is 'Its name in mlguard.metric: usual_null(age).';
+comment on column mlguard._series.family is 'What it measures: null, mean, spike, …';
+comment on column mlguard._series.column_name is 'The column.';
+comment on column mlguard._series.partner is 'The other column of a pair rule, else empty.';
 
 
 create function mlguard._before(p_scope bigint)
@@ -1293,10 +1305,13 @@ declare
   _before bigint := mlguard._before(p_scope);
 begin
   select c.* into _scope from mlguard._learned_scope c where c.id = p_scope;
+  -- Two statements, so that each finds its rows by an index.
   update mlguard._metric m
   set current = false
-  where m.tbl = _scope.tbl and m.over = _scope.over and m.sampled and m.current
-    and (m.window_start = _scope.window_start or m.batch = _scope.batch);
+  where m.tbl = _scope.tbl and m.over = _scope.over and m.sampled and m.current and m.window_start = _scope.window_start;
+  update mlguard._metric m
+  set current = false
+  where m.tbl = _scope.tbl and m.over = _scope.over and m.sampled and m.current and m.batch = _scope.batch;
 
   with found as materialized (
     select s.metric as family, s.column_name, '' as partner, s.value, s.sd from mlguard._number_series(p_scope, _before) s
@@ -1569,6 +1584,19 @@ create table mlguard._pair_work (
 );
 
 comment on table mlguard._pair_work is 'Private. Scratch of _learn_pairs(): kept samples as integers. Empty between calls.';
+comment on column mlguard._pair_work.tbl is 'The table.';
+comment on column mlguard._pair_work.over is 'batch, or the length of the window.';
+comment on column mlguard._pair_work.t is 'Place of the sample among those kept, from 0.';
+comment on column mlguard._pair_work.scope is 'The sample.';
+comment on column mlguard._pair_work.column_name is 'The column.';
+comment on column mlguard._pair_work.place is 'Place of the column in the table.';
+comment on column mlguard._pair_work.codes is 'Values as integers; null: missing.';
+comment on column mlguard._pair_work.mixed is 'The same in a fixed shuffled order.';
+comment on column mlguard._pair_work.cut is 'How the column is cut into bins.';
+comment on column mlguard._pair_work.bins is 'Bins of the values.';
+comment on column mlguard._pair_work.mixed_bins is 'The same in the shuffled order.';
+comment on column mlguard._pair_work.able_domain is 'Its values come again often enough for pairs of values to be learned.';
+comment on column mlguard._pair_work.able_dependence is 'The same for dependence.';
 
 
 create function mlguard._domain(p_tbl text, p_over text, p_first text, p_second text, p_mixed boolean)
@@ -1593,10 +1621,11 @@ as $mlguard$
   ), met as (
     select l.x, l.y, min(l.t) as t from line l where l.x is not null and l.y is not null group by l.x, l.y
   )
-  select l.t, avg((coalesce(m.t >= l.t, true) and x.t < l.t and y.t < l.t)::integer)::double precision
+  select l.t, avg((l.x is not null and l.y is not null and coalesce(m.t >= l.t, true)
+                   and coalesce(x.t < l.t, false) and coalesce(y.t < l.t, false))::integer)::double precision
   from (select l.t, case when p_mixed then l.mixed else l.x end as x, l.y from line l) l
-  join first_x x on x.x = l.x
-  join first_y y on y.y = l.y
+  left join first_x x on x.x = l.x
+  left join first_y y on y.y = l.y
   left join met m on m.x = l.x and m.y = l.y
   group by l.t
 $mlguard$;

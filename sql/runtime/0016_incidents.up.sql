@@ -554,7 +554,8 @@ as $mlguard$
     case when i.state <> 'resolved' and not mlguard.gate_open_v1(i.tbl) then i.tbl || ' is held: guarded reads raise' end,
     mlguard._readers_words(i.tbl),
     'part of incident ' || i.cause || ': ' || (select r.headline from mlguard._incident r where r.id = i.cause),
-    (select 'also broke:' || string_agg(e'\n  ' || b.headline || coalesce(' · runbook ' || b.runbook, ''), '' order by b.place)
+    (select 'also broke:'
+            || string_agg(e'\n  ' || b.headline || coalesce(' · runbook ' || b.runbook, ''), '' order by b.place)
             || case when max(b.all_of_them) > 10 then format(e'\n  and %s more', max(b.all_of_them) - 10) else '' end
      from broken b
      where b.place <= 10),
@@ -782,7 +783,8 @@ begin
         _failed.slo, _slo.tbl, _failed.segment, _slo.column_name, _severity,
         mlguard._precedence(_first, _slo, _table), _failed.scope, _first.batch, _last.over, _last.batch,
         _last.window_start, _last.window_end, _last.n, mlguard._observed_words(_last, _slo, _table), _last.allowed,
-        mlguard._headline(_last, _slo, _table), _table.pii, _first.at, _last.at, _failed.times, _failed.first_verdict, _failed.last_verdict)
+        mlguard._headline(_last, _slo, _table), _table.pii, _first.at, _last.at, _failed.times,
+        _failed.first_verdict, _failed.last_verdict)
       returning * into _incident;
       _new := _new || _incident.id;
     else

@@ -60,20 +60,6 @@ comment on column mlguard._assertion_due.version is 'The assertion as it was whe
 comment on column mlguard._assertion_due.keys is 'Keys that were touched, as text; null: the whole SELECT is judged.';
 
 
-create function mlguard._due_places()
-returns jsonb
-language sql
-stable
-set search_path = ''
-as $mlguard$
-  select coalesce(nullif(current_setting('mlguard.assertions', true), '')::pg_catalog.jsonb, '{}')
-$mlguard$;
-
-comment on function mlguard._due_places() is
-  'Private. Where the rows of mlguard._assertion_due of this transaction are, {SLO id: ctid}. A hint, which anybody can '
-  'set: a place is believed only where the row there says the same.';
-
-
 create function mlguard.assertion_due_v1(p_slo text, p_version text, p_keys text[])
 returns void
 language plpgsql
@@ -82,12 +68,15 @@ security definer
 set search_path = ''
 as $mlguard$
 declare
-  _places pg_catalog.jsonb := mlguard._due_places();
+  _places pg_catalog.jsonb := coalesce(
+    nullif(current_setting('mlguard.assertions', true), '')::pg_catalog.jsonb, '{}');
   _keys pg_catalog.text[] := array(select distinct k.key from unnest(p_keys) k (key));
   _place pg_catalog.tid;
   _due pg_catalog.record;
 begin
-  -- By its place, not by an index: under SERIALIZABLE every two writers would conflict on the page their rows share.
+  -- _places, {SLO id: ctid of this transaction's row}, is a hint, which anybody can set: a place is believed only where
+  -- the row there says the same. Not by an index: under SERIALIZABLE every two writers would conflict on the page their
+  -- rows share.
   select d.ctid, d.keys, d.version
   into _due
   from mlguard._assertion_due d
@@ -204,7 +193,7 @@ comment on function mlguard._assertion_words(bigint, jsonb, text) is 'Private. W
 
 
 create function mlguard._record_assertion(
-  p_slo mlguard._slo, p_lock mlguard._assertion_lock, p_outcome text, p_n bigint, p_samples jsonb, p_words text,
+  p_slo text, p_lock mlguard._assertion_lock, p_outcome text, p_n bigint, p_samples jsonb, p_words text,
   p_reason text)
 returns void
 language plpgsql
@@ -213,10 +202,12 @@ security definer
 set search_path = ''
 as $mlguard$
 declare
+  _slo mlguard._slo;
   _before mlguard._verdict;
   _verdict bigint;
   _new boolean;
 begin
+  select s.* into strict _slo from mlguard._slo s where s.id = p_slo;
   select v.* into _before from mlguard._verdict v where v.id = p_lock.verdict;
   _verdict := _before.id;
   -- A violation that stands is one, however many transactions commit beside it.
@@ -224,24 +215,24 @@ begin
   if _new then
     update mlguard._verdict v set current = false where v.id = _before.id;
     insert into mlguard._verdict (slo, tbl, over, version, outcome, n, observed, allowed, reason, detail)
-    values (p_slo.id, p_slo.tbl, 'assertion', coalesce(_before.version, 0) + 1, p_outcome, p_n, p_words, p_slo.allowed,
+    values (p_slo, _slo.tbl, 'assertion', coalesce(_before.version, 0) + 1, p_outcome, p_n, p_words, _slo.allowed,
             p_reason, jsonb_build_object('rows', p_n, 'sample', p_samples))
     returning id into _verdict;
-    update mlguard._assertion_lock l set outcome = p_outcome, verdict = _verdict where l.slo = p_slo.id;
+    update mlguard._assertion_lock l set outcome = p_outcome, verdict = _verdict where l.slo = p_slo;
   end if;
 
-  if p_outcome = 'FAIL' and p_slo.action = 'hold'
-     and not exists (select from mlguard._hold h where h.slo = p_slo.id and h.ended_at is null) then
+  if p_outcome = 'FAIL' and _slo.action = 'hold'
+     and not exists (select from mlguard._hold h where h.slo = p_slo and h.ended_at is null) then
     insert into mlguard._hold (tbl, slo, observed, allowed, verdict)
-    values (p_slo.tbl, p_slo.id, p_words, p_slo.allowed, _verdict);
+    values (_slo.tbl, p_slo, p_words, _slo.allowed, _verdict);
   elsif p_outcome = 'PASS' then
-    perform mlguard._end_holds(p_slo.id, 'the assertion returns no rows any more');
+    perform mlguard._end_holds(p_slo, 'the assertion returns no rows any more');
   end if;
 
   if _new and p_outcome in ('FAIL', 'NOTED') then
     insert into mlguard._violation (slo, tbl, observed, allowed, bad, key, outcome, reason)
-    values (p_slo.id, p_slo.tbl, jsonb_build_object('rows', p_n), p_slo.allowed, p_n,
-            nullif(mlguard._assertion_key(p_samples -> 0, p_slo.tbl), '{}'), p_outcome, p_reason);
+    values (p_slo, _slo.tbl, jsonb_build_object('rows', p_n), _slo.allowed, p_n,
+            nullif(mlguard._assertion_key(p_samples -> 0, _slo.tbl), '{}'), p_outcome, p_reason);
   end if;
   if _new and to_regprocedure('mlguard._incident_of(bigint)') is not null then
     perform mlguard._incident_of(_verdict);
@@ -250,7 +241,7 @@ end
 $mlguard$;
 
 comment on function mlguard._record_assertion(
-  mlguard._slo, mlguard._assertion_lock, text, bigint, jsonb, text, text) is
+  text, mlguard._assertion_lock, text, bigint, jsonb, text, text) is
   'Private. Writes the verdict of an assertion where it is another than the last, opens or ends its hold.';
 
 
@@ -264,11 +255,8 @@ as $mlguard$
 declare
   _lock mlguard._assertion_lock := mlguard._lock_assertion(p_slo);
   _keys pg_catalog.text[];
-  _assertion mlguard._assertion;
-  _slo mlguard._slo;
+  _it pg_catalog.record;
   _rejects boolean;
-  _waived boolean;
-  _hidden boolean;
   _whole boolean;
   _n bigint;
   _samples pg_catalog.jsonb;
@@ -279,31 +267,33 @@ begin
   if _lock.slo is null then
     return false;
   end if;
-  select a.* into strict _assertion from mlguard._assertion a where a.slo = p_slo;
-  select s.* into strict _slo from mlguard._slo s where s.id = p_slo;
-  _waived := mlguard.waived_v1(p_slo);
-  _rejects := _slo.action = 'reject' and not _slo.shadow and not _waived;
-  _hidden := _assertion.hidden or exists (
-    select from mlguard._table t where t.tbl = any (_assertion.tables) and t.pii <> '{}');
+  select a.judge, a.version, s.action, s.shadow, s.no, s.tbl, s.owner, s.runbook,
+         mlguard.waived_v1(p_slo) as waived,
+         a.hidden or exists (select from mlguard._table t where t.tbl = any (a.tables) and t.pii <> '{}') as hidden
+  into strict _it
+  from mlguard._assertion a
+  join mlguard._slo s on s.id = a.slo
+  where a.slo = p_slo;
+  _rejects := _it.action = 'reject' and not _it.shadow and not _it.waived;
 
   -- Where nothing broke it before, only touched keys can break it now. Where something does, a rejecting assertion
   -- refuses what this transaction touched; the others must know whether anything still does.
-  _keys := case when p_version = _assertion.version then p_keys end;
+  _keys := case when p_version = _it.version then p_keys end;
   _whole := _keys is null or _lock.outcome is distinct from 'PASS';
   begin
-    execute format('select f.n, f.samples from %s($1) f', _assertion.judge)
+    execute format('select f.n, f.samples from %s($1) f', _it.judge)
     into _n, _samples
     using case when not _whole then _keys end;
     if _whole and _rejects and _n > 0 and _keys is not null then
       _whole := false;
-      execute format('select f.n, f.samples from %s($1) f', _assertion.judge) into _n, _samples using _keys;
+      execute format('select f.n, f.samples from %s($1) f', _it.judge) into _n, _samples using _keys;
     end if;
   exception
     when serialization_failure or deadlock_detected or lock_not_available then
       raise;
     when others then
       get stacked diagnostics _state = returned_sqlstate, _said = message_text;
-      _said := case when _hidden then 'error ' || _state else _said end;
+      _said := case when _it.hidden then 'error ' || _state else _said end;
   end;
 
   if _state is not null then
@@ -311,37 +301,37 @@ begin
       raise exception using
         errcode = _state,
         message = format('mlguard: %s could not be judged: %s; %s', p_slo, _said, p_refused),
-        hint = mlguard._hint(null, _slo.owner, _slo.runbook, 'Correct the SELECT in the SLO file: mlguard apply.');
+        hint = mlguard._hint(null, _it.owner, _it.runbook, 'Correct the SELECT in the SLO file: mlguard apply.');
     end if;
-    perform mlguard._record_assertion(_slo, _lock, 'ERROR', null, null, 'could not be judged', _said);
+    perform mlguard._record_assertion(p_slo, _lock, 'ERROR', null, null, 'could not be judged', _said);
     return false;
   end if;
 
   if _n = 0 then
     -- Touched keys alone say nothing of the others.
     if _whole and _lock.outcome is distinct from 'PASS' then
-      perform mlguard._record_assertion(_slo, _lock, 'PASS', 0, null, 'the assertion returns no rows', null);
+      perform mlguard._record_assertion(p_slo, _lock, 'PASS', 0, null, 'the assertion returns no rows', null);
     end if;
     return false;
   end if;
 
-  _samples := case when not _hidden then _samples end;
-  _words := mlguard._assertion_words(_n, _samples, _slo.tbl);
+  _samples := case when not _it.hidden then _samples end;
+  _words := mlguard._assertion_words(_n, _samples, _it.tbl);
   if _rejects then
-    perform mlguard._count_refusal(_slo.no);
+    perform mlguard._count_refusal(_it.no);
     return mlguard._raise(
       'check_violation',
       format('mlguard: %s: %s; %s', p_slo, _words, p_refused),
       p_slo,
       mlguard._detail(p_slo, jsonb_build_object('rows', _n), null,
-                      nullif(mlguard._assertion_key(_samples -> 0, _slo.tbl), '{}'),
+                      nullif(mlguard._assertion_key(_samples -> 0, _it.tbl), '{}'),
                       jsonb_build_object('sample', _samples)),
-      mlguard._hint(null, _slo.owner, _slo.runbook,
+      mlguard._hint(null, _it.owner, _it.runbook,
                     'Correct what this transaction wrote; or, if the rule is wrong, change it in the SLO file.'));
   end if;
   perform mlguard._record_assertion(
-    _slo, _lock, case when _slo.shadow or _waived then 'NOTED' else 'FAIL' end, _n, _samples, _words,
-    case when _slo.shadow then 'shadow' when _waived then 'waived' end);
+    p_slo, _lock, case when _it.shadow or _it.waived then 'NOTED' else 'FAIL' end, _n, _samples, _words,
+    case when _it.shadow then 'shadow' when _it.waived then 'waived' end);
   return false;
 end
 $mlguard$;
@@ -358,7 +348,8 @@ security definer
 set search_path = ''
 as $mlguard$
 declare
-  _places pg_catalog.jsonb := mlguard._due_places();
+  _places pg_catalog.jsonb := coalesce(
+    nullif(current_setting('mlguard.assertions', true), '')::pg_catalog.jsonb, '{}');
   _due pg_catalog.record;
   _slo pg_catalog.text;
   _done boolean;
@@ -375,14 +366,16 @@ begin
 
   -- All locks at the first event, in one order: transactions that wrote the same tables the other way round then wait
   -- for each other in turn, not in a circle.
-  for _slo in
-    select a.slo
-    from mlguard._assertion a
-    where a.slo = new.slo or a.slo in (select jsonb_object_keys(_places))
-    order by a.no
-  loop
-    perform mlguard._lock_assertion(_slo);
-  end loop;
+  if _places - new.slo <> '{}' then
+    for _slo in
+      select a.slo
+      from mlguard._assertion a
+      where a.slo = new.slo or a.slo in (select jsonb_object_keys(_places))
+      order by a.no
+    loop
+      perform mlguard._lock_assertion(_slo);
+    end loop;
+  end if;
   _done := mlguard._judge_assertion(new.slo, _due.version, _due.keys, 'COMMIT refused, nothing was stored');
   return null;
 end
@@ -460,9 +453,9 @@ revoke all on
   mlguard._assertion, mlguard._assertion_lock, mlguard._assertion_due
   from public;
 revoke all on function
-  mlguard._due_places(), mlguard.assertion_due_v1(text, text, text[]), mlguard._lock_assertion(text),
+  mlguard.assertion_due_v1(text, text, text[]), mlguard._lock_assertion(text),
   mlguard._assertion_words(bigint, jsonb, text), mlguard._assertion_key(jsonb, text),
-  mlguard._record_assertion(mlguard._slo, mlguard._assertion_lock, text, bigint, jsonb, text, text),
+  mlguard._record_assertion(text, mlguard._assertion_lock, text, bigint, jsonb, text, text),
   mlguard._judge_assertion(text, text, text[], text), mlguard._judge_due(),
   mlguard.put_assertion_v1(text, text[], text, text, boolean, text), mlguard.end_assertion_v1(text),
   mlguard.judge_assertion_v1(text)

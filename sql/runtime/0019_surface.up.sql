@@ -28,10 +28,10 @@ immutable
 parallel safe
 set search_path = ''
 as $mlguard$
-  select array(
+  select case when p_pii is not null then array(
     select o.metric
     from jsonb_object_keys(case when jsonb_typeof(p_observed) = 'object' then p_observed else '{}' end) o (metric)
-    where mlguard._shows_values(array[o.metric], p_pii))
+    where mlguard._shows_values(array[o.metric], p_pii)) end
 $mlguard$;
 
 comment on function mlguard._personal(jsonb, text[]) is

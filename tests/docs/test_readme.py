@@ -29,5 +29,6 @@ def test_the_two_commands_exist() -> None:
 
 
 def test_the_slo_file_is_twelve_lines() -> None:
-    (block,) = [block for block in blocks(TEXT) if block.language == "yaml"]
-    assert len(block.body.splitlines()) == 12
+    first, more = [block for block in blocks(TEXT) if block.language == "yaml"]
+    assert len(first.body.splitlines()) == 12
+    assert len(more.body.splitlines()) == 3

@@ -12,6 +12,7 @@ import pytest
 import mlguard
 from mlguard import api
 from mlguard.errors import ApplyError, PlanError, SpecError
+from mlguard.operate import status
 from mlguard.report import plan_text
 from mlguard.report.verdict import Outcome
 from tests.support import prepare, project, query
@@ -548,6 +549,17 @@ def test_check_judges_assertions(db: str, tmp_path: Path) -> None:
         1,
     )
     assert verdict.samples == ({"observed": None, "key": {"name": "Joe"}},)
+
+
+def test_status_shows_what_was_found_last(db: str, tmp_path: Path) -> None:
+    warn = SAME_SALARY.replace("assert: |", "on_violation: warn\n    assert: |")
+    guard(db, tmp_path, warn + "  - {name: paid, assert: 'SELECT name FROM hr.employee WHERE salary < 0'}\n")
+    write(db, "update hr.employee set salary = 11 where name = 'Joe'")
+    with psycopg.connect(db) as connection:
+        found = {item.slo: item for item in status(connection).slos}
+    assert found["hr.employee/paid"].state == "holding"
+    assert found["hr.employee/same_salary"].state == "failing"
+    assert found["hr.employee/same_salary"].observed == "the assertion returns 1 row (name Joe)"
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 
 from mlguard import runtime
 from mlguard.cli import cli
-from tests.incidents_example import AGE, CUSTOMER, PLAN, SCORE, SCORE_MEAN, judge, make, outbox, sweep
+from tests.incidents_example import AGE, CUSTOMER, PLAN, SCORE, SCORE_MEAN, judge, make, number, outbox, sweep
 from tests.runtime_example import rows, session, value
 
 LONG = 30  # seconds after which a test gives up waiting
@@ -87,6 +87,17 @@ def test_list_of_a_table_shows_the_alarm_its_incident_belongs_to(connection: Con
     sweep(connection)
     shown = run("incidents", "list", "--table", SCORE)
     assert [line.split()[0][:1] for line in shown.stdout.splitlines()] == ["#", "+"]
+
+
+def test_what_is_left_of_an_alarm_is_listed_by_itself(connection: Connection, run: Run) -> None:
+    judge(connection, f"{CUSTOMER}/volume", day="2026-11-19")
+    judge(connection, SCORE_MEAN, day="2026-11-19")
+    sweep(connection)
+    cause = number(connection, f"{CUSTOMER}/volume")
+    run("incidents", "resolve", str(cause), "--reason", "loaded again")
+    done = run("incidents", "list")
+    assert f"open, part of #{cause}" in done.stdout
+    assert done.stderr == "1 alarm: 1 open\n"
 
 
 def test_the_life_of_an_alarm(connection: Connection, run: Run) -> None:

@@ -208,6 +208,16 @@ def test_a_column_with_fewer_than_200_values_stays_out_until_it_has_them(custome
     assert (row["version"], row["starts"]) == (1, "2026-02-01T00:00:00+00:00")
 
 
+def test_each_column_is_counted_from_its_own_days(customer: Connection) -> None:
+    customer.execute(f"update {TABLE} set plan = null where event_ts >= '2026-01-02' and event_ts < '2026-02-01'")
+    assert sweep(customer, "2026-03-10 00:00+00") == 6
+    found = frozen(customer)
+    assert found["values(plan)"]["starts"] == "2026-02-01T00:00:00+00:00"
+    stored = value(customer, f"select count(*) from {TABLE} where plan <> '?' and event_ts >= '2026-02-01'")
+    assert found["values(plan)"]["n"] == stored
+    assert found["values(email)"]["n"] == 2800
+
+
 def test_days_are_cut_in_the_table_s_time_zone(customer: Connection) -> None:
     customer.execute("update mlguard._table set time_zone = 'America/New_York'")
     sweep(customer, "2026-11-20 00:00+00")

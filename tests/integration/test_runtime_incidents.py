@@ -391,6 +391,20 @@ def test_staleness_alerts_without_a_reader(connection: Connection) -> None:
     assert state(connection, f"{CUSTOMER}/fresh") == "resolved"
 
 
+def test_a_feed_that_ends_is_not_the_cause_of_the_day_it_filled(connection: Connection) -> None:
+    connection.execute(
+        "insert into mlguard._slo (id, tbl, name, level, check_text, action, place, max_age)"
+        " values ('features.customer/fresh', 'features.customer', 'fresh', 'read', 'x', 'hold', 'read gate', '26 h')"
+    )
+    connection.execute(
+        "insert into mlguard._freshness (tbl, newest) values ('features.customer', '2026-11-18 20:00+00')"
+    )
+    judge(connection, AGE_MEAN, day="2026-11-18")
+    judge(connection, MIX, day="2026-11-19", found=0.4)
+    sweep(connection, "'2026-11-20 03:00+00'")
+    assert alarms(connection) == {AGE_MEAN: [], f"{CUSTOMER}/fresh": [MIX]}
+
+
 def test_a_waived_staleness_is_noted_and_alerts_when_the_waiver_ends(connection: Connection) -> None:
     connection.execute(
         "insert into mlguard._slo (id, tbl, name, level, check_text, action, place, max_age)"

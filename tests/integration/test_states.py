@@ -1,0 +1,320 @@
+"""States: after any mix of writes their sum is a recount of the table; metrics mean what numpy and scipy say."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+
+from mlguard.apply import Options, run
+from mlguard.emit.table import objects
+from mlguard.plan import Plan, plan_table
+from mlguard.program import TableProgram, TableShape
+from tests import judged
+from tests.judged import metric_rule
+
+COLUMNS = {
+    "id": "bigint",
+    "age": "integer",
+    "plan": "text",
+    "income": "double precision",
+    "amount": "numeric",
+    "ok": "boolean",
+    "at": "timestamp with time zone",
+}
+CREATE = """
+create schema if not exists f;
+create table f.t (
+  id bigint primary key, age integer, plan text, income double precision, amount numeric, ok boolean, at timestamptz
+);
+"""
+CHECKS = (
+    "coverage(age) >= 0 and nan_rate(income) >= 0 and zero_rate(age) >= 0 and negative_rate(income) >= 0",
+    "mean(age) > 0 and sum(amount) > 0 and mean(income) > 0 and stddev(income) >= 0 and stddev(amount) >= 0",
+    "min(age) < max(age) and min(income) < max(amount) and median(income) > 0",
+    "correlation(age, income) < 1 and share(age > 30 and ok) < 1 and share(1 / age > 0) < 1",
+    "distinct_count(plan) > 0 and distinct_count(income) > 0 and duplicate_rate(age, plan) < 1",
+    "psi(income) < 1 and psi(plan) < 1 and new_category_rate(plan) < 1",
+)
+SPLIT = "coverage(age) >= 0 and mean(income) > 0 and distinct_count(id) > 0 and psi(plan) < 1 and psi(age) < 1"
+EDGES = """
+create or replace function mlguard.baseline_version_v1(p_tbl text) returns integer
+language sql stable as 'select 7';
+create or replace function mlguard.edges_v1(p_tbl text, p_column text) returns double precision[]
+language sql stable as $$ select array[-1, 0, 10.5, 20, 40, 1e9]::double precision[] $$;
+"""
+LITERALS = {"age": ["-1"], "plan": ["''", "'n/a'"]}
+
+
+def program(shape: TableShape | None = None, **more: Any) -> TableProgram:
+    """Return a table with SLOs that need every kind of state, of all rows and by plan."""
+    table = shape or judged.shape("f.t", COLUMNS)
+    rules = [metric_rule(table, f"r{number}", check) for number, check in enumerate(CHECKS)]
+    rules.append(metric_rule(table, "split", SPLIT, by=("plan",)))
+    rules.append(metric_rule(table, "some", "mean(income) > 0 and row_count() > 0", where="ok and age / 2 > 3"))
+    settings: dict[str, Any] = {"event_time": "at", "missing": LITERALS, **more}
+    return judged.program(table, *rules, **settings)
+
+
+def install(connection: psycopg.Connection[Any], wanted: TableProgram) -> None:
+    """Apply the program to its table."""
+    table = plan_table(wanted, objects(wanted), None)
+    run(connection, Plan((table,)), Options())
+
+
+@contextmanager
+def guarded(dsn: str) -> Iterator[psycopg.Connection[Any]]:
+    """Give a session of a database in which f.t is guarded and has a baseline."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute((CREATE + EDGES).encode())
+        install(connection, program())
+        yield connection
+
+
+@pytest.fixture
+def table(db: str) -> Iterator[psycopg.Connection[Any]]:
+    """The guarded table, on both servers."""
+    with guarded(db) as connection:
+        yield connection
+
+
+@pytest.fixture
+def table18(guarded_db: str) -> Iterator[psycopg.Connection[Any]]:
+    """The guarded table, on PostgreSQL 18."""
+    with guarded(guarded_db) as connection:
+        yield connection
+
+
+Rows = list[tuple[Any, ...]]
+Documents = dict[tuple[Any, str], tuple[int, dict[str, Any]]]
+
+
+def values(first: int, count: int, *, day: int = 1) -> str:
+    """Return VALUES with all that is awkward: NULL, NaN, infinities, missing literals, late rows."""
+    floats = ("1.5", "'NaN'", "-0.0", "null", "20", "1000.25", "-7.25", "0.1")
+    plans = ("'free'", "'pro'", "''", "null", "'n/a'", "'Team \"A\"'")
+    ages = ("30", "-1", "0", "null", "41", "17", "-20")
+    amounts = ("1.10", "1.1", "'NaN'", "null", "12345.678")
+    lines = []
+    for i in range(first, first + count):
+        at = "null" if i % 11 == 5 else f"'2026-01-{day + i % 3:02d} 10:00+00'" if i % 13 else "'infinity'"
+        lines.append(
+            f"({i}, {ages[i % 7]}, {plans[i % 6]}, {floats[i % 8]}, {amounts[i % 5]},"
+            f" {('true', 'false', 'null')[i % 3]}, {at})"
+        )
+    return ", ".join(lines)
+
+
+def insert(first: int, count: int, *, day: int = 1) -> str:
+    return f"insert into f.t values {values(first, count, day=day)}"
+
+
+def fold(connection: psycopg.Connection[Any], table: str = "f.t") -> Documents:
+    """Fold all appended states and return the buckets of event time with rows."""
+    with connection.transaction():
+        connection.execute("select mlguard._wait_table(%s)", (table,))
+        connection.execute("select mlguard._fold_states(%s)", (table,))
+    return documents(
+        connection,
+        "select bucket, segment, n, states::text from mlguard._bucket where tbl = %s and n <> 0"
+        " and bucket < '2026-02-01'  -- rows without an event time are in that of today",
+        (table,),
+    )
+
+
+def recount(connection: psycopg.Connection[Any], table: str = "f.t") -> Documents:
+    """Return the states of the stored rows that have an event time."""
+    name = f'mlguard."recount {table}"'
+    return documents(
+        connection, f"select bucket, segment, n, states::text from {name}(null, null) where bucket is not null", ()
+    )
+
+
+def documents(connection: psycopg.Connection[Any], query: str, arguments: tuple[Any, ...]) -> Documents:
+    rows = connection.execute(query.encode(), arguments).fetchall()
+    return {
+        (bucket, json.dumps(segment, sort_keys=True)): (n, json.loads(states, parse_float=Decimal, parse_int=Decimal))
+        for bucket, segment, n, states in rows
+    }
+
+
+def same(found: Documents, wanted: Documents) -> None:
+    """Compare, floats with a tolerance; what a DELETE or UPDATE made stale is left out."""
+    assert {key: n for key, (n, _) in found.items()} == {key: n for key, (n, _) in wanted.items()}
+    for key, (_, states) in found.items():
+        stale = set(states.get("stale", ()))
+        expected = wanted[key][1]
+        assert set(states) - {"stale"} == set(expected), key
+        for name in set(expected) - stale:
+            close(states[name], expected[name], f"{key} {name}")
+
+
+def close(found: Any, wanted: Any, where: str) -> None:
+    if isinstance(wanted, dict):
+        assert set(found) == set(wanted), where
+        for name in wanted:
+            close(found[name], wanted[name], f"{where}.{name}")
+    elif isinstance(wanted, list):
+        assert len(found) == len(wanted), where
+        for left, right in zip(found, wanted, strict=True):
+            close(left, right, where)
+    elif isinstance(wanted, str) or isinstance(found, str) or wanted is None or found is None:
+        assert found == wanted, where
+    else:
+        near = max(abs(wanted) * Decimal("1e-9"), Decimal("1e-6"))
+        assert abs(found - wanted) <= near, f"{where}: {found}, not {wanted}"
+
+
+INFINITE = """
+insert into f.t
+select i, i, 'x', case i % 2 when 0 then 'Infinity' else '-Infinity' end::float8, 1, true, '2026-01-01'
+from generate_series(200, 203) as i
+"""
+STEPS: dict[str, list[str]] = {
+    "insert": [insert(1, 60)],
+    "one by one": [insert(i, 1) for i in range(1, 30)],
+    "nothing": [insert(1, 20), "insert into f.t select * from f.t where false", "update f.t set age = 1 where false"],
+    "upsert": [
+        insert(1, 40),
+        f"insert into f.t values {values(20, 40)} on conflict (id) do update set age = excluded.age + 1, plan = 'pro'",
+        f"insert into f.t values {values(1, 80)} on conflict do nothing",
+    ],
+    "update": [insert(1, 50), "update f.t set income = income * 2, age = null where id % 2 = 0"],
+    "another day": [insert(1, 50), "update f.t set at = at + interval '1 day' where isfinite(at) and id % 3 = 0"],
+    "another plan": [insert(1, 50), "update f.t set plan = case plan when 'free' then 'pro' else 'free' end"],
+    "delete": [insert(1, 60), "delete from f.t where id % 3 = 1", insert(100, 10), "delete from f.t where id > 105"],
+    "delete all": [insert(1, 30), "delete from f.t", insert(1, 5)],
+    "truncate": [insert(1, 40), "truncate f.t", insert(3, 7)],
+    "infinite": [insert(1, 20), INFINITE],
+    "huge": [
+        "insert into f.t select i, i, 'x', 1.7e308, 1e500, true, '2026-01-01' from generate_series(1, 9) as i",
+        "delete from f.t where id = 4",
+    ],
+}
+
+
+@pytest.mark.parametrize("case", sorted(STEPS))
+def test_the_sum_of_states_is_a_recount(table18: psycopg.Connection[Any], case: str) -> None:
+    for step in STEPS[case]:
+        table18.execute(step.encode())
+    same(fold(table18), recount(table18))
+
+
+def test_it_is_one_whenever_it_is_folded(table: psycopg.Connection[Any]) -> None:
+    for steps in STEPS.values():
+        table.execute("delete from f.t")
+        for step in steps:
+            table.execute(step.encode())
+            fold(table)
+    same(fold(table), recount(table))
+
+
+def test_copy_and_merge(table: psycopg.Connection[Any]) -> None:
+    with table.cursor().copy(b"copy f.t from stdin (format csv)") as copy:
+        for i in range(500):
+            copy.write(f"{i},{i % 90},{'free' if i % 3 else 'pro'},{i / 7},{i}.50,true,2026-01-0{1 + i % 4}\n")
+    table.execute(
+        "merge into f.t as t using (select * from f.t where id < 300) as s on t.id = s.id + 100"
+        " when matched and t.id % 5 = 0 then delete when matched then update set income = s.income + 1"
+        " when not matched then insert values (s.id + 10000, 1, 'team', 2, 3, false, s.at)"
+    )
+    same(fold(table), recount(table))
+
+
+def test_what_is_rolled_back_never_counts(table: psycopg.Connection[Any]) -> None:
+    with table.transaction():
+        table.execute(insert(1, 30).encode())
+        with table.transaction(force_rollback=True):
+            table.execute(insert(100, 30).encode())
+        with pytest.raises(psycopg.errors.UniqueViolation), table.transaction():
+            table.execute(insert(20, 30).encode())
+        table.execute(insert(200, 5).encode())
+    with table.transaction(force_rollback=True):
+        table.execute("delete from f.t")
+    same(fold(table), recount(table))
+    assert table.execute("select count(*) from f.t").fetchone() == (35,)
+
+
+def test_concurrent_writers(table: psycopg.Connection[Any], db: str) -> None:
+    def write(worker: int) -> None:
+        with psycopg.connect(db, autocommit=True) as own:
+            for i in range(12):
+                own.execute(insert(worker * 10_000 + i * 50, 20).encode())
+                own.execute(f"update f.t set income = {i} where id between {worker * 10_000} and {worker}0005".encode())
+                own.execute(f"delete from f.t where id = {worker * 10_000 + i * 50 + 3}".encode())
+
+    threads = [threading.Thread(target=write, args=(worker,)) for worker in range(4)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        fold(table)
+    for thread in threads:
+        thread.join()
+    same(fold(table), recount(table))
+
+
+def test_nothing_is_left_of_rows_without_a_time(table: psycopg.Connection[Any]) -> None:
+    table.execute("insert into f.t (id, age) values (1, 5), (2, 6)")
+    assert table.execute("select bucket = date_trunc('day', now(), 'UTC'), n from mlguard._state").fetchall() == [
+        (True, 2), (True, 2)
+    ]  # fmt: skip
+    table.execute("delete from f.t")
+    assert table.execute("select bucket, sign, n from mlguard._state where sign < 0").fetchall() == [
+        (None, -1, 2), (None, -1, 2)
+    ]  # fmt: skip
+
+
+PARTITIONED = """
+create schema if not exists f;
+create table f.t (
+  id bigint, age integer, plan text, income double precision, amount numeric, ok boolean, at timestamptz
+) partition by list (id);
+create table f.t_1 partition of f.t for values in (1, 3, 5, 7) partition by list (id);
+create table f.t_1_a partition of f.t_1 for values in (1, 3);
+create table f.t_1_b partition of f.t_1 for values in (5, 7);
+create table f.t_2 partition of f.t default;
+"""
+
+
+def test_partitions(db: str) -> None:
+    from mlguard import catalog
+    from mlguard.names import TableName
+
+    with psycopg.connect(db, autocommit=True) as connection:
+        connection.execute((PARTITIONED + EDGES).encode())
+        name = TableName("f", "t")
+        shape = catalog.shapes(connection, [name])[name]
+        install(connection, program(shape))
+        connection.execute(insert(0, 40).encode())
+        connection.execute(f"insert into f.t_2 values {values(100, 20)}".encode())
+        connection.execute("insert into f.t_1 values (5, 1, 'a', 2, 3, true, '2026-01-03')")
+        connection.execute("insert into f.t_1_a values (1, 1, 'a', 2, 3, true, '2026-01-03')")
+        connection.execute("update f.t set id = id + 2 where id in (1, 3, 5, 30)")
+        connection.execute("delete from f.t_1 where id = 3")
+        same(fold(connection), recount(connection))
+        connection.execute("truncate f.t_1_b")
+        same(fold(connection), recount(connection))
+        connection.execute(f"insert into f.t values {values(0, 9)}".encode())
+        connection.execute("truncate f.t")
+        assert fold(connection) == {}
+        connection.execute(insert(0, 12).encode())
+        same(fold(connection), recount(connection))
+
+
+def test_settings_of_the_session_do_not_matter(table: psycopg.Connection[Any]) -> None:
+    table.execute(insert(1, 40).encode())
+    calm = fold(table)
+    table.execute("truncate f.t")
+    table.execute("set timezone = 'Asia/Kolkata'; set datestyle = 'German'; set extra_float_digits = -5")
+    table.execute("set intervalstyle = 'sql_standard'; set search_path = pg_temp")
+    table.execute(insert(1, 40).encode())
+    table.execute("reset all")
+    found = fold(table)
+    assert found == calm
+    same(found, recount(table))
