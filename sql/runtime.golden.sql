@@ -1477,6 +1477,35 @@ CREATE FUNCTION mlguard._deciles(p_ordered double precision[]) RETURNS jsonb
 $$;
 ALTER FUNCTION mlguard._deciles(p_ordered double precision[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._deciles(p_ordered double precision[]) IS 'Private. Distinct deciles of ordered numbers.';
+CREATE FUNCTION mlguard._decimals(p_nums double precision[]) RETURNS integer
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+declare
+  _spare double precision := 0.005 * cardinality(p_nums);
+  _some double precision[] := array(select u.x from unnest(p_nums) with ordinality u (x, i) where u.i % 10 = 0);
+  _p double precision;
+begin
+  for _d in 0 .. 5 loop
+    _p := power(10::double precision, _d);
+    -- A tenth of them mostly has too many already. In line, not as a function: there are thousands.
+    continue when _spare < (
+      select count(*) filter (
+        where case when abs(u.x) <= 1e100 then abs(u.x * _p - round(u.x * _p)) > 1e-6 + 1e-9 * abs(u.x * _p) end)
+      from unnest(_some) u (x));
+    if _spare >= (
+      select count(*) filter (
+        where case when abs(u.x) <= 1e100 then abs(u.x * _p - round(u.x * _p)) > 1e-6 + 1e-9 * abs(u.x * _p) end)
+      from unnest(p_nums) u (x))
+    then
+      return _d;
+    end if;
+  end loop;
+  return null;
+end
+$$;
+ALTER FUNCTION mlguard._decimals(p_nums double precision[]) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._decimals(p_nums double precision[]) IS 'Private. Fewest decimals, up to 5, that all but 0.5 % of the numbers keep to; null: none.';
 CREATE FUNCTION mlguard._detail(p_slo text, p_observed jsonb, p_allowed text, p_key jsonb, p_more jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -1490,6 +1519,15 @@ CREATE FUNCTION mlguard._detail(p_slo text, p_observed jsonb, p_allowed text, p_
 $$;
 ALTER FUNCTION mlguard._detail(p_slo text, p_observed jsonb, p_allowed text, p_key jsonb, p_more jsonb) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._detail(p_slo text, p_observed jsonb, p_allowed text, p_key jsonb, p_more jsonb) IS 'Private. The DETAIL of a message: what clients read instead of its words.';
+CREATE FUNCTION mlguard._deviation(p_values double precision[]) RETURNS double precision
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  -- Equal values give 0 and nothing else: what rounding leaves over would be taken for a unit.
+  select case when max(u.x) = min(u.x) then 0 else stddev_pop(u.x) end from unnest(p_values) u (x)
+$$;
+ALTER FUNCTION mlguard._deviation(p_values double precision[]) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._deviation(p_values double precision[]) IS 'Private. Standard deviation (population) of numbers.';
 CREATE FUNCTION mlguard._distance_detail(p_slo mlguard._slo, p_s jsonb, p_c jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
@@ -2034,7 +2072,8 @@ begin
   into b.errors, b.spreads, b.history
   from (
     select c.c, q.h, greatest(1.4826 * q.q5, q.q9 / 1.645) as spread,
-           (select avg(least(abs(u.r), q.q9)) from unnest(c.r) u (r)) * case c.c when 1 then 1 else 1.05 end as error
+           -- LEAST leaves NULL out: a scope without an error must not count as one of q9.
+           (select avg(least(abs(u.r), q.q9)) from unnest(c.r) u (r) where u.r is not null) * case c.c when 1 then 1 else 1.05 end as error
     from (values (1, b.r1), (2, b.r2), (3, b.r3), (4, b.r4), (5, b.r5), (6, b.r6)) c (c, r)
     cross join lateral (
       select count(u.r)::integer as h, percentile_cont(0.9) within group (order by abs(u.r)) as q9,
@@ -2918,6 +2957,44 @@ end
 $_$;
 ALTER FUNCTION mlguard._judge_assertion(p_slo text, p_version text, p_keys text[], p_refused text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._judge_assertion(p_slo text, p_version text, p_keys text[], p_refused text) IS 'Private. Judges an assertion under its lock, for touched keys or (null) whole, and acts on what it finds. Called in an assignment: PostgreSQL prints the text of PERFORM as CONTEXT.';
+CREATE FUNCTION mlguard._judge_assertion_due() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  _places pg_catalog.jsonb := coalesce(
+    nullif(current_setting('mlguard.assertions', true), '')::pg_catalog.jsonb, '{}');
+  _due pg_catalog.record;
+  _slo pg_catalog.text;
+  _done boolean;
+begin
+  select d.ctid, d.version, d.keys
+  into _due
+  from mlguard._assertion_due d
+  where d.ctid = (_places ->> new.slo)::pg_catalog.tid and d.id = new.id;
+  if not found then
+    select d.ctid, d.version, d.keys into _due from mlguard._assertion_due d where d.id = new.id;
+  end if;
+  -- Deleted first: a trigger that writes again during COMMIT has it judged again.
+  delete from mlguard._assertion_due d where d.ctid = _due.ctid;
+  -- All locks at the first event, in one order: transactions that wrote the same tables the other way round then wait
+  -- for each other in turn, not in a circle.
+  if _places - new.slo <> '{}' then
+    for _slo in
+      select a.slo
+      from mlguard._assertion a
+      where a.slo = new.slo or a.slo in (select jsonb_object_keys(_places))
+      order by a.no
+    loop
+      perform mlguard._lock_assertion(_slo);
+    end loop;
+  end if;
+  _done := mlguard._judge_assertion(new.slo, _due.version, _due.keys, 'COMMIT refused, nothing was stored');
+  return null;
+end
+$$;
+ALTER FUNCTION mlguard._judge_assertion_due() OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._judge_assertion_due() IS 'Private. Judges one assertion at COMMIT, on the final state, once however often the transaction wrote.';
 CREATE FUNCTION mlguard._judge_batch() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -3066,44 +3143,6 @@ end
 $$;
 ALTER FUNCTION mlguard._judge_closed(p_table mlguard._table, p_over text, p_slos text[], p_as_of timestamp with time zone, p_most integer) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._judge_closed(p_table mlguard._table, p_over text, p_slos text[], p_as_of timestamp with time zone, p_most integer) IS 'Private. Judges the windows of one length that have closed, oldest first, at most p_most; those that ended before an SLO came into force as its history.';
-CREATE FUNCTION mlguard._judge_due() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS $$
-declare
-  _places pg_catalog.jsonb := coalesce(
-    nullif(current_setting('mlguard.assertions', true), '')::pg_catalog.jsonb, '{}');
-  _due pg_catalog.record;
-  _slo pg_catalog.text;
-  _done boolean;
-begin
-  select d.ctid, d.version, d.keys
-  into _due
-  from mlguard._assertion_due d
-  where d.ctid = (_places ->> new.slo)::pg_catalog.tid and d.id = new.id;
-  if not found then
-    select d.ctid, d.version, d.keys into _due from mlguard._assertion_due d where d.id = new.id;
-  end if;
-  -- Deleted first: a trigger that writes again during COMMIT has it judged again.
-  delete from mlguard._assertion_due d where d.ctid = _due.ctid;
-  -- All locks at the first event, in one order: transactions that wrote the same tables the other way round then wait
-  -- for each other in turn, not in a circle.
-  if _places - new.slo <> '{}' then
-    for _slo in
-      select a.slo
-      from mlguard._assertion a
-      where a.slo = new.slo or a.slo in (select jsonb_object_keys(_places))
-      order by a.no
-    loop
-      perform mlguard._lock_assertion(_slo);
-    end loop;
-  end if;
-  _done := mlguard._judge_assertion(new.slo, _due.version, _due.keys, 'COMMIT refused, nothing was stored');
-  return null;
-end
-$$;
-ALTER FUNCTION mlguard._judge_due() OWNER TO postgres;
-COMMENT ON FUNCTION mlguard._judge_due() IS 'Private. Judges one assertion at COMMIT, on the final state, once however often the transaction wrote.';
 CREATE FUNCTION mlguard._judge_due(p_tbl text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -3443,7 +3482,7 @@ begin
       where m.tbl = p_tbl and m.over = p_over and m.sampled and m.current and m.value is not null
         and (m.window_start = p_start or m.batch = p_batch)
     ), own as (
-      select h.column_name, power(sum(power((h.h).score, 3)), 1.0 / 3) as score
+      select h.column_name, power(sum(case when (h.h).score > 1e-50 then power((h.h).score, 3) else 0 end), 1.0 / 3) as score
       from held h
       where h.partner = ''
       group by h.column_name
@@ -3478,7 +3517,7 @@ begin
     )
     select s.id, s.no, count((c.h).score) as series,
            -- Several weak signs of one column add up: the cube root of the sum of cubes.
-           greatest(power(sum(power((c.h).score, 3)) filter (where c.partner = ''), 1.0 / 3),
+           greatest(power(sum(case when (c.h).score > 1e-50 then power((c.h).score, 3) else 0 end) filter (where c.partner = ''), 1.0 / 3),
                     max((c.h).score) filter (where c.partner <> '')) as score,
            max((c.h).score) as worst,
            (array_agg(mlguard._series_words(c.family, c.column_name, c.partner) order by (c.h).score desc nulls last))[1] as words,
@@ -4937,8 +4976,12 @@ CREATE FUNCTION mlguard._number_series(p_scope bigint, p_before bigint) RETURNS 
   left join mlguard._reference r on r.tbl = c.tbl and r.over = c.over and r.column_name = p.column_name and r.edges is not null
   left join mlguard._profile b on b.scope = p_before and b.column_name = p.column_name and b.m > 0
   cross join lateral (
-    select sum(u.x * u.c) / p.m as mean,
-           sum(ln(abs(u.x)) * u.c) filter (where u.x <> 0) / nullif(sum(u.c) filter (where u.x <> 0), 0) as magnitude,
+    -- Of the finite ones: a mean of infinities tells nothing, and those that are new are far out. (Products of numbers
+    -- near 0 would underflow, which is an error.)
+    select sum(case when abs(u.x) >= 1e-100 then u.x else 0 end * u.c) filter (where abs(u.x) <= 1e100)
+             / nullif(sum(u.c) filter (where abs(u.x) <= 1e100), 0) as mean,
+           sum(ln(abs(u.x)) * u.c) filter (where u.x <> 0 and abs(u.x) <= 1e100)
+             / nullif(sum(u.c) filter (where u.x <> 0 and abs(u.x) <= 1e100), 0) as magnitude,
            coalesce(sum(u.c) filter (where u.x < 0), 0)::double precision / p.m as negative,
            coalesce(sum(u.c) filter (where mlguard._off_grid(u.x, r.decimals)), 0)::double precision / p.m as grid,
            coalesce(sum(u.c) filter (where u.x < r.low or u.x > r.high), 0)::double precision / p.m as far
@@ -4973,6 +5016,7 @@ COMMENT ON FUNCTION mlguard._number_series(p_scope bigint, p_before bigint) IS '
 CREATE FUNCTION mlguard._observe(p_scope bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET enable_seqscan TO 'off'
     AS $$
 declare
   _scope mlguard._learned_scope;
@@ -4996,6 +5040,12 @@ begin
     from mlguard._profile p
     cross join lateral unnest(p.texts) u (text)
     where p.scope = p_scope and not mlguard._overfull(_scope.tbl, _scope.over, 'shape', p.column_name)
+      -- A value seen before has a shape seen before. (LIMIT keeps it a look-up by key.)
+      and (select k.value
+           from mlguard._seen k
+           where k.tbl = _scope.tbl and k.over = _scope.over and k.what = 'value' and k.name = p.column_name
+             and k.value = u.text
+           limit 1) is null
     on conflict do nothing
     returning name
   ), pair as (
@@ -5036,9 +5086,7 @@ begin
     perform mlguard._learn_pairs(_scope.tbl, _scope.over);
   end if;
   perform mlguard._refresh_reference(_scope.tbl, _scope.over);
-  perform mlguard._refresh_band(r.tbl, r.over, '{}', r.metric, _round)
-  from mlguard._series r
-  where r.tbl = _scope.tbl and r.over = _scope.over;
+  perform mlguard._refresh_bands(_scope.tbl, _scope.over, _round);
 end
 $$;
 ALTER FUNCTION mlguard._observe(p_scope bigint) OWNER TO postgres;
@@ -5074,8 +5122,13 @@ CREATE FUNCTION mlguard._off_grid(p_x double precision, p_decimals integer) RETU
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
     AS $$
-  select abs(p_x * power(10::double precision, p_decimals) - round(p_x * power(10::double precision, p_decimals)))
+  -- Numbers from 1e100 on have no decimals, and infinite ones neither.
+  select case
+    when p_decimals is null then null
+    when abs(p_x) > 1e100 then false
+    else abs(p_x * power(10::double precision, p_decimals) - round(p_x * power(10::double precision, p_decimals)))
          > 1e-6 + 1e-9 * abs(p_x * power(10::double precision, p_decimals))
+  end
 $$;
 ALTER FUNCTION mlguard._off_grid(p_x double precision, p_decimals integer) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._off_grid(p_x double precision, p_decimals integer) IS 'Private. Whether a number has more decimals than that.';
@@ -5967,6 +6020,16 @@ end
 $$;
 ALTER FUNCTION mlguard._refresh_band(p_tbl text, p_over text, p_segment jsonb, p_metric text, p_rescale boolean) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._refresh_band(p_tbl text, p_over text, p_segment jsonb, p_metric text, p_rescale boolean) IS 'Private. Takes the values that came since into the band of a series; p_rescale: locations are learned anew.';
+CREATE FUNCTION mlguard._refresh_bands(p_tbl text, p_over text, p_rescale boolean) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select mlguard._refresh_band(r.tbl, r.over, '{}', r.metric, p_rescale)
+  from mlguard._series r
+  where r.tbl = p_tbl and r.over = p_over
+$$;
+ALTER FUNCTION mlguard._refresh_bands(p_tbl text, p_over text, p_rescale boolean) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._refresh_bands(p_tbl text, p_over text, p_rescale boolean) IS 'Private. Takes the values that came since into the bands of a table.';
 CREATE FUNCTION mlguard._refresh_reference(p_tbl text, p_over text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
@@ -5994,7 +6057,7 @@ CREATE FUNCTION mlguard._refresh_reference(p_tbl text, p_over text) RETURNS void
            (select array_agg(distinct s.xs[1 + g.j * (s.l - 1) / 20]) from generate_series(1, 19) g (j)) as edges
     from sketch s
   ), heavy as (
-    select v.column_name, array_agg(v.x order by v.x) as nums, array_agg(v.c / greatest(w.m, 1)::double precision order by v.x) as shares
+    select v.column_name, array_agg(v.x) as nums, array_agg(v.c / greatest(w.m, 1)::double precision) as shares
     from (
       select p.column_name, u.x, sum(u.c) as c
       from pooled p
@@ -6005,7 +6068,7 @@ CREATE FUNCTION mlguard._refresh_reference(p_tbl text, p_over text) RETURNS void
     join wide w on w.column_name = v.column_name
     group by v.column_name
   ), word as (
-    select v.column_name, array_agg(v.x order by v.x) as texts, array_agg(v.c / greatest(w.m, 1)::double precision order by v.x) as shares
+    select v.column_name, array_agg(v.x) as texts, array_agg(v.c / greatest(w.m, 1)::double precision) as shares
     from (
       select p.column_name, u.x, sum(u.c) as c
       from pooled p
@@ -6019,13 +6082,10 @@ CREATE FUNCTION mlguard._refresh_reference(p_tbl text, p_over text) RETURNS void
   insert into mlguard._reference (tbl, over, column_name, edges, below, low, high, decimals, nums, texts, shares)
   select p_tbl, p_over, w.column_name, q.edges,
          mlguard._below(q.xs, null, q.edges),
-         q.p05 - 1.5 * greatest(q.p95 - q.p05, 1e-9), q.p95 + 1.5 * greatest(q.p95 - q.p05, 1e-9),
-         -- In line, not as a function: it looks at every pooled number six times.
-         (select min(d.d)
-          from generate_series(0, 5) d (d)
-          cross join lateral (select power(10::double precision, d.d) as p) t
-          where (select avg((abs(u.x * t.p - round(u.x * t.p)) > 1e-6 + 1e-9 * abs(u.x * t.p))::integer)
-                 from unnest(q.xs) u (x)) <= 0.005),
+         -- Where a twentieth of the numbers is infinite, or nearly so, none is far out.
+         case when greatest(abs(q.p05), abs(q.p95)) <= 1e300 then q.p05 - 1.5 * greatest(q.p95 - q.p05, 1e-9) end,
+         case when greatest(abs(q.p05), abs(q.p95)) <= 1e300 then q.p95 + 1.5 * greatest(q.p95 - q.p05, 1e-9) end,
+         mlguard._decimals(q.xs),
          h.nums, t.texts, coalesce(t.shares, h.shares, '{}')
   from wide w
   left join quantile q on q.column_name = w.column_name
@@ -6243,20 +6303,18 @@ CREATE FUNCTION mlguard._same_series(p_scope bigint, p_before bigint) RETURNS TA
     cross join lateral unnest(c.positions) with ordinality h (at, i)
     join lateral unnest(d.positions) with ordinality b (at, i) on b.at = h.at
     where c.id = p_scope
-  ), here as (
-    select array_agg(p.here order by p.here) as i, array_agg(p.there order by p.here) as j from place p
   )
   select p.column_name, case when s.n >= 5 then s.equal::double precision / s.n end
   from mlguard._profile p
-  join mlguard._profile q on q.scope = p_before and q.column_name = p.column_name
-  cross join here h
+  join mlguard._profile q
+    on q.scope = p_before and q.column_name = p.column_name and (q.rows_nums is null) = (p.rows_nums is null)
   cross join lateral (
-    select count(*) filter (where v.a is not null or v.b is not null) as n, count(*) filter (where v.a = v.b) as equal
-    from (
-      select coalesce(p.rows_texts[u.i], (nullif(p.rows_nums[u.i], 'NaN') + 0)::text) as a,
-             coalesce(q.rows_texts[u.j], (nullif(q.rows_nums[u.j], 'NaN') + 0)::text) as b
-      from unnest(h.i, h.j) u (i, j)
-    ) v
+    select count(*) filter (where a.text is not null or b.text is not null
+                              or coalesce(a.num, 'NaN') <> 'NaN' or coalesce(b.num, 'NaN') <> 'NaN') as n,
+           count(*) filter (where a.text = b.text or (a.num = b.num and a.num <> 'NaN')) as equal
+    from unnest(p.rows_nums, p.rows_texts) with ordinality a (num, text, i)
+    join place l on l.here = a.i
+    join unnest(q.rows_nums, q.rows_texts) with ordinality b (num, text, i) on b.i = l.there
   ) s
   where p.scope = p_scope
 $$;
@@ -6644,13 +6702,15 @@ CREATE FUNCTION mlguard._steady(p_class text, p_x double precision, p_scale doub
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
     AS $$
-  -- GREATEST leaves NULL out, hence the first branch.
+  -- GREATEST leaves NULL out, hence the first branch. Infinity, NaN and numbers too large or too small to be divided must
+  -- not raise: NaN is no value, the rest is cut at 1e150.
   select case
-    when p_x is null then null
+    when p_x is null or p_x = 'NaN' then null
     when p_class = 'share' then asin(sqrt(least(greatest(p_x, 0), 1)))
-    when p_class = 'count' then ln(1 + p_x)
-    when p_class = 'information' then ln(greatest(p_x, 0.001))
-    else asinh(p_x / p_scale)
+    when p_class = 'count' then ln(1 + least(greatest(p_x, 0), 1e150))
+    when p_class = 'information' then ln(least(greatest(p_x, 0.001), 1e150))
+    when abs(p_x) < 1e-100 then 0
+    else asinh(least(greatest(p_x, -1e150), 1e150) / least(greatest(p_scale, 1e-100), 1e150))
   end
 $$;
 ALTER FUNCTION mlguard._steady(p_class text, p_x double precision, p_scale double precision) OWNER TO postgres;
@@ -7048,14 +7108,16 @@ CREATE FUNCTION mlguard._take_profile(p_scope bigint, p_tbl text, p_start timest
     ) v
     group by v.column_name
   ), ordered as (
-    select s.column_name, array_agg(u.x order by u.x) as xs, count(*) as m, stddev_pop(u.x) as deviation,
-           stddev_pop(ln(abs(u.x))) filter (where u.x <> 0) as logdeviation
+    select s.column_name, array_agg(u.x order by u.x) as xs, count(*) as m,
+           mlguard._deviation(array_agg(u.x) filter (where abs(u.x) <= 1e100)) as deviation,
+           mlguard._deviation(array_agg(ln(abs(u.x))) filter (where u.x <> 0 and abs(u.x) <= 1e100)) as logdeviation
     from sample s
     cross join lateral unnest(s.nums) u (x)
     where u.x <> 'NaN'
     group by s.column_name
   ), word as (
-    select v.column_name, array_agg(v.x order by v.x) as texts, array_agg(v.c order by v.x) as counts, sum(v.c) as m
+    select v.column_name, array_agg(v.x order by v.x collate "C") as texts, array_agg(v.c order by v.x collate "C") as counts,
+           sum(v.c) as m
     from (
       select s.column_name, u.x, count(*)::integer as c
       from sample s
@@ -7077,6 +7139,14 @@ CREATE FUNCTION mlguard._take_profile(p_scope bigint, p_tbl text, p_start timest
   left join number n on n.column_name = s.column_name
   left join ordered o on o.column_name = s.column_name
   left join word w on w.column_name = s.column_name;
+  -- A scope without rows is a scope all the same: its columns are those of the one before.
+  insert into mlguard._profile (scope, column_name, m, counts, rows_nums, rows_texts)
+  select p_scope, b.column_name, 0, '{}', case when b.rows_nums is not null then '{}'::double precision[] end,
+         case when b.rows_texts is not null then '{}'::text[] end
+  from mlguard._learned_scope c
+  join mlguard._profile b on b.scope = mlguard._before(p_scope)
+  where c.id = p_scope and c.k = 0
+  on conflict do nothing;
 $$;
 ALTER FUNCTION mlguard._take_profile(p_scope bigint, p_tbl text, p_start timestamp with time zone, p_end timestamp with time zone, p_batch bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._take_profile(p_scope bigint, p_tbl text, p_start timestamp with time zone, p_end timestamp with time zone, p_batch bigint) IS 'Private. Profiles of the columns of a scope, from its sample.';
@@ -7274,12 +7344,14 @@ CREATE FUNCTION mlguard._text_series(p_scope bigint, p_before bigint) RETURNS TA
   ) change
   cross join lateral (
     select coalesce(sum(u.c) filter (where v.value is null), 0)::double precision / p.m as new,
-           coalesce(sum(u.c) filter (where h.value is null), 0)::double precision / p.m as shape
+           coalesce(sum(u.c) filter (where v.value is null and h.value is null), 0)::double precision / p.m as shape
     from unnest(p.texts, p.counts) u (x, c)
     left join mlguard._seen v
       on v.tbl = c.tbl and v.over = c.over and v.what = 'value' and v.name = p.column_name and v.value = u.x
+    -- A value seen before has a shape seen before.
     left join mlguard._seen h
-      on h.tbl = c.tbl and h.over = c.over and h.what = 'shape' and h.name = p.column_name and h.value = mlguard._shape(u.x)
+      on h.tbl = c.tbl and h.over = c.over and h.what = 'shape' and h.name = p.column_name
+      and h.value = case when v.value is null then mlguard._shape(u.x) end
   ) unseen
   cross join lateral (
     select coalesce(sum(least(u.c::double precision / p.m, o.c::double precision / b.m)), 0) as overlap
@@ -7287,7 +7359,11 @@ CREATE FUNCTION mlguard._text_series(p_scope bigint, p_before bigint) RETURNS TA
     join unnest(b.texts, b.counts) o (x, c) on o.x = u.x
   ) lap
   cross join lateral (
-    select exists (select from mlguard._learned_scope y where y.tbl = c.tbl and y.over = c.over and y.observed and y.id <> c.id) as any_before
+    -- A column that came later has a band from its first scope on.
+    select exists (
+             select from mlguard._band y
+             where y.tbl = c.tbl and y.over = c.over and y.segment = '{}'
+               and y.metric = format('usual_null(%s)', p.column_name)) as any_before
   ) past
   cross join lateral (values
     ('linf', case when r.texts is not null then change.linf end),
@@ -7368,9 +7444,11 @@ CREATE FUNCTION mlguard._unsteady(p_class text, p_y double precision, p_scale do
     AS $$
   select case p_class
     when 'share' then power(sin(least(greatest(p_y, 0), pi() / 2)), 2)
-    when 'count' then greatest(exp(least(p_y, 700)) - 1, 0)
-    when 'information' then exp(least(p_y, 700))
-    else sinh(least(greatest(p_y, -700), 700)) * p_scale
+    when 'count' then greatest(exp(least(greatest(p_y, 0), 700)) - 1, 0)
+    when 'information' then least(exp(least(greatest(p_y, -700), 700)), 1)
+    when 'location' then
+      case when abs(p_y) < 1e-100 then 0
+           else sinh(least(greatest(p_y, -350), 350)) * least(greatest(p_scale, 1e-100), 1e150) end
   end
 $$;
 ALTER FUNCTION mlguard._unsteady(p_class text, p_y double precision, p_scale double precision) OWNER TO postgres;
@@ -8155,18 +8233,6 @@ CREATE FUNCTION mlguard.js_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) R
 $$;
 ALTER FUNCTION mlguard.js_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.js_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) IS 'Jensen-Shannon distance of a column from its baseline; null: no_distance_v1 says why.';
-CREATE FUNCTION mlguard.judge_assertion_v1(p_slo text) RETURNS text
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS $$
-declare
-  _done boolean := mlguard._judge_assertion(p_slo, null, null, 'new writes are guarded, stored rows break it');
-begin
-  return (select l.outcome from mlguard._assertion_lock l where l.slo = p_slo);
-end
-$$;
-ALTER FUNCTION mlguard.judge_assertion_v1(p_slo text) OWNER TO postgres;
-COMMENT ON FUNCTION mlguard.judge_assertion_v1(p_slo text) IS 'Judges an assertion on the stored rows now, as a COMMIT would; returns what is on record of it then.';
 CREATE FUNCTION mlguard.keep_baseline(p_tbl regclass, p_source text, p_columns jsonb, p_kind text DEFAULT 'file'::text) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -8975,6 +9041,18 @@ end
 $$;
 ALTER FUNCTION mlguard.truncated_v1(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.truncated_v1(p_tbl text) IS 'Notes that a table was emptied: all its states so far are void.';
+CREATE FUNCTION mlguard.try_assertion_v1(p_slo text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  _done boolean := mlguard._judge_assertion(p_slo, null, null, 'new writes are guarded, stored rows break it');
+begin
+  return (select l.outcome from mlguard._assertion_lock l where l.slo = p_slo);
+end
+$$;
+ALTER FUNCTION mlguard.try_assertion_v1(p_slo text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.try_assertion_v1(p_slo text) IS 'Judges an assertion on the stored rows now, as a COMMIT would; returns what is on record of it then.';
 CREATE FUNCTION mlguard.usual_v1(p_c jsonb, p_metric text, p_value double precision, p_rows bigint) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -10664,7 +10742,7 @@ CREATE CONSTRAINT TRIGGER close_batch AFTER INSERT ON mlguard._batch DEFERRABLE 
 ALTER TABLE mlguard._batch ENABLE ALWAYS TRIGGER close_batch;
 CREATE CONSTRAINT TRIGGER judge_batch AFTER INSERT ON mlguard._delta DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (new.first) EXECUTE FUNCTION mlguard._judge_batch();
 ALTER TABLE mlguard._delta ENABLE ALWAYS TRIGGER judge_batch;
-CREATE CONSTRAINT TRIGGER judge_due AFTER INSERT ON mlguard._assertion_due DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION mlguard._judge_due();
+CREATE CONSTRAINT TRIGGER judge_due AFTER INSERT ON mlguard._assertion_due DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION mlguard._judge_assertion_due();
 ALTER TABLE mlguard._assertion_due ENABLE ALWAYS TRIGGER judge_due;
 CREATE TRIGGER refuse_rewriting BEFORE DELETE OR UPDATE OR TRUNCATE ON mlguard._event FOR EACH STATEMENT EXECUTE FUNCTION mlguard._refuse_rewriting();
 ALTER TABLE mlguard._event ENABLE ALWAYS TRIGGER refuse_rewriting;
@@ -10729,7 +10807,9 @@ REVOKE ALL ON FUNCTION mlguard._counted(p_baseline mlguard._baseline, p_c jsonb)
 REVOKE ALL ON FUNCTION mlguard._counted_by_time(p_table mlguard._table) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._decide(p_id bigint, p_status text, p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._deciles(p_ordered double precision[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._decimals(p_nums double precision[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._detail(p_slo text, p_observed jsonb, p_allowed text, p_key jsonb, p_more jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._deviation(p_values double precision[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._distance_detail(p_slo mlguard._slo, p_s jsonb, p_c jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._domain(p_tbl text, p_over text, p_first text, p_second text, p_mixed boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._drop_unguarded() FROM PUBLIC;
@@ -10780,9 +10860,9 @@ GRANT ALL ON FUNCTION mlguard._incident_words(p_id bigint) TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard._js(p_here double precision[], p_baseline double precision[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge(p_slo mlguard._slo, p_states jsonb, p_c jsonb, p_why text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_assertion(p_slo text, p_version text, p_keys text[], p_refused text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._judge_assertion_due() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_batch() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_closed(p_table mlguard._table, p_over text, p_slos text[], p_as_of timestamp with time zone, p_most integer) FROM PUBLIC;
-REVOKE ALL ON FUNCTION mlguard._judge_due() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_due(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_late(p_table mlguard._table, p_most integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_metrics(p_batch bigint, p_tbl text) FROM PUBLIC;
@@ -10869,6 +10949,7 @@ REVOKE ALL ON FUNCTION mlguard._record(p_act text, p_target text, p_before jsonb
 REVOKE ALL ON FUNCTION mlguard._record_assertion(p_slo text, p_lock mlguard._assertion_lock, p_outcome text, p_n bigint, p_samples jsonb, p_words text, p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._recount(p_tbl text, p_recount text, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._refresh_band(p_tbl text, p_over text, p_segment jsonb, p_metric text, p_rescale boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._refresh_bands(p_tbl text, p_over text, p_rescale boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._refresh_reference(p_tbl text, p_over text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._refusals() FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._refusals() TO mlguard_platform;
@@ -10980,7 +11061,6 @@ REVOKE ALL ON FUNCTION mlguard.fresh_v1(p_tbl text, p_newest timestamp with time
 REVOKE ALL ON FUNCTION mlguard.grant_roles() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.greatest_v1(p_states jsonb, p_key text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.js_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION mlguard.judge_assertion_v1(p_slo text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.keep_baseline(p_tbl regclass, p_source text, p_columns jsonb, p_kind text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.keep_baseline(p_tbl regclass, p_source text, p_columns jsonb, p_kind text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.kept_out_warning_v1(p_tbl text, p_landed bigint) FROM PUBLIC;
@@ -11032,6 +11112,7 @@ REVOKE ALL ON FUNCTION mlguard.sweep(p_as_of timestamp with time zone) FROM PUBL
 GRANT ALL ON FUNCTION mlguard.sweep(p_as_of timestamp with time zone) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.trailing_v1(p_c jsonb, p_metric text, p_back interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.truncated_v1(p_tbl text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.try_assertion_v1(p_slo text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.usual_v1(p_c jsonb, p_metric text, p_value double precision, p_rows bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.waive(p_id bigint, p_until timestamp with time zone, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.waive(p_id bigint, p_until timestamp with time zone, p_reason text) TO mlguard_platform;

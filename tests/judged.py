@@ -1,4 +1,4 @@
-"""Tables with SLOs over batches and windows made by hand, as the compiler would make them: what tests of emit start from."""
+"""Tables with SLOs over batches and windows, made by hand: what tests of emit start from."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from mlguard.program import (
 
 DAY = Span("1 day", days=1)
 HOUR = Span("1 hour", microseconds=3_600_000_000)
+QUARTER = Span("6 hours", microseconds=6 * 3_600_000_000)
 WEEK = Span("7 days", days=7)
 MONTH = Span("1 month", months=1)
 WINDOW, BATCH = Over("calendar", DAY), Over("batch")

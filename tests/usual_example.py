@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -101,6 +101,7 @@ class Both:
 
     connection: Connection
     learner: Learner
+    measured: Mapping[Any, float] = field(default_factory=dict)
 
     def day(self, day: int, columns: Columns, n: int | None = None) -> list[str]:
         """Judge and learn one day by both; return where they differ, in words."""
@@ -108,11 +109,12 @@ class Both:
         sweep(self.connection, day)
         one = sample(day, columns, n)
         verdict = self.learner.judge(one)
-        measured = self.learner.memory.measure(self.learner.memory.prepare(one))
+        self.measured = self.learner.memory.measure(self.learner.memory.prepare(one))
         self.learner.observe(one)
-        return [*self._values(day, measured), *self._scores(day, {c.column: c.score for c in verdict.columns})]
+        return [*self.values(day), *self._scores(day, {c.column: c.score for c in verdict.columns})]
 
-    def _values(self, day: int, measured: Mapping[Any, float]) -> list[str]:
+    def values(self, day: int) -> list[str]:
+        """Return where the values of the last day differ, in words."""
         rows = self.connection.execute(
             "select metric, value from mlguard._metric where window_start = %s and current and sampled",
             (start_of(day),),
@@ -120,9 +122,11 @@ class Both:
         told = {metric: math.nan if value is None else value for metric, value in rows}
         wanted = {
             f"usual_{series.metric}({', '.join(filter(None, (series.column, series.partner)))})": value
-            for series, value in measured.items()
+            for series, value in self.measured.items()
             if series.metric not in SCALES.values()
         }
+        # Rules learned from this day on have a past in SQL at once.
+        told = {name: value for name, value in told.items() if name in wanted or "(" not in name or "," not in name}
         return [
             f"day {day}: {name} is {told.get(name)}, not {wanted.get(name)}"
             for name in sorted({*told, *wanted})
@@ -137,7 +141,9 @@ class Both:
         ).fetchall()
         # SQL computes scores from seven errors on, but both judge from twenty scopes on.
         if not wanted:
-            return [f"day {day}: {column or 'rows'} {outcome}" for column, _, outcome in rows if outcome != "INSUFFICIENT"]
+            return [
+                f"day {day}: {column or 'rows'} {outcome}" for column, _, outcome in rows if outcome != "INSUFFICIENT"
+            ]
         told = {column: score or 0.0 for column, score, _ in rows}
         return [
             f"day {day}: score of {column or 'rows'} is {told.get(column)}, not {score}"

@@ -25,6 +25,9 @@ from mlguard.names import TableName, fit, quote_ident
 from mlguard.program import Action, Place, Rule, TableProgram
 
 WHY = "judges all rows of a statement in one pass"
+LARGE = (
+    1000  # rows of a statement from which on COMMIT also judges the windows that are due; smaller ones wait for sweep()
+)
 SAMPLE = 100  # lines of mlguard.violation a statement writes for one SLO; one more line counts the rest
 
 
@@ -117,7 +120,7 @@ def _rows_body(program: TableProgram) -> tuple[tuple[str, ...], str]:
         body.append(_append(states.Select(Grouping(program, by, source), sets[by]), sign=1))
     if samples.columns(program):
         body.append(samples.statement(program, source))
-    if _counted(program) or states.judges_batches(program):
+    if _counted(program) or states.judges_batches(program) or _judges_windows_now(program):
         pairs = [
             f"{literal(rule.id)}, _bad_{number}"
             for number, rule in enumerate(rules, 1)
@@ -125,8 +128,7 @@ def _rows_body(program: TableProgram) -> tuple[tuple[str, ...], str]:
         ]
         counts = f"jsonb_build_object({', '.join(pairs)})" if pairs else "'{}'"
         landed = f"perform mlguard.landed_v1({table}, _n, {counts});"
-        # A load of no rows is a batch, an UPDATE that found none is not.
-        body.append(landed if _counted(program) else f"if _n > 0 or TG_OP = 'INSERT' then\n  {landed}\nend if;")
+        body.append(landed if _counted(program) else f"if {_batch_condition(program)} then\n  {landed}\nend if;")
     if _mending(program):
         body.append(
             f"perform mlguard.confirm_repairs_v1({table},\n"
@@ -137,6 +139,16 @@ def _rows_body(program: TableProgram) -> tuple[tuple[str, ...], str]:
         body.append(f"perform mlguard.fresh_v1({table}, _newest, _future);")
     body.append("return null;")
     return tuple(declare), "\n".join(body)
+
+
+def _judges_windows_now(program: TableProgram) -> bool:
+    """Say whether large loads are followed by a judgement of the windows that are due."""
+    return program.base is not None and not program.writes_rows
+
+
+def _batch_condition(program: TableProgram) -> str:
+    """Return which statements make COMMIT judge: a load of no rows is a batch, an UPDATE that found none is not."""
+    return "_n > 0 or TG_OP = 'INSERT'" if states.judges_batches(program) else f"_n >= {LARGE}"
 
 
 def _select(columns: Sequence[str], targets: Sequence[str], source: str) -> str:
@@ -156,7 +168,8 @@ def _states(program: TableProgram, totals: list[_Total]) -> tuple[list[str], lis
         before += _short_way(program, grouping, sets[()])
     extra = tuple(f"{total.rows} as {total.variable.lstrip('_')}" for total in totals[1:])
     select = states.Select(grouping, sets[()], extra=extra)
-    if len(totals) == 1 and not sampled and not _counted(program) and not states.judges_batches(program):
+    lands = _counted(program) or states.judges_batches(program) or _judges_windows_now(program)
+    if len(totals) == 1 and not sampled and not lands:
         return declare, [*before, _append(select, sign=1)]
     put = f"appended as (\n{indent(states.append(select, sign=1))}\n)"
     found = [(total.variable, total.groups) for total in totals] + [(name, over) for name, _, over in sampled]

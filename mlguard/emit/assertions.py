@@ -133,7 +133,7 @@ def _view(rule: Rule, program: TableProgram) -> DbObject:
     )
     create = [Statement(made), Statement(comment(f"view {view.sql}", program.table, (rule.id,), made)), Statement(put)]
     if program.existing is not Existing.ALLOW or rule.action is not Action.REJECT or rule.shadow:
-        judged = f"select mlguard.judge_assertion_v1({literal(rule.id)})"
+        judged = f"select mlguard.try_assertion_v1({literal(rule.id)})"
         create.append(Statement(judged, LOCK_ASSERTION, Phase.VALIDATE))
     return DbObject(
         table=program.table,

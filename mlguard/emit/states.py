@@ -178,10 +178,10 @@ def insert(grouping: Grouping, values: Sequence[str], source: str, *, finite: bo
     program = grouping.program
     table = literal(str(program.table))
     batch = f"mlguard.batch_v1({table})" if judges_batches(program) else "null"
-    columns = [table, batch, grouping.start("g", finite=finite), grouping.segment("g"), *values]
+    group = f"{grouping.start('g', finite=finite)},\n  {grouping.segment('g')}"
     return (
         "insert into mlguard._state (tbl, batch, bucket, segment, sign, op, n, states)\n"
-        f"select {', '.join(columns)}\nfrom {source}"
+        f"select\n  {table}, {batch},\n  {group},\n  {', '.join(values)}\nfrom {source}"
     )
 
 
@@ -277,7 +277,8 @@ def _recount(program: TableProgram) -> DbObject:
 
 def stored_function(program: TableProgram, name: str, made: str, why: str) -> DbObject:
     """Return a function over the stored rows between two times, which only the platform may call."""
-    signature = f"{name}(timestamp with time zone, timestamp with time zone)"  # as PostgreSQL spells it: plan compares it
+    # As PostgreSQL spells it: plan compares it.
+    signature = f"{name}(timestamp with time zone, timestamp with time zone)"
     slos = tuple(rule.id for rule in program.judged)
     return DbObject(
         table=program.table,

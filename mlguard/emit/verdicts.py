@@ -14,13 +14,16 @@ from mlguard.lang.analyse import told_metrics
 from mlguard.lang.measure import Measure, Of, State, measure, measured_name
 from mlguard.lang.metrics import METRICS, Family
 from mlguard.lang.precedence import ATOM
-from mlguard.lang.tree import Expr, Literal, Metric
+from mlguard.lang.tree import Literal, Metric
 from mlguard.names import fit, quote_ident
 from mlguard.program import Rule, TableProgram
 
 WHY = "judges the merged states of a batch or window"
 HISTORY_LACKS = "fewer than 3 earlier windows"
 LEARNING = "learning"
+NOTHING_BEFORE = "trailing is 0"
+NO_ANSWER = "no answer"
+_LINE = "\n"
 DISTANCES = ("psi", "js", "ks", "linf", "new_category_rate")
 
 
@@ -103,7 +106,8 @@ class _Verdict:
         distances = [metric for metric in self.told if metric.name in DISTANCES]
         if distances:
             lines.append(self._noise(distances))
-        lines.append(f"if _ok is null and _reason is null then\n  _reason := {self._reasons()};\nend if;")
+        reasons = indent(f"_reason := {self._reasons()};")
+        lines.append(f"if _ok is null and _reason is null then\n{reasons}\nend if;")
         names = ", ".join(literal(self._name(metric)) for metric in self.told)
         values = ", ".join(self._as_number(metric) for metric in self.told)
         rows = literal(State(Of.ROWS, where=self.rule.where).key)
@@ -144,17 +148,18 @@ class _Verdict:
         if metric.name == "usual":
             rows = literal(State(Of.ROWS, where=self.rule.where).key)
             return f"mlguard.usual_v1(_c, {name}, {value}, mlguard.count_v1(_s, {rows})::bigint)"
-        past = f"mlguard.trailing_v1(_c, {name}, {self._length(metric)})"
+        past = self._past(metric)
         if metric.name == "trailing":
             return past
         if metric.name == "delta":
             return f"{value} - {past}"
         return f"{value} / nullif({past}, 0) - 1"
 
-    def _length(self, metric: Metric) -> str:
-        length: Expr = metric.args[1]
+    def _past(self, metric: Metric) -> str:
+        base, length = metric.args
+        assert isinstance(base, Metric)
         assert isinstance(length, Literal)
-        return f"interval {literal(str(length.value))}"
+        return f"mlguard.trailing_v1(_c, {literal(self._name(base))}, interval {literal(str(length.value))})"
 
     def _noise(self, distances: list[Metric]) -> str:
         """A distance that chance alone could bring about is unknown, not too large."""
@@ -197,6 +202,8 @@ class _Verdict:
                 arms.append(f"when {variable} is null then 'no values'")
         for metric in self.told:
             if METRICS[metric.name].family is Family.HISTORY:
+                if metric.name == "change":
+                    arms.append(f"when {self._past(metric)} = 0 then {literal(NOTHING_BEFORE)}")
                 words = LEARNING if metric.name == "usual" else HISTORY_LACKS
                 arms.append(f"when {self.variables[metric]} is null then {literal(words)}")
-        return f"case {' '.join(arms)} else 'no answer' end"
+        return f"case\n{indent(_LINE.join([*arms, 'else ' + literal(NO_ANSWER)]))}\nend"

@@ -130,14 +130,15 @@ def learn_bands(history: History, slot: int | None, sensitivity: float = 1.0) ->
     past = np.sum(~np.isnan(ordered), axis=0)
     trimmed = np.nansum(np.minimum(ordered, high[None]), axis=0) / np.maximum(past, 1)
     trimmed[1:] *= PLAIN_PREFERRED
-    trimmed = np.where((past == 0) | np.isnan(predictions), np.inf, trimmed)
+    trimmed = np.where((past < FIRST) | np.isnan(predictions), np.inf, trimmed)
     best: Integers = np.argmin(trimmed, axis=0).astype(np.int64)
     spread = np.nan_to_num(np.maximum(1.4826 * middle[best, cells], high[best, cells] / 1.645))
 
     signed = errors[:, best, cells] / np.maximum(spread, traits.floor(history.n[-WINDOW:], history.k[-WINDOW:]))
-    count: Integers = np.sum(~np.isnan(signed), axis=0).astype(np.int64)
-    overall = _worst(traits.directed(signed), count)
-    sides = [np.maximum(_worst(np.maximum(sign * signed, 0), count), CROSS * overall) for sign in (1, -1)]
+    count: Integers = past[0].astype(np.int64)
+    own: Integers = past[best, cells].astype(np.int64)
+    overall = _worst(traits.directed(signed), own)
+    sides = [np.maximum(_worst(np.maximum(sign * signed, 0), own), CROSS * overall) for sign in (1, -1)]
     worst = np.stack([np.where(traits.up | traits.down, overall, side) for side in sides])
     limit = np.maximum(LEAST, BASE + SLOPE * worst) * (1 + SHORT / np.maximum(count, 1)) * traits.factor * sensitivity
     enough = count + np.minimum(history.age, FIRST) >= 0.5 * np.minimum(history.age, WINDOW)

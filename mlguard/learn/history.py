@@ -71,8 +71,8 @@ class History:
             result[4] = np.where(np.isnan(weekly[2]), result[3], weekly[1])
         if slot is not None:
             same = [i for i in range(past - 1, max(-1, past - 1 - SLOT_REACH), -1) if self.slots[i] == slot][:4]
-            by_slot = median(filled[same]) if len(same) >= 2 else result[1]
-            result[5] = np.where(np.isnan(by_slot), result[1], by_slot)
+            known = np.sum(~np.isnan(filled[same]), axis=0)  # a series may have begun later than the others
+            result[5] = np.where(known >= 2, median(filled[same]), np.nan)
         return result
 
 

@@ -114,8 +114,9 @@ class Memory:
     def _of_numbers(self, name: str, profile: Profile) -> Mapping[str, float]:
         values = profile.values.astype(np.float64)
         found: dict[str, float] = {"negative": float(profile.shares[values < 0].sum())}
-        found["mean"], found["deviation"] = _moments(values, profile.counts)
-        other = values != 0
+        finite = np.abs(values) <= ref.LARGEST
+        found["mean"], found["deviation"] = _moments(values[finite], profile.counts[finite])
+        other = finite & (values != 0)
         if other.any():
             found["magnitude"], found["logdeviation"] = _moments(np.log(np.abs(values[other])), profile.counts[other])
         reference = self.reference(name, number=True)
@@ -146,7 +147,11 @@ class Memory:
 
 
 def _moments(values: Column, counts: Integers) -> tuple[float, float]:
-    """Mean and population standard deviation of values with counts; infinite values make both infinite or NaN."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        mean = float((values * counts).sum() / counts.sum())
-        return mean, math.sqrt(max(0.0, float((np.square(values - mean) * counts).sum() / counts.sum())))
+    """Mean and population standard deviation of values with counts; NaN without values."""
+    if not len(values):
+        return math.nan, math.nan
+    mean = float((values * counts).sum() / counts.sum())
+    # Equal values give 0 and nothing else: what rounding leaves over would be taken for a unit.
+    if values.min() == values.max():
+        return mean, 0.0
+    return mean, math.sqrt(float((np.square(values - mean) * counts).sum() / counts.sum()))

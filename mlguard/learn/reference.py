@@ -16,6 +16,8 @@ LEAST_SCOPES = 3
 """Scopes needed before anything is compared with a reference."""
 LEAST_VALUES = 20
 """Pooled numbers needed before they are a reference."""
+LARGEST = 1e100
+"""Numbers beyond it, infinite ones too, have no decimals and are left out of means; those that are new are far out."""
 MOST_DECIMALS = 5
 """A column that usually has more decimals than this has no usual number of them."""
 
@@ -92,7 +94,7 @@ def usual_decimals(values: Numbers) -> int | None:
 
 def off_grid(values: Numbers, decimals: int) -> Flags:
     """Which values cannot be written with so many decimals, up to the rounding of binary floats."""
-    scaled = values * 10.0**decimals
+    scaled = np.where(np.abs(values) <= LARGEST, values, 0.0) * 10.0**decimals
     return np.asarray(np.abs(scaled - np.round(scaled)) > 1e-6 + 1e-9 * np.abs(scaled))
 
 

@@ -41,7 +41,8 @@ def _head(found: Explanation, paint: Paint) -> str:
         rest.append(count(verdict.n, "row"))
     if verdict.reason:
         rest.append(verdict.reason)
-    return f"{paint(verdict.outcome)}  {one_line(words)}\n  {one_line(', '.join(rest))}; judged {minute(verdict.at)}, verdict {verdict.id}"
+    head = f"{paint(verdict.outcome)}  {one_line(words)}"
+    return f"{head}\n  {one_line(', '.join(rest))}; judged {minute(verdict.at)}, verdict {verdict.id}"
 
 
 def scope_words(verdict: Verdict) -> str:

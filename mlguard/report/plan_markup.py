@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mlguard.report.markup import cell, dumps
-from mlguard.report.plan_text import SIGNS, breaking_lines, locks, short, summary
+from mlguard.report.plan_text import SIGNS, assertion_lines, breaking_lines, locks, short, summary
 
 if TYPE_CHECKING:
     from mlguard.plan import Plan, Step, TablePlan
@@ -32,6 +32,7 @@ def _table(table: TablePlan, plan: Plan) -> dict[str, Any]:
         "existing": table.program.existing.value if table.program else None,
         "breaking": [
             {"slo": found.slo, "rows": found.rows, "total": found.total}
+            | ({"words": found.words, "seconds": found.seconds} if found.words else {})
             for found in plan.breaking
             if found.slo.partition("/")[0] == name
         ],
@@ -69,6 +70,7 @@ def to_markdown(plan: Plan) -> str:
 def _markdown_table(table: TablePlan, plan: Plan) -> list[str]:
     blocks = [f"### {cell(str(table.table))}"]
     blocks += [cell(line.strip()) for line in breaking_lines(table, plan.breaking)]
+    blocks += [cell(line) for line in assertion_lines(table, plan.breaking)]
     if table.steps:
         lines = ["| | object | SLOs | lock | why |", "|---|---|---|---|---|"]
         for step in table.steps:

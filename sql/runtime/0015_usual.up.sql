@@ -224,13 +224,15 @@ language sql
 immutable
 set search_path = ''
 as $mlguard$
-  -- GREATEST leaves NULL out, hence the first branch.
+  -- GREATEST leaves NULL out, hence the first branch. Infinity, NaN and numbers too large or too small to be divided must
+  -- not raise: NaN is no value, the rest is cut at 1e150.
   select case
-    when p_x is null then null
+    when p_x is null or p_x = 'NaN' then null
     when p_class = 'share' then asin(sqrt(least(greatest(p_x, 0), 1)))
-    when p_class = 'count' then ln(1 + p_x)
-    when p_class = 'information' then ln(greatest(p_x, 0.001))
-    else asinh(p_x / p_scale)
+    when p_class = 'count' then ln(1 + least(greatest(p_x, 0), 1e150))
+    when p_class = 'information' then ln(least(greatest(p_x, 0.001), 1e150))
+    when abs(p_x) < 1e-100 then 0
+    else asinh(least(greatest(p_x, -1e150), 1e150) / least(greatest(p_scale, 1e-100), 1e150))
   end
 $mlguard$;
 
@@ -247,9 +249,11 @@ set search_path = ''
 as $mlguard$
   select case p_class
     when 'share' then power(sin(least(greatest(p_y, 0), pi() / 2)), 2)
-    when 'count' then greatest(exp(least(p_y, 700)) - 1, 0)
-    when 'information' then exp(least(p_y, 700))
-    else sinh(least(greatest(p_y, -700), 700)) * p_scale
+    when 'count' then greatest(exp(least(greatest(p_y, 0), 700)) - 1, 0)
+    when 'information' then least(exp(least(greatest(p_y, -700), 700)), 1)
+    when 'location' then
+      case when abs(p_y) < 1e-100 then 0
+           else sinh(least(greatest(p_y, -350), 350)) * least(greatest(p_scale, 1e-100), 1e150) end
   end
 $mlguard$;
 
@@ -397,7 +401,8 @@ begin
   into b.errors, b.spreads, b.history
   from (
     select c.c, q.h, greatest(1.4826 * q.q5, q.q9 / 1.645) as spread,
-           (select avg(least(abs(u.r), q.q9)) from unnest(c.r) u (r)) * case c.c when 1 then 1 else 1.05 end as error
+           -- LEAST leaves NULL out: a scope without an error must not count as one of q9.
+           (select avg(least(abs(u.r), q.q9)) from unnest(c.r) u (r) where u.r is not null) * case c.c when 1 then 1 else 1.05 end as error
     from (values (1, b.r1), (2, b.r2), (3, b.r3), (4, b.r4), (5, b.r5), (6, b.r6)) c (c, r)
     cross join lateral (
       select count(u.r)::integer as h, percentile_cont(0.9) within group (order by abs(u.r)) as q9,
@@ -766,6 +771,37 @@ comment on function mlguard._sample_of(text, timestamptz, timestamptz, bigint, b
   'Private. The sample of a window or batch, column by column, at most 2,000 rows.';
 
 
+create function mlguard._before(p_scope bigint)
+returns bigint
+language sql
+stable
+security definer
+set search_path = ''
+as $mlguard$
+  select y.id
+  from mlguard._learned_scope c
+  join mlguard._learned_scope y on y.tbl = c.tbl and y.over = c.over and y.observed and not y.excluded and y.id <> c.id
+  where c.id = p_scope and (y.window_start < c.window_start or y.batch < c.batch)
+  order by y.window_start desc nulls last, y.batch desc nulls last
+  limit 1
+$mlguard$;
+
+comment on function mlguard._before(bigint) is 'Private. The observed scope just before one.';
+
+
+create function mlguard._deviation(p_values double precision[])
+returns double precision
+language sql
+immutable
+set search_path = ''
+as $mlguard$
+  -- Equal values give 0 and nothing else: what rounding leaves over would be taken for a unit.
+  select case when max(u.x) = min(u.x) then 0 else stddev_pop(u.x) end from unnest(p_values) u (x)
+$mlguard$;
+
+comment on function mlguard._deviation(double precision[]) is 'Private. Standard deviation (population) of numbers.';
+
+
 create function mlguard._take_profile(p_scope bigint, p_tbl text, p_start timestamptz, p_end timestamptz, p_batch bigint)
 returns void
 language sql
@@ -802,14 +838,16 @@ as $mlguard$
     ) v
     group by v.column_name
   ), ordered as (
-    select s.column_name, array_agg(u.x order by u.x) as xs, count(*) as m, stddev_pop(u.x) as deviation,
-           stddev_pop(ln(abs(u.x))) filter (where u.x <> 0) as logdeviation
+    select s.column_name, array_agg(u.x order by u.x) as xs, count(*) as m,
+           mlguard._deviation(array_agg(u.x) filter (where abs(u.x) <= 1e100)) as deviation,
+           mlguard._deviation(array_agg(ln(abs(u.x))) filter (where u.x <> 0 and abs(u.x) <= 1e100)) as logdeviation
     from sample s
     cross join lateral unnest(s.nums) u (x)
     where u.x <> 'NaN'
     group by s.column_name
   ), word as (
-    select v.column_name, array_agg(v.x order by v.x) as texts, array_agg(v.c order by v.x) as counts, sum(v.c) as m
+    select v.column_name, array_agg(v.x order by v.x collate "C") as texts, array_agg(v.c order by v.x collate "C") as counts,
+           sum(v.c) as m
     from (
       select s.column_name, u.x, count(*)::integer as c
       from sample s
@@ -831,6 +869,15 @@ as $mlguard$
   left join number n on n.column_name = s.column_name
   left join ordered o on o.column_name = s.column_name
   left join word w on w.column_name = s.column_name;
+
+  -- A scope without rows is a scope all the same: its columns are those of the one before.
+  insert into mlguard._profile (scope, column_name, m, counts, rows_nums, rows_texts)
+  select p_scope, b.column_name, 0, '{}', case when b.rows_nums is not null then '{}'::double precision[] end,
+         case when b.rows_texts is not null then '{}'::text[] end
+  from mlguard._learned_scope c
+  join mlguard._profile b on b.scope = mlguard._before(p_scope)
+  where c.id = p_scope and c.k = 0
+  on conflict do nothing;
 $mlguard$;
 
 comment on function mlguard._take_profile(bigint, text, timestamptz, timestamptz, bigint) is
@@ -843,11 +890,50 @@ language sql
 immutable
 set search_path = ''
 as $mlguard$
-  select abs(p_x * power(10::double precision, p_decimals) - round(p_x * power(10::double precision, p_decimals)))
+  -- Numbers from 1e100 on have no decimals, and infinite ones neither.
+  select case
+    when p_decimals is null then null
+    when abs(p_x) > 1e100 then false
+    else abs(p_x * power(10::double precision, p_decimals) - round(p_x * power(10::double precision, p_decimals)))
          > 1e-6 + 1e-9 * abs(p_x * power(10::double precision, p_decimals))
+  end
 $mlguard$;
 
 comment on function mlguard._off_grid(double precision, integer) is 'Private. Whether a number has more decimals than that.';
+
+
+create function mlguard._decimals(p_nums double precision[])
+returns integer
+language plpgsql
+immutable
+set search_path = ''
+as $mlguard$
+declare
+  _spare double precision := 0.005 * cardinality(p_nums);
+  _some double precision[] := array(select u.x from unnest(p_nums) with ordinality u (x, i) where u.i % 10 = 0);
+  _p double precision;
+begin
+  for _d in 0 .. 5 loop
+    _p := power(10::double precision, _d);
+    -- A tenth of them mostly has too many already. In line, not as a function: there are thousands.
+    continue when _spare < (
+      select count(*) filter (
+        where case when abs(u.x) <= 1e100 then abs(u.x * _p - round(u.x * _p)) > 1e-6 + 1e-9 * abs(u.x * _p) end)
+      from unnest(_some) u (x));
+    if _spare >= (
+      select count(*) filter (
+        where case when abs(u.x) <= 1e100 then abs(u.x * _p - round(u.x * _p)) > 1e-6 + 1e-9 * abs(u.x * _p) end)
+      from unnest(p_nums) u (x))
+    then
+      return _d;
+    end if;
+  end loop;
+  return null;
+end
+$mlguard$;
+
+comment on function mlguard._decimals(double precision[]) is
+  'Private. Fewest decimals, up to 5, that all but 0.5 % of the numbers keep to; null: none.';
 
 
 create function mlguard._below(p_nums double precision[], p_counts integer[], p_edges double precision[])
@@ -901,7 +987,7 @@ as $mlguard$
            (select array_agg(distinct s.xs[1 + g.j * (s.l - 1) / 20]) from generate_series(1, 19) g (j)) as edges
     from sketch s
   ), heavy as (
-    select v.column_name, array_agg(v.x order by v.x) as nums, array_agg(v.c / greatest(w.m, 1)::double precision order by v.x) as shares
+    select v.column_name, array_agg(v.x) as nums, array_agg(v.c / greatest(w.m, 1)::double precision) as shares
     from (
       select p.column_name, u.x, sum(u.c) as c
       from pooled p
@@ -912,7 +998,7 @@ as $mlguard$
     join wide w on w.column_name = v.column_name
     group by v.column_name
   ), word as (
-    select v.column_name, array_agg(v.x order by v.x) as texts, array_agg(v.c / greatest(w.m, 1)::double precision order by v.x) as shares
+    select v.column_name, array_agg(v.x) as texts, array_agg(v.c / greatest(w.m, 1)::double precision) as shares
     from (
       select p.column_name, u.x, sum(u.c) as c
       from pooled p
@@ -926,13 +1012,10 @@ as $mlguard$
   insert into mlguard._reference (tbl, over, column_name, edges, below, low, high, decimals, nums, texts, shares)
   select p_tbl, p_over, w.column_name, q.edges,
          mlguard._below(q.xs, null, q.edges),
-         q.p05 - 1.5 * greatest(q.p95 - q.p05, 1e-9), q.p95 + 1.5 * greatest(q.p95 - q.p05, 1e-9),
-         -- In line, not as a function: it looks at every pooled number six times.
-         (select min(d.d)
-          from generate_series(0, 5) d (d)
-          cross join lateral (select power(10::double precision, d.d) as p) t
-          where (select avg((abs(u.x * t.p - round(u.x * t.p)) > 1e-6 + 1e-9 * abs(u.x * t.p))::integer)
-                 from unnest(q.xs) u (x)) <= 0.005),
+         -- Where a twentieth of the numbers is infinite, or nearly so, none is far out.
+         case when greatest(abs(q.p05), abs(q.p95)) <= 1e300 then q.p05 - 1.5 * greatest(q.p95 - q.p05, 1e-9) end,
+         case when greatest(abs(q.p05), abs(q.p95)) <= 1e300 then q.p95 + 1.5 * greatest(q.p95 - q.p05, 1e-9) end,
+         mlguard._decimals(q.xs),
          h.nums, t.texts, coalesce(t.shares, h.shares, '{}')
   from wide w
   left join quantile q on q.column_name = w.column_name
@@ -959,8 +1042,12 @@ as $mlguard$
   left join mlguard._reference r on r.tbl = c.tbl and r.over = c.over and r.column_name = p.column_name and r.edges is not null
   left join mlguard._profile b on b.scope = p_before and b.column_name = p.column_name and b.m > 0
   cross join lateral (
-    select sum(u.x * u.c) / p.m as mean,
-           sum(ln(abs(u.x)) * u.c) filter (where u.x <> 0) / nullif(sum(u.c) filter (where u.x <> 0), 0) as magnitude,
+    -- Of the finite ones: a mean of infinities tells nothing, and those that are new are far out. (Products of numbers
+    -- near 0 would underflow, which is an error.)
+    select sum(case when abs(u.x) >= 1e-100 then u.x else 0 end * u.c) filter (where abs(u.x) <= 1e100)
+             / nullif(sum(u.c) filter (where abs(u.x) <= 1e100), 0) as mean,
+           sum(ln(abs(u.x)) * u.c) filter (where u.x <> 0 and abs(u.x) <= 1e100)
+             / nullif(sum(u.c) filter (where u.x <> 0 and abs(u.x) <= 1e100), 0) as magnitude,
            coalesce(sum(u.c) filter (where u.x < 0), 0)::double precision / p.m as negative,
            coalesce(sum(u.c) filter (where mlguard._off_grid(u.x, r.decimals)), 0)::double precision / p.m as grid,
            coalesce(sum(u.c) filter (where u.x < r.low or u.x > r.high), 0)::double precision / p.m as far
@@ -1011,20 +1098,18 @@ as $mlguard$
     cross join lateral unnest(c.positions) with ordinality h (at, i)
     join lateral unnest(d.positions) with ordinality b (at, i) on b.at = h.at
     where c.id = p_scope
-  ), here as (
-    select array_agg(p.here order by p.here) as i, array_agg(p.there order by p.here) as j from place p
   )
   select p.column_name, case when s.n >= 5 then s.equal::double precision / s.n end
   from mlguard._profile p
-  join mlguard._profile q on q.scope = p_before and q.column_name = p.column_name
-  cross join here h
+  join mlguard._profile q
+    on q.scope = p_before and q.column_name = p.column_name and (q.rows_nums is null) = (p.rows_nums is null)
   cross join lateral (
-    select count(*) filter (where v.a is not null or v.b is not null) as n, count(*) filter (where v.a = v.b) as equal
-    from (
-      select coalesce(p.rows_texts[u.i], (nullif(p.rows_nums[u.i], 'NaN') + 0)::text) as a,
-             coalesce(q.rows_texts[u.j], (nullif(q.rows_nums[u.j], 'NaN') + 0)::text) as b
-      from unnest(h.i, h.j) u (i, j)
-    ) v
+    select count(*) filter (where a.text is not null or b.text is not null
+                              or coalesce(a.num, 'NaN') <> 'NaN' or coalesce(b.num, 'NaN') <> 'NaN') as n,
+           count(*) filter (where a.text = b.text or (a.num = b.num and a.num <> 'NaN')) as equal
+    from unnest(p.rows_nums, p.rows_texts) with ordinality a (num, text, i)
+    join place l on l.here = a.i
+    join unnest(q.rows_nums, q.rows_texts) with ordinality b (num, text, i) on b.i = l.there
   ) s
   where p.scope = p_scope
 $mlguard$;
@@ -1089,12 +1174,14 @@ as $mlguard$
   ) change
   cross join lateral (
     select coalesce(sum(u.c) filter (where v.value is null), 0)::double precision / p.m as new,
-           coalesce(sum(u.c) filter (where h.value is null), 0)::double precision / p.m as shape
+           coalesce(sum(u.c) filter (where v.value is null and h.value is null), 0)::double precision / p.m as shape
     from unnest(p.texts, p.counts) u (x, c)
     left join mlguard._seen v
       on v.tbl = c.tbl and v.over = c.over and v.what = 'value' and v.name = p.column_name and v.value = u.x
+    -- A value seen before has a shape seen before.
     left join mlguard._seen h
-      on h.tbl = c.tbl and h.over = c.over and h.what = 'shape' and h.name = p.column_name and h.value = mlguard._shape(u.x)
+      on h.tbl = c.tbl and h.over = c.over and h.what = 'shape' and h.name = p.column_name
+      and h.value = case when v.value is null then mlguard._shape(u.x) end
   ) unseen
   cross join lateral (
     select coalesce(sum(least(u.c::double precision / p.m, o.c::double precision / b.m)), 0) as overlap
@@ -1102,7 +1189,11 @@ as $mlguard$
     join unnest(b.texts, b.counts) o (x, c) on o.x = u.x
   ) lap
   cross join lateral (
-    select exists (select from mlguard._learned_scope y where y.tbl = c.tbl and y.over = c.over and y.observed and y.id <> c.id) as any_before
+    -- A column that came later has a band from its first scope on.
+    select exists (
+             select from mlguard._band y
+             where y.tbl = c.tbl and y.over = c.over and y.segment = '{}'
+               and y.metric = format('usual_null(%s)', p.column_name)) as any_before
   ) past
   cross join lateral (values
     ('linf', case when r.texts is not null then change.linf end),
@@ -1275,24 +1366,6 @@ comment on column mlguard._series.column_name is 'The column.';
 comment on column mlguard._series.partner is 'The other column of a pair rule, else empty.';
 
 
-create function mlguard._before(p_scope bigint)
-returns bigint
-language sql
-stable
-security definer
-set search_path = ''
-as $mlguard$
-  select y.id
-  from mlguard._learned_scope c
-  join mlguard._learned_scope y on y.tbl = c.tbl and y.over = c.over and y.observed and not y.excluded and y.id <> c.id
-  where c.id = p_scope and (y.window_start < c.window_start or y.batch < c.batch)
-  order by y.window_start desc nulls last, y.batch desc nulls last
-  limit 1
-$mlguard$;
-
-comment on function mlguard._before(bigint) is 'Private. The observed scope just before one.';
-
-
 create function mlguard._measure(p_scope bigint)
 returns void
 language plpgsql
@@ -1435,7 +1508,7 @@ begin
       where m.tbl = p_tbl and m.over = p_over and m.sampled and m.current and m.value is not null
         and (m.window_start = p_start or m.batch = p_batch)
     ), own as (
-      select h.column_name, power(sum(power((h.h).score, 3)), 1.0 / 3) as score
+      select h.column_name, power(sum(case when (h.h).score > 1e-50 then power((h.h).score, 3) else 0 end), 1.0 / 3) as score
       from held h
       where h.partner = ''
       group by h.column_name
@@ -1470,7 +1543,7 @@ begin
     )
     select s.id, s.no, count((c.h).score) as series,
            -- Several weak signs of one column add up: the cube root of the sum of cubes.
-           greatest(power(sum(power((c.h).score, 3)) filter (where c.partner = ''), 1.0 / 3),
+           greatest(power(sum(case when (c.h).score > 1e-50 then power((c.h).score, 3) else 0 end) filter (where c.partner = ''), 1.0 / 3),
                     max((c.h).score) filter (where c.partner <> '')) as score,
            max((c.h).score) as worst,
            (array_agg(mlguard._series_words(c.family, c.column_name, c.partner) order by (c.h).score desc nulls last))[1] as words,
@@ -1891,12 +1964,29 @@ comment on function mlguard._learn_pairs(text, text) is
   'columns that tell of one another, values that are missing together.';
 
 
+create function mlguard._refresh_bands(p_tbl text, p_over text, p_rescale boolean)
+returns void
+language sql
+volatile
+security definer
+set search_path = ''
+as $mlguard$
+  select mlguard._refresh_band(r.tbl, r.over, '{}', r.metric, p_rescale)
+  from mlguard._series r
+  where r.tbl = p_tbl and r.over = p_over
+$mlguard$;
+
+comment on function mlguard._refresh_bands(text, text, boolean) is
+  'Private. Takes the values that came since into the bands of a table.';
+
+
 create function mlguard._observe(p_scope bigint)
 returns void
 language plpgsql
 volatile
 security definer
 set search_path = ''
+set enable_seqscan = off
 as $mlguard$
 declare
   _scope mlguard._learned_scope;
@@ -1920,6 +2010,12 @@ begin
     from mlguard._profile p
     cross join lateral unnest(p.texts) u (text)
     where p.scope = p_scope and not mlguard._overfull(_scope.tbl, _scope.over, 'shape', p.column_name)
+      -- A value seen before has a shape seen before. (LIMIT keeps it a look-up by key.)
+      and (select k.value
+           from mlguard._seen k
+           where k.tbl = _scope.tbl and k.over = _scope.over and k.what = 'value' and k.name = p.column_name
+             and k.value = u.text
+           limit 1) is null
     on conflict do nothing
     returning name
   ), pair as (
@@ -1961,9 +2057,7 @@ begin
     perform mlguard._learn_pairs(_scope.tbl, _scope.over);
   end if;
   perform mlguard._refresh_reference(_scope.tbl, _scope.over);
-  perform mlguard._refresh_band(r.tbl, r.over, '{}', r.metric, _round)
-  from mlguard._series r
-  where r.tbl = _scope.tbl and r.over = _scope.over;
+  perform mlguard._refresh_bands(_scope.tbl, _scope.over, _round);
 end
 $mlguard$;
 

@@ -1,8 +1,8 @@
-drop function mlguard.judge_assertion_v1(text);
+drop function mlguard.try_assertion_v1(text);
 drop function mlguard.end_assertion_v1(text);
 drop function mlguard.put_assertion_v1(text, text[], text, text, boolean, text);
 drop trigger judge_due on mlguard._assertion_due;
-drop function mlguard._judge_due();
+drop function mlguard._judge_assertion_due();
 drop function mlguard._judge_assertion(text, text, text[], text);
 drop function mlguard._record_assertion(text, mlguard._assertion_lock, text, bigint, jsonb, text, text);
 drop function mlguard._assertion_words(bigint, jsonb, text);

@@ -341,7 +341,7 @@ comment on function mlguard._judge_assertion(text, text, text[], text) is
   'an assignment: PostgreSQL prints the text of PERFORM as CONTEXT.';
 
 
-create function mlguard._judge_due()
+create function mlguard._judge_assertion_due()
 returns trigger
 language plpgsql
 security definer
@@ -382,14 +382,14 @@ end
 $mlguard$;
 
 -- No enable_seqscan = off here: it would hold for the SELECT too.
-comment on function mlguard._judge_due() is
+comment on function mlguard._judge_assertion_due() is
   'Private. Judges one assertion at COMMIT, on the final state, once however often the transaction wrote.';
 
 create constraint trigger judge_due
   after insert on mlguard._assertion_due
   deferrable initially deferred
   for each row
-  execute function mlguard._judge_due();
+  execute function mlguard._judge_assertion_due();
 
 alter table mlguard._assertion_due enable always trigger judge_due;
 
@@ -431,7 +431,7 @@ $mlguard$;
 comment on function mlguard.end_assertion_v1(text) is 'Takes an assertion out of force, with its hold.';
 
 
-create function mlguard.judge_assertion_v1(p_slo text)
+create function mlguard.try_assertion_v1(p_slo text)
 returns text
 language plpgsql
 volatile
@@ -445,7 +445,7 @@ begin
 end
 $mlguard$;
 
-comment on function mlguard.judge_assertion_v1(text) is
+comment on function mlguard.try_assertion_v1(text) is
   'Judges an assertion on the stored rows now, as a COMMIT would; returns what is on record of it then.';
 
 
@@ -456,7 +456,7 @@ revoke all on function
   mlguard.assertion_due_v1(text, text, text[]), mlguard._lock_assertion(text),
   mlguard._assertion_words(bigint, jsonb, text), mlguard._assertion_key(jsonb, text),
   mlguard._record_assertion(text, mlguard._assertion_lock, text, bigint, jsonb, text, text),
-  mlguard._judge_assertion(text, text, text[], text), mlguard._judge_due(),
+  mlguard._judge_assertion(text, text, text[], text), mlguard._judge_assertion_due(),
   mlguard.put_assertion_v1(text, text[], text, text, boolean, text), mlguard.end_assertion_v1(text),
-  mlguard.judge_assertion_v1(text)
+  mlguard.try_assertion_v1(text)
   from public;

@@ -38,6 +38,20 @@ CASES = {
     "repair": "columns: {tenure_days: {range: {between: [0, 9], on_violation: repair, repair: {clamp: [0, 9]}}}}",
     "statement": "columns: {email: {required: true, pii: true}}\nslos: [{name: w, check: age > 1, on_violation: warn},"
     " {name: m, check: age > 2, max_bad: 5%}, {name: s, check: age > 3, shadow: true}]",
+    "window": "event_time: event_ts\nmissing: ['']\nslos: [{name: some, check: coverage(age) >= 0.75 AND"
+    " mean(tenure_days) < 9}, {name: free, check: stddev(tenure_days) < 3, where: plan = 'free'}, {name: by_plan,"
+    " check: row_count() > 10, by: plan}]",
+    "window_of_writing": "slos: [{name: some, check: row_count() > 10}]",
+    "window_by_rows": "event_time: event_ts\nwrites: rows\nslos: [{name: some, check: coverage(age) >= 0.75 AND"
+    " sum(age) > 9}]",
+    "batch": "slos: [{name: some, check: coverage(age) >= 0.75, over: batch, on_violation: reject}, {name: w,"
+    " check: age > 1, on_violation: warn}]",
+    "history": "event_time: event_ts\nslos: [{name: drop, check: \"change(coverage(age), '7 days') >= -0.25 AND"
+    ' usual(mean(age))"}]',
+    "distributions": "event_time: event_ts\nslos: [{name: mix, check: psi(plan) <= 0.2 AND ks(tenure_days) < 0.3},"
+    ' {name: tail, check: "quantile(tenure_days, 0.95) < 250"}, {name: keys, check: "duplicate_rate(plan, age) < 1 AND'
+    ' distinct_count(age) > 3"}]',
+    "learned": "event_time: event_ts\ncolumns: {email: {pii: true}}\nusual: all",
     "gate_view": "event_time: event_ts\nreads: view\nslos: [{name: fresh, check: \"staleness() <= INTERVAL '26 hours'\"}]",
     "gate_policy": 'event_time: event_ts\nreads: policy\nrevoke: [analyst]\nslos: [{name: fresh, check: "staleness() <='
     " INTERVAL '26 hours'\"}]",
@@ -66,4 +80,6 @@ def test_sql(case: str, tmp_path: Path, file_regression: FileRegressionFixture) 
         parts += [f"-- undo: {sql};" for sql in item.drop]
         for statement in item.create:
             pglast.parse_sql(statement.sql)
+            if "language plpgsql" in statement.sql and "found_v1" not in statement.sql:  # it knows no type of ours
+                pglast.parse_plpgsql(statement.sql)
     file_regression.check("\n\n".join(parts) + "\n", extension=".sql")

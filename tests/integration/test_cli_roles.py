@@ -60,6 +60,7 @@ def test_everybody_sees_status_gate_and_violations(run_as: RunAs, role: str) -> 
     assert {slo["slo"]: slo["health"] for slo in found["slos"]} == {
         f"{TABLE}/age.range": "INSTALLED",
         f"{TABLE}/fresh": "INSTALLED",
+        f"{TABLE}/schema": "INSTALLED",
     }
     assert found["gates"][0]["state"] == "closed"
     assert "has no event time, so it has no age" in run_as(role, "gate", TABLE, code=1).stdout

@@ -86,7 +86,7 @@ def test_from_an_empty_folder_to_a_guarded_table_and_back(run: Run, pg: str, fol
     assert "nothing to do" in run("apply", "--yes").stdout
     assert "9 PASS" in run("check").stdout
     assert "is open, fresh until" in run("gate", TABLE).stdout
-    assert "9 SLOs, 9 INSTALLED" in run("status").stdout
+    assert "10 SLOs, 10 INSTALLED" in run("status").stdout
 
     prepare(pg, BAD)
     with pytest.raises(psycopg.errors.CheckViolation):
@@ -133,7 +133,7 @@ def test_status_without_files_says_what_it_cannot_tell(
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
     done = run("status")
-    assert "9 SLOs, 9 INSTALLED" in done.stdout
+    assert "10 SLOs, 10 INSTALLED" in done.stdout
     assert "cannot be told" in done.stderr
     assert "no folder or file nowhere" in run("status", "--slos", "nowhere", code=2).stderr
 

@@ -1,4 +1,4 @@
-"""How incidents end, by themselves or by people, and what labels do."""
+"""How incidents end, by themselves or by people."""
 
 from __future__ import annotations
 
@@ -369,34 +369,3 @@ def test_acts_that_are_refused(connection: Connection, call: str, words: str) ->
         connection.execute(f"select mlguard.{call % ids}".encode())
     assert str(caught.value.diag.message_primary).startswith("mlguard: ")
     assert rows(connection, "select state, label from mlguard.incident order by id") == before
-
-
-def test_labels_leave_faults_out_of_history_and_make_the_precision(connection: Connection) -> None:
-    for batch in (1, 2):
-        for metric in ("coverage(age)", "mean(tenure)"):
-            connection.execute(
-                "insert into mlguard._metric (tbl, metric, over, batch, value) values (%s, %s, 'batch', %s, 1)",
-                [CUSTOMER, metric, batch],
-            )
-    judge(connection, AGE, batch=1)
-    judge(connection, PLAN, batch=1)
-    sweep(connection)
-    excluded: LiteralString = "select batch, metric from mlguard._metric where excluded order by id"
-    age = number(connection, AGE)
-    connection.execute("select mlguard.label(%s, 'expected', 'campaign')", [age])
-    assert rows(connection, excluded) == []
-    connection.execute("select mlguard.label(%s, 'true')", [age])
-    assert rows(connection, excluded) == [(1, "coverage(age)"), (1, "mean(tenure)")]
-    # Its consequence was judged with it, and still says that the batch is bad.
-    connection.execute("select mlguard.label(%s, 'false')", [number(connection, PLAN)])
-    assert len(rows(connection, excluded)) == 2
-    connection.execute("select mlguard.label(%s, null)", [age])
-    assert rows(connection, excluded) == []
-    assert rows(connection, "select slo, label, labelled_by from mlguard.incident order by slo") == [
-        (AGE, None, None),
-        (PLAN, "false", "postgres"),
-    ]
-    assert rows(connection, "select * from mlguard._precision(%s)", PLAN) == [(1, 0, 0.0)]
-    assert rows(connection, "select * from mlguard._precision(%s)", AGE) == [(0, 0, None)]
-    connection.execute("select mlguard.label(%s, 'true')", [age])
-    assert rows(connection, "select * from mlguard._precision(%s)", AGE) == [(1, 1, 1.0)]

@@ -7,17 +7,22 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from mlguard import api, catalog
 from mlguard.apply import Options, run
 from mlguard.emit.table import objects
+from mlguard.errors import ApplyError
+from mlguard.names import TableName
 from mlguard.plan import Plan, plan_table
-from mlguard.program import TableProgram, TableShape
+from mlguard.program import Span, TableProgram, TableShape
 from tests import judged
 from tests.judged import metric_rule
+from tests.support import project
 
 COLUMNS = {
     "id": "bigint",
@@ -62,10 +67,10 @@ def program(shape: TableShape | None = None, **more: Any) -> TableProgram:
     return judged.program(table, *rules, **settings)
 
 
-def install(connection: psycopg.Connection[Any], wanted: TableProgram) -> None:
+def install(connection: psycopg.Connection[Any], wanted: TableProgram, patience: Options | None = None) -> None:
     """Apply the program to its table."""
     table = plan_table(wanted, objects(wanted), None)
-    run(connection, Plan((table,)), Options())
+    run(connection, Plan((table,)), patience or Options())
 
 
 @contextmanager
@@ -115,7 +120,7 @@ def insert(first: int, count: int, *, day: int = 1) -> str:
     return f"insert into f.t values {values(first, count, day=day)}"
 
 
-def fold(connection: psycopg.Connection[Any], table: str = "f.t") -> Documents:
+def fold(connection: psycopg.Connection[Any], table: str = "f.t", until: str = "2026-02-01") -> Documents:
     """Fold all appended states and return the buckets of event time with rows."""
     with connection.transaction():
         connection.execute("select mlguard._wait_table(%s)", (table,))
@@ -123,8 +128,8 @@ def fold(connection: psycopg.Connection[Any], table: str = "f.t") -> Documents:
     return documents(
         connection,
         "select bucket, segment, n, states::text from mlguard._bucket where tbl = %s and n <> 0"
-        " and bucket < '2026-02-01'  -- rows without an event time are in that of today",
-        (table,),
+        " and bucket < %s  -- rows without an event time are in that of today",
+        (table, until),
     )
 
 
@@ -283,9 +288,6 @@ create table f.t_2 partition of f.t default;
 
 
 def test_partitions(db: str) -> None:
-    from mlguard import catalog
-    from mlguard.names import TableName
-
     with psycopg.connect(db, autocommit=True) as connection:
         connection.execute((PARTITIONED + EDGES).encode())
         name = TableName("f", "t")
@@ -318,3 +320,129 @@ def test_settings_of_the_session_do_not_matter(table: psycopg.Connection[Any]) -
     found = fold(table)
     assert found == calm
     same(found, recount(table))
+
+
+PLAIN = (
+    "coverage(age) >= 0 and nan_rate(income) >= 0 and zero_rate(age) >= 0 and negative_rate(income) >= 0",
+    "mean(age) > 0 and sum(amount) > 0 and mean(income) > 0 and stddev(income) >= 0 and min(amount) < max(age)",
+    "correlation(age, income) < 1 and share(age > 30 and ok) < 1 and share(1 / age > 0) < 1 and coverage(plan) > 0",
+)
+
+
+def row_by_row(**more: Any) -> TableProgram:
+    """Return a table written row by row whose states all come from one pass."""
+    table = judged.shape("f.t", COLUMNS)
+    rules = [metric_rule(table, f"r{number}", check) for number, check in enumerate(PLAIN)]
+    return judged.program(table, *rules, event_time="at", missing=LITERALS, writes_rows=True, **more)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York"])
+def test_the_short_way_of_one_row_says_the_same(guarded_db: str, zone: str) -> None:
+    with psycopg.connect(guarded_db, autocommit=True) as connection:
+        connection.execute(CREATE.encode())
+        install(connection, row_by_row(time_zone=zone))
+        connection.execute(
+            "insert into f.t values (1, 5, 'a', 1.5, 2, true, '2026-01-02'), (2, 5, 'a', 1, 2, true, null)"
+        )
+        for i in range(10, 120):
+            connection.execute(insert(i, 1).encode())
+        connection.execute("update f.t set age = age + 1 where id = 15")
+        connection.execute("delete from f.t where id = 16")
+        found = fold(connection)
+        assert len(found) == 3
+        same(found, recount(connection))
+
+
+def test_days_are_cut_where_the_file_says(guarded_db: str) -> None:
+    day = judged.program(
+        judged.shape("f.t", {"at": "timestamp with time zone"}),
+        metric_rule(judged.shape("f.t", {"at": "timestamp with time zone"}), "n", "row_count() > 0"),
+        event_time="at",
+        time_zone="Europe/Berlin",
+    )
+    with psycopg.connect(guarded_db, autocommit=True) as connection:
+        connection.execute("set timezone = 'UTC'; create schema f; create table f.t (at timestamptz)")
+        install(connection, day)
+        connection.execute(
+            "insert into f.t values ('2026-03-28 22:59+00'), ('2026-03-28 23:00+00'), ('2026-03-29 21:59+00'),"
+            " ('2026-03-29 22:00+00'), ('294276-12-31'), ('4713-11-24 BC'), ('infinity'), ('-infinity')"
+        )
+        buckets = connection.execute(
+            "select bucket, n, bucket = mlguard._window_start('1 day', 'Europe/Berlin', bucket) from mlguard._state"
+            " where bucket < '2026-06-01' order by 1"
+        ).fetchall()
+    assert [(f"{bucket:%m-%d %H}", n, agreed) for bucket, n, agreed in buckets] == [
+        ("03-27 23", 1, True),
+        ("03-28 23", 2, True),
+        ("03-29 22", 1, True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("base", "kind"),
+    [
+        (judged.HOUR, "timestamp with time zone"),
+        (judged.WEEK, "timestamp without time zone"),
+        (judged.MONTH, "timestamp with time zone"),
+        (judged.DAY, "date"),
+        (judged.MONTH, "date"),
+        (judged.QUARTER, "timestamp without time zone"),
+    ],
+)
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Asia/Kolkata"])
+def test_buckets_are_the_windows_of_the_runtime(guarded_db: str, base: Span, kind: str, zone: str) -> None:
+    shape = judged.shape("f.t", {"at": kind})
+    rule = metric_rule(shape, "n", "row_count() > 0")
+    with psycopg.connect(guarded_db, autocommit=True) as connection:
+        connection.execute(f"set timezone = 'UTC'; create schema f; create table f.t (at {kind})".encode())
+        install(connection, judged.program(shape, rule, event_time="at", base=base, time_zone=zone))
+        connection.execute(
+            "insert into f.t"
+            " select at from generate_series(timestamp '2026-01-01', '2026-12-31', '13 hours 7 min') as at"
+        )
+        zoned = f"at::timestamp at time zone '{zone}'" if kind != "timestamp with time zone" else "at"
+        windows = f"select mlguard._window_start(%s, %s, {zoned}) as start, count(*) as n from f.t group by 1"
+        ((wrong, n),) = connection.execute(
+            "select count(*) filter (where s.n <> t.n or t.n is null), sum(s.n)::int from mlguard._state as s"
+            f" left join ({windows}) as t on t.start = s.bucket".encode(),
+            (str(base), zone),
+        ).fetchall()
+        same(fold(connection, until="infinity"), recount(connection))
+    assert (wrong, n) == (0, 667)
+
+
+def test_apply_counts_what_is_stored_and_counts_again_when_states_change(guarded_db: str, tmp_path: Path) -> None:
+    text = "mlguard: 1\ntable: f.t\nevent_time: at\nreads: none\nslos:\n- {name: age, check: coverage(age) >= 0.5}\n"
+    with psycopg.connect(guarded_db, autocommit=True) as connection:
+        connection.execute((CREATE + insert(1, 50)).encode())
+        loaded = project(tmp_path, text)
+        api.apply(loaded, guarded_db)
+        same(fold(connection), recount(connection))
+        assert api.plan(loaded, guarded_db).empty
+        connection.execute(insert(100, 20).encode())
+        more = project(tmp_path, text + "- {name: income, check: mean(income) >= 0}\n")
+        api.apply(more, guarded_db)
+        assert connection.execute("select count(*) from mlguard._state").fetchone() == (0,)
+        same(fold(connection), recount(connection))
+        assert all("sum(income)" in states for _, states in fold(connection).values())
+
+        # Killed between the change and the count: the next apply takes it up.
+        connection.execute("update mlguard._object set hash = '' where name like '%recount%'")
+        connection.execute("update mlguard._bucket set n = 0")
+        assert not api.plan(more, guarded_db).empty
+        api.apply(more, guarded_db)
+        same(fold(connection), recount(connection))
+        api.remove(["f.t"], guarded_db)
+        assert connection.execute("select count(*) from mlguard._bucket").fetchone() == (0,)
+
+
+def test_writers_wait_for_the_change_of_states_not_for_the_count(guarded_db: str) -> None:
+    with psycopg.connect(guarded_db, autocommit=True) as connection, psycopg.connect(guarded_db) as writer:
+        connection.execute(CREATE.encode())
+        install(connection, program())
+        writer.execute(insert(1, 10).encode())
+        with pytest.raises(ApplyError, match="could not lock the table"):
+            install(connection, program(), patience=Options(lock_timeout=0.1, attempts=1))
+        writer.commit()
+        install(connection, program())
+        same(fold(connection), recount(connection))

@@ -68,7 +68,7 @@ select mlguard.put_assertion_v1(
 );
 
 -- phase: validate, locks: the assertion's own row of mlguard, while its SELECT runs once: COMMITs it judges wait
-select mlguard.judge_assertion_v1('hr.employee/one_a_day');
+select mlguard.try_assertion_v1('hr.employee/one_a_day');
 
 -- undo: select mlguard.end_assertion_v1('hr.employee/one_a_day');
 

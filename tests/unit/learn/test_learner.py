@@ -23,13 +23,13 @@ def sample(columns: Columns, *, n: int | None = None, slot: int | None = None) -
 
 
 def orders(seed: int, count: int, rows: int = 500) -> Iterator[Columns]:
-    """Days of a shop: a trend, a weekly season, heavy tails, a constant, a null rate, a list of cities with their codes."""
+    """Days of a shop: a trend, a weekly season, heavy tails, a constant, a null rate, cities with their codes."""
     rng = np.random.default_rng(seed)
     cities = [f"City {i}" for i in range(20)]
     for day in range(count):
         k = int(rows * (1 + 0.004 * day) * (0.6 if day % 7 >= 5 else 1) * rng.normal(1, 0.02))
         city = rng.integers(0, 20, k)
-        amount = np.round(np.exp(rng.normal(3 + 0.002 * day, 1, k)), 2)
+        amount: Numbers = np.round(np.exp(rng.normal(3 + 0.002 * day, 1, k)), 2).astype(np.float64)
         age: Numbers = np.where(rng.random(k) < 0.08, np.nan, np.round(rng.normal(40, 10, k)))
         yield {
             "city": texts([cities[i] for i in city]),
@@ -38,7 +38,7 @@ def orders(seed: int, count: int, rows: int = 500) -> Iterator[Columns]:
             "tail": rng.pareto(1.3, k) * 100,
             "age": age,
             "version": np.full(k, 3.0),
-            "flag": texts(rng.random(k) < 0.1),
+            "flag": texts((rng.random(k) < 0.1).tolist()),
         }
 
 
@@ -105,7 +105,7 @@ def test_a_fault_alarms_and_names_its_column(
     learner, now = sixty
     assert not verdict_of(learner, now).alert
     verdict = verdict_of(learner, changed(now, name, change))
-    assert verdict.alert
+    assert verdict.alert, verdict.columns[:3]
     first = verdict.columns[0]
     assert first.column == name or name in first.series
     assert metric is None or first.series.metric == metric
@@ -127,7 +127,7 @@ def test_a_column_that_repeats_the_last_scope_alarms() -> None:
     past = list(orders(4, 41))
     for day, columns in enumerate(past[:40]):
         learner.observe(sample(columns, slot=day % 7))
-    stale = {**past[40], "age": np.resize(past[39]["age"], len(past[40]["age"]))}
+    stale: Columns = {**past[40], "age": np.resize(past[39]["age"], len(past[40]["age"])).astype(np.float64)}
     verdict = verdict_of(learner, stale)
     assert verdict.columns[0].series == Series("age", "same")
     assert verdict.alert

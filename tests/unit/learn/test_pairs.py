@@ -10,24 +10,25 @@ import pytest
 from mlguard.learn.memory import Memory
 from mlguard.learn.pair_search import histories, search, shuffle
 from mlguard.learn.pairs import Rule, cut, explained_share
-from mlguard.learn.sample import Column
+from mlguard.learn.sample import Column, Integers, Numbers
 from mlguard.learn.scope import Scope, scope_of
 from mlguard.learn.seen import CAP, Seen, discrete, pair_keys
 from mlguard.learn.series import Series
+from mlguard.learn.vocabulary import Vocabulary
 
 
-def column(*values: float) -> Column:
+def column(*values: float) -> Numbers:
     return np.array(values, dtype=np.float64)
 
 
-def codes(*values: int) -> Column:
+def codes(*values: int) -> Integers:
     return np.array(values, dtype=np.int64)
 
 
 def rule_after(first: Column, second: Column) -> tuple[Rule, dict[str, Seen]]:
     rule = Rule(Series("a", "pair", "b"))
     rule.observe({"a": first, "b": second})
-    known = {"a": Seen(discrete(np.unique(first)).tolist()), "b": Seen(discrete(np.unique(second)).tolist())}
+    known = {"a": Seen(sorted(set(discrete(first).tolist()))), "b": Seen(sorted(set(discrete(second).tolist())))}
     return rule, known
 
 
@@ -101,10 +102,10 @@ def scopes(seed: int, count: int = 20, rows: int = 400) -> list[Scope]:
         missing = rng.random(rows) < 0.1
         wind, rain = rng.normal(size=rows), rng.normal(size=rows)
         wind[missing], rain[missing] = np.nan, np.nan
-        size = rng.normal(size=rows)
-        columns = {
+        size = np.round(rng.normal(size=rows), 1)
+        columns: dict[str, Column] = {
             "city": city.astype(np.int64),
-            "zip": 10_000.0 + city * 37,
+            "zip": (10_000.0 + city * 37).astype(np.float64),
             "noise": rng.integers(0, 25, rows).astype(np.int64),
             "wind": wind,
             "rain": rain,
@@ -141,6 +142,7 @@ def test_rules_that_are_there_are_not_found_again() -> None:
 
 def test_rules_are_learned_after_20_scopes_and_again() -> None:
     memory = Memory()
+    memory.vocabularies = {name: Vocabulary(map(str, range(25))) for name in ("city", "noise")}
     learned = [bool(memory.observe(scope)) for scope in scopes(4, count=20)]
     assert learned == [False] * 19 + [True]
     assert {rule.series.metric for rule in memory.rules} == {"pair", "nulls", "dependence"}
