@@ -33,20 +33,22 @@ select %(table)s, m.name, '1 day', d.at, d.at + interval '1 day',
        1000, 1, true
 from (select g.i, g.kind, format('usual_%%s(c%%s)', g.kind, g.i) as name
       from (select i, (array['null', 'mean', 'ks', 'spike', 'overlap'])[1 + i %% 5] as kind
-            from generate_series(1, %(series)s) g (i)) g) m
+            from generate_series(1, %(series)s::integer) g (i)) g) m
 cross join (select timestamptz '2025-01-06 00:00+00' + i * interval '1 day' as at
-            from generate_series(%(first)s, %(last)s) g (i)) d
+            from generate_series(%(first)s::integer, %(last)s::integer) g (i)) d
 order by d.at, m.i
 """
 
 
 def main() -> None:
     """Measure on the embedded server and print."""
-    with EmbeddedServer(18, settings={"shared_buffers": "256MB"}) as server:
-        with psycopg.connect(server.dsn, autocommit=True) as connection:
-            runtime.install(connection)
-            for line in (*series(connection), wide(connection)):
-                print(line)
+    with (
+        EmbeddedServer(18, settings={"shared_buffers": "256MB"}) as server,
+        psycopg.connect(server.dsn, autocommit=True) as connection,
+    ):
+        runtime.install(connection)
+        for line in (*series(connection), wide(connection)):
+            print(line)
 
 
 def series(connection: Connection) -> list[str]:
@@ -80,7 +82,8 @@ def wide(connection: Connection) -> str:
         _deliver(connection, rng, day, names)
         took.append(_seconds(lambda day=day: _sweep(connection, day)))  # type: ignore[misc]
     usual = sorted(took[21:])[len(took[21:]) // 2]
-    return f"a window of {COLUMNS} columns and {ROWS} rows: {usual:.2f} s; of the 20th, where pairs are learned: {took[19]:.1f} s"
+    told = f"a window of {COLUMNS} columns and {ROWS} rows: {usual:.2f} s"
+    return f"{told}; of the 20th, where pairs are learned: {took[19]:.1f} s"
 
 
 def register(connection: Connection, columns: list[str]) -> None:
@@ -113,7 +116,7 @@ def _judge(connection: Connection) -> None:
 
 
 def _deliver(connection: Connection, rng: random.Random, day: int, names: list[str]) -> None:
-    at = f"2026-01-05 00:00+00"
+    at = "2026-01-05 00:00+00"
     with connection.transaction():
         for i, name in enumerate((*names, "")):
             nums, texts = _values(rng, i) if name else ([float(j) for j in range(ROWS)], None)

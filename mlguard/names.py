@@ -32,8 +32,8 @@ def quote_literal(text: str) -> str:
     if "\0" in text:
         raise ValueError("PostgreSQL text cannot hold a NUL byte")
     doubled = text.replace("'", "''")
-    if "\\" in text:
-        return " E'" + doubled.replace("\\", "\\\\") + "'"
+    if any(character in text for character in "\\\n\r"):  # a line's end is written out: indenting must not reach it
+        return " E'" + doubled.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r") + "'"
     return f"'{doubled}'"
 
 

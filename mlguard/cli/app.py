@@ -35,7 +35,7 @@ VERBS = {
     "gate": Verb("mlguard.cli.verbs.gate", "Say whether a table may be read; exit 1 while it is held."),
     "status": Verb("mlguard.cli.verbs.status", "Show gates and SLOs: state, place, health."),
     "explain": Verb("mlguard.cli.verbs.explain", "Say why: numbers, band, arithmetic, history."),
-    "backtest": Verb("mlguard.cli.verbs.backtest", "Replay history: which alarms would have fired."),
+    "backtest": Verb("mlguard.cli.verbs.backtest", "Replay the stored rows: which alarms would have fired."),
     "tune": Verb("mlguard.cli.verbs.tune", "Propose better limits, with the evidence, as a diff."),
     "violations": Verb("mlguard.cli.verbs.violations", "List recorded violations."),
     "quarantine": Verb("mlguard.cli.verbs.quarantine", "Work with the rows that were kept out."),

@@ -17,6 +17,7 @@ def findings(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> It
     """Yield what the next plan would refuse or note, and what makes writes fail until then."""
     here = [table for table in tables if table.oid is not None]
     yield from _columns(connection, here)
+    yield from _schema(connection, tables)
     yield from _cascades(connection, here)
     yield from _heirs(connection, here)
 
@@ -73,6 +74,36 @@ order by 1
             f"column {column} is gone or was renamed, {slos} still name it: writes and reads fail with SQLSTATE 42703"
             " wherever a trigger judges it",
             "name the column that took its place in the SLO file, then mlguard apply; or rename it back",
+            tbl,
+        )
+
+
+def _schema(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> Iterator[Finding]:
+    """What the schema SLO finds; where no event trigger could be made, doctor may be the first to see it."""
+    if not values(connection, "select to_regprocedure('mlguard.schema_faults(text)')::text")[0]:
+        return
+    found = values(
+        connection,
+        """
+select array[t.tbl, string_agg(f.words, '; ' order by f.column_name nulls first),
+             (select string_agg(distinct b.slo, ', ' order by b.slo)
+              from unnest(%(tables)s::text[]) as k (tbl)
+              cross join lateral mlguard.schema_faults(k.tbl) as g
+              cross join lateral unnest(g.slos) as b (slo)
+              where k.tbl = t.tbl)]
+from unnest(%(tables)s::text[]) as t (tbl)
+cross join lateral mlguard.schema_faults(t.tbl) as f
+group by t.tbl
+order by 1
+""",
+        tables=[table.tbl for table in tables],
+    )
+    for tbl, words, slos in found:
+        breaks = f"; it breaks {slos}" if slos else ""
+        yield Finding(
+            "schema",
+            f"{words}{breaks}: the gate is closed, or closes with the next sweep",
+            "change the columns back, or name the new ones in the SLO file, then mlguard apply takes them as they are",
             tbl,
         )
 

@@ -18,6 +18,7 @@ NAMES = {
     "gone": "a guarded table no longer exists",
     "re-created": "a guarded table was dropped and made anew, without its SLOs",
     "column-gone": "a column that an SLO names is gone or was renamed",
+    "schema": "columns changed since the SLO file was applied",
     "missing": "an object that mlguard made is gone",
     "disabled": "a trigger that mlguard made fires for nobody",
     "tampered": "an object that mlguard made was changed",

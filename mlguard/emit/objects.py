@@ -130,4 +130,4 @@ def dollar_quote(body: str) -> str:
 def indent(text: str, by: int = 2) -> str:
     """Indent every non-empty line."""
     pad = " " * by
-    return "\n".join(pad + line if line else line for line in text.splitlines())
+    return "\n".join(pad + line if line else line for line in text.split("\n"))  # not at the other line ends of Unicode

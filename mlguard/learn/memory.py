@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from mlguard.learn import reference as ref
-from mlguard.learn.pair_search import Found, histories, search
-from mlguard.learn.pairs import Rule
+from mlguard.learn.pair_search import histories, search
+from mlguard.learn.pairs import Found, Rule
 from mlguard.learn.profile import Profile, numeric
 from mlguard.learn.sample import Column, Integers, Sample, as_texts, is_number
 from mlguard.learn.scope import Scope, overlap, same_share, scope_of

@@ -11,21 +11,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mlguard.learn.pairs import Rule, cut, explained_share
+from mlguard.learn.domain_search import search_domains
+from mlguard.learn.pairs import Found, Rule, cut, explained_share, shuffle
 from mlguard.learn.profile import Profile, holds, numeric
-from mlguard.learn.sample import Column, Flags, Integers
+from mlguard.learn.sample import Column, Flags
 from mlguard.learn.scope import Scope
-from mlguard.learn.seen import Seen, discrete, pair_keys
 from mlguard.learn.series import Series
-
-Found = tuple[Rule, list[float]]
-"""A rule, and its series' values for the scopes searched, oldest first."""
 
 TOP_VALUES = 30
 PARTNERS = 2
-"""Partners a column may have, for `pair` and for `dependence`."""
-FIRST_KNOWN = 8
-"""Scopes before the share of unseen pairs says anything."""
+"""Partners a column may have."""
 
 
 class _Column:
@@ -43,25 +38,12 @@ class _Column:
         self.missing = float(np.median([1 - p.present / max(1, p.k) for p in profiles]))
         self.bins = _bins(columns)
 
-    def known(self) -> tuple[list[Integers], list[Flags]]:
-        """The discrete values of each scope, and which of them an earlier scope held."""
-        seen, values, flags = Seen(), [discrete(column) for column in self.columns], []
-        for value, held in zip(values, self.holds, strict=True):
-            flags.append(seen.has(value))
-            seen.add(np.unique(value[held]))
-        return values, flags
-
 
 def search(scopes: Sequence[Scope]) -> list[Found]:
     """Finds the pair rules of the kept scopes, oldest first."""
     names = [name for name in scopes[-1].columns if all(_comparable(scope, scopes[-1], name) for scope in scopes)]
     columns = [_Column(name, scopes) for name in names]
     return [*_dependences(columns), *_domains(columns), *_null_blocks(columns)]
-
-
-def shuffle(length: int) -> Integers:
-    """The fixed shuffled order of so many rows."""
-    return np.argsort(np.arange(length, dtype=np.int64) * 2654435761 % 4294967296, kind="stable").astype(np.int64)
 
 
 def _comparable(scope: Scope, last: Scope, name: str) -> bool:
@@ -110,44 +92,7 @@ def _dependences(columns: Sequence[_Column]) -> list[Found]:
 
 def _domains(columns: Sequence[_Column]) -> list[Found]:
     able = [c for c in columns if 2 <= c.distinct <= 5000 and c.unique < 0.9]
-    known = {c.name: c.known() for c in able}
-    found: list[Found] = []
-    taken: set[tuple[str, str]] = set()
-    for a in able:
-        candidates = [(*_broken_by_shuffle(a, b, known), b.name) for b in able if a is not b]
-        for gain, nature, seen, history, b_name in sorted(candidates, key=lambda c: (c[0], c[1], c[4]), reverse=True)[
-            :PARTNERS
-        ]:
-            if gain >= 0.1 and nature <= 0.1 and (b_name, a.name) not in taken:
-                taken.add((a.name, b_name))
-                found.append((Rule(Series(a.name, "pair", b_name), seen=seen), history))
-    return found
-
-
-def _broken_by_shuffle(
-    a: _Column, b: _Column, known: dict[str, tuple[list[Integers], list[Flags]]]
-) -> tuple[float, float, Seen, list[float]]:
-    """What a shuffle of a breaks beyond nature, nature's own share, the pairs seen, and the series' history."""
-    seen, history = Seen(), []
-    nature: list[float] = []
-    broken: list[float] = []
-    for i, (x, x_known, x_held) in enumerate(zip(*known[a.name], a.holds, strict=True)):
-        y, y_known, y_held = known[b.name][0][i], known[b.name][1][i], b.holds[i]
-        both = x_held & y_held
-        keys = pair_keys(x, y)
-        share = float((x_known & y_known & both & ~seen.has(keys)).mean()) if len(x) else float("nan")
-        history.append(share if i >= FIRST_KNOWN else float("nan"))
-        if i >= len(a.columns) // 2 and len(x):
-            order = shuffle(len(x))
-            mixed = x_known[order] & x_held[order] & y_known & y_held
-            nature.append(share)
-            broken.append(float((mixed & ~seen.has(pair_keys(x[order], y))).mean()))
-        seen.add(np.unique(keys[both]))
-    if not nature:
-        return float("-inf"), 1.0, seen, history
-    usual = float(np.median(nature))
-    gain = float(np.median(broken)) - usual - float(np.std(nature))
-    return gain, usual, seen, history
+    return search_domains({c.name: c.columns for c in able})
 
 
 def _null_blocks(columns: Sequence[_Column]) -> list[Found]:

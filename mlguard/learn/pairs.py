@@ -64,6 +64,15 @@ class Rule:
             self.seen.add(np.unique(pair_keys(discrete(first[both]), discrete(second[both]))))
 
 
+Found = tuple[Rule, list[float]]
+"""A rule, and its series' values for the scopes in which it was found, oldest first."""
+
+
+def shuffle(length: int) -> Integers:
+    """The fixed shuffled order of so many rows: by i * 2654435761 mod 2**32."""
+    return np.argsort(np.arange(length, dtype=np.int64) * 2654435761 % 4294967296, kind="stable").astype(np.int64)
+
+
 def cut(column: Column, bins: Column) -> Integers:
     """A column in at most 32 bins: numbers by edges (an edge belongs to the bin above), codes by top codes.
 

@@ -248,7 +248,7 @@ immutable
 set search_path = ''
 as $mlguard$
   select case p_class
-    when 'share' then power(sin(least(greatest(p_y, 0), pi() / 2)), 2)
+    when 'share' then case when p_y < 1e-100 then 0 else power(sin(least(p_y, pi() / 2)), 2) end
     when 'count' then greatest(exp(least(greatest(p_y, 0), 700)) - 1, 0)
     when 'information' then least(exp(least(greatest(p_y, -700), 700)), 1)
     when 'location' then
@@ -304,7 +304,7 @@ begin
     _weeks := p_filled[_n - 6];
   end if;
   if p_slot is not null then
-    select case when count(*) >= 2 then percentile_cont(0.5) within group (order by f.y) else _m7 end
+    select case when count(f.y) >= 2 then percentile_cont(0.5) within group (order by f.y) end
     into _same
     from (
       select p_filled[_n - _s + g.i] as y
@@ -421,7 +421,8 @@ begin
     b.units, b.spreads[b.plain], b.side);
   b.plain_up := _worst[1];
   b.plain_down := _worst[2];
-  if b.errors[6] < b.errors[b.plain] then
+  -- With fewer than seven errors the sixth guess has no record to choose it by.
+  if b.errors[6] < b.errors[b.plain] and (select count(u.r) from unnest(b.r6) u (r)) >= 7 then
     _worst := mlguard._worst(b.r6, b.units, b.spreads[6], b.side);
     b.slot_up := _worst[1];
     b.slot_down := _worst[2];
@@ -687,8 +688,9 @@ declare
   _limit_down double precision;
   _r mlguard._ratio;
 begin
+  -- A series that mostly has no value says nothing when it has one.
   if p_value is null or p_band.history < 7
-     or 2 * (select count(*) from unnest(p_band.known) k (known) where k.known) < cardinality(p_band.known) then
+     or p_band.history + least(cardinality(p_band.filled), 7) < 0.5 * least(cardinality(p_band.filled), 150) then
     return null;
   end if;
   _g := mlguard._guesses(p_band.filled, p_band.slots, p_slot);
@@ -890,10 +892,10 @@ language sql
 immutable
 set search_path = ''
 as $mlguard$
-  -- Numbers from 1e100 on have no decimals, and infinite ones neither.
+  -- Numbers beyond 1e100 have no decimals, infinite ones neither; what is next to 0 is 0.
   select case
     when p_decimals is null then null
-    when abs(p_x) > 1e100 then false
+    when not abs(p_x) between 1e-100 and 1e100 then false
     else abs(p_x * power(10::double precision, p_decimals) - round(p_x * power(10::double precision, p_decimals)))
          > 1e-6 + 1e-9 * abs(p_x * power(10::double precision, p_decimals))
   end
@@ -918,11 +920,11 @@ begin
     -- A tenth of them mostly has too many already. In line, not as a function: there are thousands.
     continue when _spare < (
       select count(*) filter (
-        where case when abs(u.x) <= 1e100 then abs(u.x * _p - round(u.x * _p)) > 1e-6 + 1e-9 * abs(u.x * _p) end)
+        where case when abs(u.x) between 1e-100 and 1e100 then abs(u.x * _p - round(u.x * _p)) > 1e-6 + 1e-9 * abs(u.x * _p) end)
       from unnest(_some) u (x));
     if _spare >= (
       select count(*) filter (
-        where case when abs(u.x) <= 1e100 then abs(u.x * _p - round(u.x * _p)) > 1e-6 + 1e-9 * abs(u.x * _p) end)
+        where case when abs(u.x) between 1e-100 and 1e100 then abs(u.x * _p - round(u.x * _p)) > 1e-6 + 1e-9 * abs(u.x * _p) end)
       from unnest(p_nums) u (x))
     then
       return _d;
@@ -1415,7 +1417,12 @@ begin
   insert into mlguard._metric (tbl, metric, over, batch, window_start, window_end, value, n, sd, sampled)
   select _scope.tbl, f.metric, _scope.over, _scope.batch, _scope.window_start, _scope.window_end, f.value,
          case f.family when 'rows' then _scope.n else _scope.k end, f.sd, true
-  from named f;
+  from named f
+  union all
+  -- A series without a value here: its band must know that a scope went by.
+  select _scope.tbl, r.metric, _scope.over, _scope.batch, _scope.window_start, _scope.window_end, null, _scope.k, null, true
+  from mlguard._series r
+  where r.tbl = _scope.tbl and r.over = _scope.over and r.metric not in (select f.metric from named f);
 end
 $mlguard$;
 

@@ -41,7 +41,7 @@ as $mlguard$
   insert into mlguard._slo as s
     (id, tbl, name, level, over, check_text, allowed, action, place, reason, severity, owner)
   select t.tbl || '/schema', t.tbl, 'schema', 'schema', 'schema', 'schema: ' || t.schema_mode,
-         'as when the SLO file was applied', 'hold', 'schema watch',
+         'allowed as at the last mlguard apply', 'hold', 'schema watch',
          case when exists (select from pg_event_trigger e where e.evtname = 'mlguard_schema_changed')
            then 'an event trigger sees every ALTER TABLE'
            else 'sweep() compares the columns; an event trigger needs a superuser'
@@ -165,15 +165,19 @@ begin
     return false;
   end if;
   update mlguard._verdict v set current = false where v.slo = _slo and v.current;
+  -- The gate says what is wrong now, not what was wrong first.
+  update mlguard._hold h
+  set ended_at = clock_timestamp(), ended_by = session_user, reason = 'columns changed again'
+  where h.slo = _slo and h.ended_at is null and _n > 0;
   insert into mlguard._verdict (slo, tbl, over, version, outcome, observed, allowed, detail)
   select _slo, p_tbl, 'schema', coalesce(_last.version, 0) + 1, case when _n = 0 then 'PASS' else 'FAIL' end,
-         coalesce(_words, 'columns are as when the SLO file was applied')
+         coalesce(_words, 'columns are as at the last mlguard apply')
            || case cardinality(_slos)
                 when 0 then ''
                 when 1 then format(' (breaks %s)', split_part(_slos[1], '/', 2))
                 else format(' (breaks %s and %s more)', split_part(_slos[1], '/', 2), cardinality(_slos) - 1)
               end,
-         'as when the SLO file was applied', jsonb_build_object('words', _words, 'breaks', _slos)
+         'allowed as at the last mlguard apply, which takes them as they are', jsonb_build_object('words', _words, 'breaks', _slos)
   returning id into _verdict;
   perform mlguard._conclude(_verdict);
   return true;

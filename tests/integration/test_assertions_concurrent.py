@@ -237,6 +237,14 @@ def test_keys_noted_for_another_select_are_not_used(db: str, tmp_path: Path) -> 
         assert commit(writer) == "done"
 
 
+def test_the_select_is_planned_as_its_author_would_have_it_planned(db: str, tmp_path: Path) -> None:
+    """A planner setting of a function holds for all it calls; without seqscans PostgreSQL 17 compiles any SELECT."""
+    guard(db, tmp_path, WITHIN_BUDGET)
+    path = "select proname from pg_proc where (proname like '%assertion%' or proname like 'after writes %')"
+    found = query(db, f"{path} and 'enable_seqscan=off' = any (proconfig)")
+    assert found == [("_lock_assertion",)]
+
+
 def test_removed_between_a_write_and_its_commit(db: str, tmp_path: Path) -> None:
     """The lock row goes first: who waits there finds that there is nothing to judge any more."""
     guard(db, tmp_path, WITHIN_BUDGET)

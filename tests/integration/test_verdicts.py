@@ -21,7 +21,7 @@ SHAPE = judged.shape(
     "f.t", {"age": "integer", "plan": "text", "income": "double precision", "at": "timestamp with time zone"}
 )
 CREATE = "create schema f; create table f.t (age integer, plan text, income double precision, at timestamptz);"
-CONTEXT = {
+CONTEXT: dict[str, Any] = {
     "tbl": "f.t",
     "over": "1 day",
     "batch": None,
@@ -42,6 +42,7 @@ def session(guarded_db: str) -> Iterator[psycopg.Connection[Any]]:
 def judge(connection: psycopg.Connection[Any], rule: Rule, states: dict[str, Any]) -> tuple[Any, ...]:
     """Return metrics, values, rows, answer and reason of the rule's verdict function."""
     install(connection, judged.program(SHAPE, rule, event_time="at"))
+    found: tuple[Any, ...]
     (found,) = connection.execute(
         f"select v.metrics, v.vals, v.n, v.ok, v.reason from {verdicts.verdict_name(rule)}(%s, %s) as v".encode(),
         (json.dumps(states), json.dumps(CONTEXT)),
@@ -126,13 +127,14 @@ def test_a_distance_without_a_baseline(session: psycopg.Connection[Any]) -> None
 
 
 def test_text_of_the_file_stays_text(session: psycopg.Connection[Any]) -> None:
-    check = "share(plan = 'x\\' or plan = 'a\n  drop table f.t; --\n  $mlguard$ ''' ) < 1"
-    rule = metric_rule(SHAPE, "r; drop table f.t; --", check, where="plan <> E'\\n; drop table f.t'" if False else None)
-    (metrics, *rest) = judge(session, rule, {"n": 2})
-    assert metrics[0].startswith("share(plan = 'x")
-    assert rest[2] is True
-    session.execute("insert into f.t (plan) values ('x')")
-    assert session.execute("select count(*) from f.t").fetchone() == (1,)
+    check = "share(plan = 'x' or plan = 'a\n  drop table f.t; --\n  $mlguard$ \\ ''') < 1"
+    rule = metric_rule(SHAPE, "r; drop table f.t; --", check)
+    judge(session, rule, {})
+    session.execute("insert into f.t (plan, at) values ('x', '2026-01-20'), ('y', '2026-01-20')")
+    ((states,),) = session.execute('select states from mlguard."recount f.t"(null, null)').fetchall()
+    found = judge(session, rule, states)
+    assert found[0][0].startswith("share(plan = 'x'")
+    assert found[1:] == ([0.5], 2, True, None)
 
 
 def test_names_fit() -> None:

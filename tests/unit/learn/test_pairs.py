@@ -7,9 +7,10 @@ import math
 import numpy as np
 import pytest
 
+from mlguard.learn import domain_search
 from mlguard.learn.memory import Memory
-from mlguard.learn.pair_search import histories, search, shuffle
-from mlguard.learn.pairs import Rule, cut, explained_share
+from mlguard.learn.pair_search import histories, search
+from mlguard.learn.pairs import Rule, cut, explained_share, shuffle
 from mlguard.learn.sample import Column, Integers, Numbers
 from mlguard.learn.scope import Scope, scope_of
 from mlguard.learn.seen import CAP, Seen, discrete, pair_keys
@@ -48,7 +49,7 @@ def test_pair_says_nothing_once_a_set_is_full() -> None:
 
 def test_nulls_count_rows_where_exactly_one_is_missing() -> None:
     rule = Rule(Series("a", "nulls", "b"))
-    values = {"a": codes(-1, -1, 1, 1), "b": column(math.nan, 1, math.nan, 1)}
+    values: dict[str, Column] = {"a": codes(-1, -1, 1, 1), "b": column(math.nan, 1, math.nan, 1)}
     assert rule.value(values, {}) == pytest.approx(0.5)
 
 
@@ -110,7 +111,7 @@ def scopes(seed: int, count: int = 20, rows: int = 400) -> list[Scope]:
             "wind": wind,
             "rain": rain,
             "size": size,
-            "price": 3 * size + rng.normal(size=rows) * 0.1,
+            "price": np.round(3 * size + rng.normal(size=rows) * 0.1, 1),
         }
         result.append(scope_of(rows, None, None, columns))
     return result
@@ -123,7 +124,7 @@ def test_search_finds_what_ties_columns_together() -> None:
     assert ("nulls", frozenset(("wind", "rain"))) in kinds
     assert ("dependence", frozenset(("size", "price"))) in kinds
     assert not any("noise" in columns for _, columns in kinds)
-    assert len([metric for metric, _ in kinds if metric == "pair"]) == 1, "not once more the other way round"
+    assert len(kinds) == len(found), "not once more the other way round"
 
 
 def test_search_gives_histories_and_is_repeatable() -> None:
@@ -146,3 +147,41 @@ def test_rules_are_learned_after_20_scopes_and_again() -> None:
     learned = [bool(memory.observe(scope)) for scope in scopes(4, count=20)]
     assert learned == [False] * 19 + [True]
     assert {rule.series.metric for rule in memory.rules} == {"pair", "nulls", "dependence"}
+
+
+def plainly(first: list[Column], second: list[Column]) -> tuple[float, float, list[float]]:
+    """Gain, nature and history of a pair as the specification says, one row at a time."""
+    known_a: set[float] = set()
+    known_b: set[float] = set()
+    seen: set[tuple[float, float]] = set()
+    nature, broken = [], []
+    for x, y in zip(first, second, strict=True):
+        pairs = list(zip(x.tolist(), y.tolist(), strict=True))
+        mixed = list(zip(x[shuffle(len(x))].tolist(), y.tolist(), strict=True))
+        nature.append(np.mean([a in known_a and b in known_b and (a, b) not in seen for a, b in pairs]))
+        broken.append(np.mean([a in known_a and b in known_b and (a, b) not in seen for a, b in mixed]))
+        whole = [(a, b) for a, b in pairs if a >= 0 and not math.isnan(b)]
+        known_a |= {a for a in x.tolist() if a >= 0}
+        known_b |= {b for b in y.tolist() if not math.isnan(b)}
+        seen |= set(whole)
+    half = len(first) // 2
+    gain = np.median(broken[half:]) - np.median(nature[half:]) - np.std(nature[half:])
+    return float(gain), float(np.median(nature[half:])), [float(x) for x in nature]
+
+
+@pytest.mark.parametrize("cells", [10**9, 0])
+def test_domains_are_what_the_specification_says(cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(domain_search, "_TABLE_CELLS", cells)
+    rng = np.random.default_rng(6)
+    first: list[Column] = [rng.integers(-1, 30, rows) for rows in (120, 90, 150, 130, 80, 140, 110, 100, 95, 105)]
+    second: list[Column] = [
+        np.where(rng.random(len(x)) < 0.03, np.nan, x % 11 + rng.integers(0, 2, len(x))) for x in first
+    ]
+    found = domain_search.search_domains({"a": first, "b": second})
+    gain, nature, history = plainly(first, second)
+    assert gain > 0.1 > nature
+    ((rule, past),) = found
+    assert rule.series in {Series("a", "pair", "b"), Series("b", "pair", "a")}
+    assert np.isnan(past[:8]).all()
+    assert past[8:] == pytest.approx(history[8:])
+    assert max(past[8:]) > 0
