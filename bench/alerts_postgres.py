@@ -3,8 +3,8 @@
     python bench/alert_quality.py --plugin bench/alerts_postgres.py --methods usual_postgres
 
 A table is guarded by `usual: all` and `pairs: all`; every partition becomes a day. A clean batch is copied in,
-committed and swept; a batch to be scored is copied in and swept in a transaction that is rolled back. Nothing that the harness
-has computed is read. Slow: each score is a load and a sweep.
+committed and swept; a batch to be scored is copied in and swept in a transaction that is rolled back. Nothing that the
+harness has computed is read. Slow: each score is a load and a sweep.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import psycopg
 from psycopg.conninfo import make_conninfo
 
@@ -117,7 +118,7 @@ class Postgres:
         at = _start(batch)
         with self.connection.cursor().copy(f"copy bench.t ({names}) from stdin".encode()) as copy:
             for row in batch.df.itertuples(index=False, name=None):
-                copy.write_row([*(None if value is None or value != value else value for value in row), at])
+                copy.write_row([*(None if pd.isna(value) else value for value in row), at])
 
     def __del__(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)

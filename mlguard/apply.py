@@ -351,6 +351,7 @@ def _upsert(connection: psycopg.Connection[Any], table: str, key: str, record: R
 
 
 def remember_table(connection: psycopg.Connection[Any], program: TableProgram) -> None:
+    """Write the table and its SLOs into the registry; what is there and the same stays untouched."""
     _upsert(
         connection,
         "_table",

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from mlguard import evaluate_assertions
-from mlguard.emit import after_statement, buckets
+from mlguard.emit import buckets
 from mlguard.emit.table import count_broken, count_duplicates, count_orphans, judged_in_place, sample_broken
 from mlguard.evaluate_windows import last_verdicts
 from mlguard.plan import Breaking

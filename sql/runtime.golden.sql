@@ -539,6 +539,7 @@ CREATE FUNCTION mlguard._batch_sample(p_batch bigint) RETURNS TABLE(column_name 
     LANGUAGE sql STABLE
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
   select p.*
   from mlguard._pool_samples(array(
@@ -553,6 +554,7 @@ CREATE FUNCTION mlguard._batch_states(p_batch bigint) RETURNS TABLE(segment json
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
 declare
   _from bigint := 0;
@@ -905,6 +907,7 @@ CREATE FUNCTION mlguard._conclude(p_verdict bigint, p_why text DEFAULT NULL::tex
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
 declare
   _v mlguard._verdict;
@@ -970,6 +973,7 @@ CREATE FUNCTION mlguard._correct_held(p_batch bigint, p_tbl text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
 declare
   _why text := format('corrected by batch %s', p_batch);
@@ -1491,11 +1495,11 @@ begin
     -- A tenth of them mostly has too many already. In line, not as a function: there are thousands.
     continue when _spare < (
       select count(*) filter (
-        where case when abs(u.x) <= 1e100 then abs(u.x * _p - round(u.x * _p)) > 1e-6 + 1e-9 * abs(u.x * _p) end)
+        where case when abs(u.x) between 1e-100 and 1e100 then abs(u.x * _p - round(u.x * _p)) > 1e-6 + 1e-9 * abs(u.x * _p) end)
       from unnest(_some) u (x));
     if _spare >= (
       select count(*) filter (
-        where case when abs(u.x) <= 1e100 then abs(u.x * _p - round(u.x * _p)) > 1e-6 + 1e-9 * abs(u.x * _p) end)
+        where case when abs(u.x) between 1e-100 and 1e100 then abs(u.x * _p - round(u.x * _p)) > 1e-6 + 1e-9 * abs(u.x * _p) end)
       from unnest(p_nums) u (x))
     then
       return _d;
@@ -1580,6 +1584,7 @@ CREATE FUNCTION mlguard._domain(p_tbl text, p_over text, p_first text, p_second 
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
     SET enable_nestloop TO 'off'
+    SET jit TO 'off'
     AS $$
   -- Share of rows whose two values were both known before and never met; with p_mixed, were the first column shuffled.
   with line as (
@@ -1637,6 +1642,7 @@ CREATE FUNCTION mlguard._emptied(p_hold bigint, p_why text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
 declare
   _hold mlguard._hold;
@@ -1830,6 +1836,7 @@ CREATE FUNCTION mlguard._explained(p_first anyarray, p_second anyarray) RETURNS 
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
     SET enable_nestloop TO 'off'
+    SET jit TO 'off'
     AS $$
   -- Mutual information of two binned columns as a share of the smaller of their entropies, in nats.
   with joint as (
@@ -2092,7 +2099,8 @@ begin
     b.units, b.spreads[b.plain], b.side);
   b.plain_up := _worst[1];
   b.plain_down := _worst[2];
-  if b.errors[6] < b.errors[b.plain] then
+  -- With fewer than seven errors the sixth guess has no record to choose it by.
+  if b.errors[6] < b.errors[b.plain] and (select count(u.r) from unnest(b.r6) u (r)) >= 7 then
     _worst := mlguard._worst(b.r6, b.units, b.spreads[6], b.side);
     b.slot_up := _worst[1];
     b.slot_down := _worst[2];
@@ -2212,6 +2220,7 @@ CREATE FUNCTION mlguard._fold_states(p_tbl text, p_most integer DEFAULT NULL::in
     LANGUAGE plpgsql
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
 declare
   _chunk constant integer := 20000;
@@ -2457,7 +2466,7 @@ begin
     _weeks := p_filled[_n - 6];
   end if;
   if p_slot is not null then
-    select case when count(*) >= 2 then percentile_cont(0.5) within group (order by f.y) else _m7 end
+    select case when count(f.y) >= 2 then percentile_cont(0.5) within group (order by f.y) end
     into _same
     from (
       select p_filled[_n - _s + g.i] as y
@@ -2618,8 +2627,9 @@ declare
   _limit_down double precision;
   _r mlguard._ratio;
 begin
+  -- A series that mostly has no value says nothing when it has one.
   if p_value is null or p_band.history < 7
-     or 2 * (select count(*) from unnest(p_band.known) k (known) where k.known) < cardinality(p_band.known) then
+     or p_band.history + least(cardinality(p_band.filled), 7) < 0.5 * least(cardinality(p_band.filled), 150) then
     return null;
   end if;
   _g := mlguard._guesses(p_band.filled, p_band.slots, p_slot);
@@ -2659,6 +2669,7 @@ CREATE FUNCTION mlguard._hold_by(p_verdict mlguard._verdict, p_slo mlguard._slo)
     LANGUAGE plpgsql
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
 declare
   _zone text;
@@ -2735,6 +2746,7 @@ CREATE FUNCTION mlguard._incident_no(p_slo text) RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
   select coalesce(
     (select min(coalesce(i.cause, i.id)) from mlguard._incident i where i.slo = p_slo and i.state <> 'resolved'),
@@ -2746,6 +2758,7 @@ CREATE FUNCTION mlguard._incident_of(p_verdict bigint) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
 declare
   _verdict mlguard._verdict;
@@ -2999,6 +3012,7 @@ CREATE FUNCTION mlguard._judge_batch() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
 declare
   _table mlguard._table;
@@ -3064,6 +3078,7 @@ CREATE FUNCTION mlguard._judge_closed(p_table mlguard._table, p_over text, p_slo
     LANGUAGE plpgsql
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
 declare
   _history constant integer := 1000;
@@ -3147,6 +3162,7 @@ CREATE FUNCTION mlguard._judge_due(p_tbl text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
 begin
   -- A writer judges what is due, one window of each length, when nobody else is at it; never at its own risk.
@@ -3174,6 +3190,7 @@ CREATE FUNCTION mlguard._judge_late(p_table mlguard._table, p_most integer) RETU
     LANGUAGE plpgsql
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
 declare
   _checked timestamptz;
@@ -3258,6 +3275,7 @@ CREATE FUNCTION mlguard._judge_metrics(p_batch bigint, p_tbl text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
 declare
   _again boolean;
@@ -3417,15 +3435,19 @@ begin
     return false;
   end if;
   update mlguard._verdict v set current = false where v.slo = _slo and v.current;
+  -- The gate says what is wrong now, not what was wrong first.
+  update mlguard._hold h
+  set ended_at = clock_timestamp(), ended_by = session_user, reason = 'columns changed again'
+  where h.slo = _slo and h.ended_at is null and _n > 0;
   insert into mlguard._verdict (slo, tbl, over, version, outcome, observed, allowed, detail)
   select _slo, p_tbl, 'schema', coalesce(_last.version, 0) + 1, case when _n = 0 then 'PASS' else 'FAIL' end,
-         coalesce(_words, 'columns are as when the SLO file was applied')
+         coalesce(_words, 'columns are as at the last mlguard apply')
            || case cardinality(_slos)
                 when 0 then ''
                 when 1 then format(' (breaks %s)', split_part(_slos[1], '/', 2))
                 else format(' (breaks %s and %s more)', split_part(_slos[1], '/', 2), cardinality(_slos) - 1)
               end,
-         'as when the SLO file was applied', jsonb_build_object('words', _words, 'breaks', _slos)
+         'allowed as at the last mlguard apply, which takes them as they are', jsonb_build_object('words', _words, 'breaks', _slos)
   returning id into _verdict;
   perform mlguard._conclude(_verdict);
   return true;
@@ -3607,6 +3629,7 @@ CREATE FUNCTION mlguard._judge_window(p_table mlguard._table, p_slos text[], p_o
     LANGUAGE plpgsql
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
 declare
   _by_segment boolean := exists (select from mlguard._slo s where s.id = any (p_slos) and s.by_columns <> '{}');
@@ -3668,6 +3691,7 @@ CREATE FUNCTION mlguard._judge_windows(p_tbl text, p_as_of timestamp with time z
     LANGUAGE plpgsql
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
 declare
   _table mlguard._table;
@@ -3708,6 +3732,7 @@ CREATE FUNCTION mlguard._keep(p_verdicts mlguard._verdict[], p_again boolean) RE
     LANGUAGE plpgsql
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
 begin
   perform mlguard._keep_metrics(p_verdicts, p_again);
@@ -3759,6 +3784,7 @@ CREATE FUNCTION mlguard._keep_metrics(p_verdicts mlguard._verdict[], p_again boo
     LANGUAGE plpgsql
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
 begin
   -- SLOs share metrics: of one batch or window each is kept once.
@@ -3820,6 +3846,7 @@ CREATE FUNCTION mlguard._kept_batches(p_tbl text) RETURNS SETOF bigint
     LANGUAGE sql STABLE
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
   select h.batch from mlguard._hold h where h.tbl = p_tbl and h.ended_at is null and h.batch is not null
   union
@@ -3990,6 +4017,7 @@ CREATE FUNCTION mlguard._learn_pairs(p_tbl text, p_over text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     SET enable_nestloop TO 'off'
+    SET jit TO 'off'
     AS $$
 declare
   _one record;
@@ -4583,7 +4611,12 @@ begin
   insert into mlguard._metric (tbl, metric, over, batch, window_start, window_end, value, n, sd, sampled)
   select _scope.tbl, f.metric, _scope.over, _scope.batch, _scope.window_start, _scope.window_end, f.value,
          case f.family when 'rows' then _scope.n else _scope.k end, f.sd, true
-  from named f;
+  from named f
+  union all
+  -- A series without a value here: its band must know that a scope went by.
+  select _scope.tbl, r.metric, _scope.over, _scope.batch, _scope.window_start, _scope.window_end, null, _scope.k, null, true
+  from mlguard._series r
+  where r.tbl = _scope.tbl and r.over = _scope.over and r.metric not in (select f.metric from named f);
 end
 $$;
 ALTER FUNCTION mlguard._measure(p_scope bigint) OWNER TO postgres;
@@ -4969,6 +5002,7 @@ CREATE FUNCTION mlguard._number_series(p_scope bigint, p_before bigint) RETURNS 
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
     SET enable_nestloop TO 'off'
+    SET jit TO 'off'
     AS $$
   select p.column_name, s.metric, s.value, case s.metric when 'mean' then p.deviation when 'magnitude' then p.logdeviation end
   from mlguard._profile p
@@ -5017,6 +5051,7 @@ CREATE FUNCTION mlguard._observe(p_scope bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
 declare
   _scope mlguard._learned_scope;
@@ -5122,10 +5157,10 @@ CREATE FUNCTION mlguard._off_grid(p_x double precision, p_decimals integer) RETU
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
     AS $$
-  -- Numbers from 1e100 on have no decimals, and infinite ones neither.
+  -- Numbers beyond 1e100 have no decimals, infinite ones neither; what is next to 0 is 0.
   select case
     when p_decimals is null then null
-    when abs(p_x) > 1e100 then false
+    when not abs(p_x) between 1e-100 and 1e100 then false
     else abs(p_x * power(10::double precision, p_decimals) - round(p_x * power(10::double precision, p_decimals)))
          > 1e-6 + 1e-9 * abs(p_x * power(10::double precision, p_decimals))
   end
@@ -5404,6 +5439,7 @@ CREATE FUNCTION mlguard._own_removals(p_batch bigint) RETURNS bigint[]
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
 declare
   _tbl text;
@@ -5464,6 +5500,7 @@ CREATE FUNCTION mlguard._pair_value(p_scope bigint, p_rule mlguard._pair) RETURN
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
     SET enable_nestloop TO 'off'
+    SET jit TO 'off'
     AS $$
 begin
   if p_rule.metric = 'nulls' then
@@ -5513,6 +5550,7 @@ CREATE FUNCTION mlguard._past(p_tbl text, p_over text, p_segment jsonb, p_metric
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
   select m.id, m.value, m.n, m.n, m.sd, mlguard._slot(p_over, t.time_zone, coalesce(m.window_start, m.at))
   from (
@@ -6034,6 +6072,7 @@ CREATE FUNCTION mlguard._refresh_reference(p_tbl text, p_over text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
     SET enable_nestloop TO 'off'
+    SET jit TO 'off'
     AS $$
   delete from mlguard._reference r where r.tbl = p_tbl and r.over = p_over;
   with recent as (
@@ -6294,6 +6333,7 @@ CREATE FUNCTION mlguard._same_series(p_scope bigint, p_before bigint) RETURNS TA
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
     SET enable_nestloop TO 'off'
+    SET jit TO 'off'
     AS $$
   -- Row by row against the scope before: a load that delivers yesterday's values again shows here first.
   with place as (
@@ -6467,6 +6507,7 @@ CREATE FUNCTION mlguard._scope_range(p_verdict mlguard._verdict, p_table mlguard
     LANGUAGE sql STABLE
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
   select case
     -- A sliding window is judged for what its last piece brought.
@@ -6529,6 +6570,7 @@ CREATE FUNCTION mlguard._segments_alone(p_slo mlguard._slo, p_segments jsonb[], 
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
 declare
   _alone jsonb[];
@@ -7330,6 +7372,7 @@ CREATE FUNCTION mlguard._text_series(p_scope bigint, p_before bigint) RETURNS TA
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
     SET enable_nestloop TO 'off'
+    SET jit TO 'off'
     AS $$
   select p.column_name, s.metric, s.value
   from mlguard._profile p
@@ -7443,7 +7486,7 @@ CREATE FUNCTION mlguard._unsteady(p_class text, p_y double precision, p_scale do
     SET search_path TO ''
     AS $$
   select case p_class
-    when 'share' then power(sin(least(greatest(p_y, 0), pi() / 2)), 2)
+    when 'share' then case when p_y < 1e-100 then 0 else power(sin(least(p_y, pi() / 2)), 2) end
     when 'count' then greatest(exp(least(greatest(p_y, 0), 700)) - 1, 0)
     when 'information' then least(exp(least(greatest(p_y, -700), 700)), 1)
     when 'location' then
@@ -7568,6 +7611,7 @@ CREATE FUNCTION mlguard._window_sample(p_tbl text, p_from timestamp with time zo
     LANGUAGE sql STABLE
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
   select p.*
   from mlguard._pool_samples(array(
@@ -7587,6 +7631,7 @@ CREATE FUNCTION mlguard._window_states(p_tbl text, p_from timestamp with time zo
     LANGUAGE sql STABLE
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
   select b.segment, mlguard.merge_v1(b.states)
   from mlguard._bucket b
@@ -7658,6 +7703,7 @@ CREATE FUNCTION mlguard.add_sample_v1(p_tbl text, p_bucket timestamp with time z
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
 declare
   _batch bigint;
@@ -7675,6 +7721,7 @@ CREATE FUNCTION mlguard.add_states_v1(p_tbl text, p_op text, p_sign integer, p_b
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
 declare
   _batch bigint;
@@ -8695,7 +8742,7 @@ CREATE FUNCTION mlguard.remember_schema_v1(p_tbl text, p_wanted text[]) RETURNS 
   insert into mlguard._slo as s
     (id, tbl, name, level, over, check_text, allowed, action, place, reason, severity, owner)
   select t.tbl || '/schema', t.tbl, 'schema', 'schema', 'schema', 'schema: ' || t.schema_mode,
-         'as when the SLO file was applied', 'hold', 'schema watch',
+         'allowed as at the last mlguard apply', 'hold', 'schema watch',
          case when exists (select from pg_event_trigger e where e.evtname = 'mlguard_schema_changed')
            then 'an event trigger sees every ALTER TABLE'
            else 'sweep() compares the columns; an event trigger needs a superuser'
@@ -8980,6 +9027,7 @@ CREATE FUNCTION mlguard.trailing_v1(p_c jsonb, p_metric text, p_back interval) R
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
 declare
   _batch bigint := p_c ->> 'batch';
@@ -9027,6 +9075,7 @@ CREATE FUNCTION mlguard.truncated_v1(p_tbl text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
 declare
   _batch bigint;

@@ -93,6 +93,7 @@ select array[t.tbl, string_agg(f.words, '; ' order by f.column_name nulls first)
               where k.tbl = t.tbl)]
 from unnest(%(tables)s::text[]) as t (tbl)
 cross join lateral mlguard.schema_faults(t.tbl) as f
+where f.column_name is not null or f.fault <> 'missing'  -- a table that is gone is a finding of its own
 group by t.tbl
 order by 1
 """,

@@ -161,8 +161,9 @@ def _name(program: TableProgram, condition: Expr) -> str:
 
 
 def _judge(program: TableProgram, name: str, condition: Expr) -> DbObject:
-    types = {column.name: without_modifier(str(column.type)) for column in program.shape.columns}
     columns = columns_of(condition)
+    types = dict.fromkeys(columns, "unknown")  # of a column that the file does not declare, where no database is asked
+    types |= {column.name: without_modifier(str(column.type)) for column in program.shape.columns}
     parameters = ", ".join(f"{quote_ident(column)} {types[column]}" for column in columns)
     signature = f"{name}({', '.join(types[column] for column in columns)})"
     body = (

@@ -81,7 +81,10 @@ def judge_name(rule: Rule) -> str:
 
 def judge(rule: Rule, program: TableProgram) -> DbObject:
     """Return the function that says whether a row keeps the rule, an error counting as broken."""
-    types = {column.name: str(column.type) for column in program.shape.columns}
+    types = dict.fromkeys(
+        rule.columns, "unknown"
+    )  # of a column that the file does not declare, where no database is asked
+    types |= {column.name: str(column.type) for column in program.shape.columns}
     parameters = ", ".join(f"{quote_ident(column)} {types[column]}" for column in rule.columns)
     # A function keeps no length or precision of its arguments' types.
     argument_types = ", ".join(without_modifier(types[column]) for column in rule.columns)

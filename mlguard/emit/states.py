@@ -19,6 +19,7 @@ from mlguard.lang.analyse import base_metrics
 from mlguard.lang.measure import GROUPED, Of, State, measure
 from mlguard.lang.tree import Column, Expr
 from mlguard.lang.types import INTEGERS
+from mlguard.lang.types import UNKNOWN as UNKNOWN_TYPE
 from mlguard.lang.types import Kind as TypeKind
 from mlguard.names import fit, quote_ident
 from mlguard.program import Level, Rule, TableProgram
@@ -217,7 +218,7 @@ def text_arguments(program: TableProgram) -> tuple[Expr, ...]:
     """Return the columns whose text becomes part of a state or of a segment's name."""
     sets = needed(program)
     types = {column.name: column.type for column in program.shape.columns}
-    segments = [Column(types[name], name) for by in sets for name in by]
+    segments = [Column(types.get(name, UNKNOWN_TYPE), name) for by in sets for name in by]
     states = [state for found in sets.values() for state in found if state.of in (Of.VALUES, Of.KEYS)]
     return (*segments, *(arg for state in states for arg in state.args))
 

@@ -94,7 +94,7 @@ def _first_scopes(keys: Integers, scope: Integers, size: int) -> Integers:
 
 
 def _unseen(a: _Pooled, b: _Pooled, scope: Integers, lengths: Sequence[int]) -> tuple[Numbers, Numbers]:
-    """For each scope the share of rows with known values never seen together before: as they are, and with a shuffled."""
+    """Per scope the share of rows with known values never seen together before: as they are, and with a shuffled."""
     keys, mixed = a.ranks * b.size + b.ranks, a.shuffled * b.size + b.ranks
     keys[(a.ranks < 0) | (b.ranks < 0)] = -1
     mixed[(a.shuffled < 0) | (b.ranks < 0)] = -1

@@ -1044,6 +1044,7 @@ volatile
 security definer
 set search_path = ''
 set enable_seqscan = off
+set jit = off
 as $mlguard$
 declare
   _batch bigint;
@@ -1072,6 +1073,7 @@ volatile
 security definer
 set search_path = ''
 set enable_seqscan = off
+set jit = off
 as $mlguard$
 declare
   _batch bigint;
@@ -1095,6 +1097,7 @@ volatile
 security definer
 set search_path = ''
 set enable_seqscan = off
+set jit = off
 as $mlguard$
 declare
   _batch bigint;
@@ -1204,6 +1207,7 @@ language sql
 stable
 set search_path = ''
 set enable_seqscan = off
+set jit = off
 as $mlguard$
   select p.*
   from mlguard._pool_samples(array(
@@ -1222,6 +1226,7 @@ language sql
 stable
 set search_path = ''
 set enable_seqscan = off
+set jit = off
 as $mlguard$
   select p.*
   from mlguard._pool_samples(array(
@@ -1265,6 +1270,7 @@ language sql
 stable
 set search_path = ''
 set enable_seqscan = off
+set jit = off
 as $mlguard$
   select h.batch from mlguard._hold h where h.tbl = p_tbl and h.ended_at is null and h.batch is not null
   union

@@ -117,6 +117,7 @@ stable
 security definer
 set search_path = ''
 set enable_seqscan = off
+set jit = off
 as $mlguard$
 declare
   _batch bigint := p_c ->> 'batch';
@@ -327,6 +328,7 @@ language plpgsql
 volatile
 set search_path = ''
 set enable_seqscan = off
+set jit = off
 as $mlguard$
 begin
   -- SLOs share metrics: of one batch or window each is kept once.
@@ -393,6 +395,7 @@ language plpgsql
 volatile
 set search_path = ''
 set enable_seqscan = off
+set jit = off
 as $mlguard$
 begin
   perform mlguard._keep_metrics(p_verdicts, p_again);
@@ -452,6 +455,7 @@ language plpgsql
 volatile
 set search_path = ''
 set enable_seqscan = off
+set jit = off
 as $mlguard$
 declare
   _zone text;
@@ -555,6 +559,7 @@ volatile
 security definer
 set search_path = ''
 set enable_seqscan = off
+set jit = off
 as $mlguard$
 declare
   _v mlguard._verdict;
@@ -671,6 +676,7 @@ language plpgsql
 stable
 set search_path = ''
 set enable_seqscan = off
+set jit = off
 as $mlguard$
 declare
   _tbl text;
@@ -714,6 +720,7 @@ language plpgsql
 stable
 set search_path = ''
 set enable_seqscan = off
+set jit = off
 as $mlguard$
 declare
   _from bigint := 0;
@@ -804,6 +811,7 @@ volatile
 security definer
 set search_path = ''
 set enable_seqscan = off
+set jit = off
 as $mlguard$
 declare
   _again boolean;
@@ -898,6 +906,7 @@ language plpgsql
 volatile
 set search_path = ''
 set enable_seqscan = off
+set jit = off
 as $mlguard$
 declare
   _hold mlguard._hold;
@@ -929,6 +938,7 @@ volatile
 security definer
 set search_path = ''
 set enable_seqscan = off
+set jit = off
 as $mlguard$
 declare
   _why text := format('corrected by batch %s', p_batch);
@@ -1025,6 +1035,7 @@ language plpgsql
 security definer
 set search_path = ''
 set enable_seqscan = off
+set jit = off
 as $mlguard$
 declare
   _table mlguard._table;

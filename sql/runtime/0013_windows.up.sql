@@ -112,6 +112,7 @@ language plpgsql
 volatile
 set search_path = ''
 set enable_seqscan = off
+set jit = off
 as $mlguard$
 declare
   _chunk constant integer := 20000;
@@ -222,6 +223,7 @@ language sql
 stable
 set search_path = ''
 set enable_seqscan = off
+set jit = off
 as $mlguard$
   select b.segment, mlguard.merge_v1(b.states)
   from mlguard._bucket b
@@ -266,6 +268,7 @@ language plpgsql
 stable
 set search_path = ''
 set enable_seqscan = off
+set jit = off
 as $mlguard$
 declare
   _alone jsonb[];
@@ -350,6 +353,7 @@ language plpgsql
 volatile
 set search_path = ''
 set enable_seqscan = off
+set jit = off
 as $mlguard$
 declare
   _by_segment boolean := exists (select from mlguard._slo s where s.id = any (p_slos) and s.by_columns <> '{}');
@@ -417,6 +421,7 @@ language plpgsql
 volatile
 set search_path = ''
 set enable_seqscan = off
+set jit = off
 as $mlguard$
 declare
   _checked timestamptz;
@@ -509,6 +514,7 @@ language plpgsql
 volatile
 set search_path = ''
 set enable_seqscan = off
+set jit = off
 as $mlguard$
 declare
   _history constant integer := 1000;
@@ -600,6 +606,7 @@ language plpgsql
 volatile
 set search_path = ''
 set enable_seqscan = off
+set jit = off
 as $mlguard$
 declare
   _table mlguard._table;
@@ -647,6 +654,7 @@ volatile
 security definer
 set search_path = ''
 set enable_seqscan = off
+set jit = off
 as $mlguard$
 begin
   -- A writer judges what is due, one window of each length, when nobody else is at it; never at its own risk.

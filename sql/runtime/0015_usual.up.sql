@@ -488,6 +488,7 @@ stable
 security definer
 set search_path = ''
 set enable_seqscan = off
+set jit = off
 as $mlguard$
   select m.id, m.value, m.n, m.n, m.sd, mlguard._slot(p_over, t.time_zone, coalesce(m.window_start, m.at))
   from (
@@ -965,6 +966,7 @@ volatile
 security definer
 set search_path = ''
 set enable_nestloop = off  -- arrays have no statistics: nested loops over them are quadratic
+set jit = off
 as $mlguard$
   delete from mlguard._reference r where r.tbl = p_tbl and r.over = p_over;
 
@@ -1037,6 +1039,7 @@ stable
 security definer
 set search_path = ''
 set enable_nestloop = off  -- arrays have no statistics: nested loops over them are quadratic
+set jit = off
 as $mlguard$
   select p.column_name, s.metric, s.value, case s.metric when 'mean' then p.deviation when 'magnitude' then p.logdeviation end
   from mlguard._profile p
@@ -1091,6 +1094,7 @@ stable
 security definer
 set search_path = ''
 set enable_nestloop = off  -- arrays have no statistics: nested loops over them are quadratic
+set jit = off
 as $mlguard$
   -- Row by row against the scope before: a load that delivers yesterday's values again shows here first.
   with place as (
@@ -1162,6 +1166,7 @@ stable
 security definer
 set search_path = ''
 set enable_nestloop = off  -- arrays have no statistics: nested loops over them are quadratic
+set jit = off
 as $mlguard$
   select p.column_name, s.metric, s.value
   from mlguard._profile p
@@ -1253,6 +1258,7 @@ language sql
 immutable
 set search_path = ''
 set enable_nestloop = off  -- arrays have no statistics: nested loops over them are quadratic
+set jit = off
 as $mlguard$
   -- Mutual information of two binned columns as a share of the smaller of their entropies, in nats.
   with joint as (
@@ -1281,6 +1287,7 @@ stable
 security definer
 set search_path = ''
 set enable_nestloop = off  -- arrays have no statistics: nested loops over them are quadratic
+set jit = off
 as $mlguard$
 begin
   if p_rule.metric = 'nulls' then
@@ -1686,6 +1693,7 @@ stable
 security definer
 set search_path = ''
 set enable_nestloop = off  -- arrays have no statistics: nested loops over them are quadratic
+set jit = off
 as $mlguard$
   -- Share of rows whose two values were both known before and never met; with p_mixed, were the first column shuffled.
   with line as (
@@ -1721,6 +1729,7 @@ volatile
 security definer
 set search_path = ''
 set enable_nestloop = off  -- arrays have no statistics: nested loops over them are quadratic
+set jit = off
 as $mlguard$
 declare
   _one record;
@@ -1994,6 +2003,7 @@ volatile
 security definer
 set search_path = ''
 set enable_seqscan = off
+set jit = off
 as $mlguard$
 declare
   _scope mlguard._learned_scope;

@@ -303,6 +303,7 @@ language sql
 stable
 set search_path = ''
 set enable_seqscan = off
+set jit = off
 as $mlguard$
   select case
     -- A sliding window is judged for what its last piece brought.
@@ -338,6 +339,7 @@ volatile
 security definer
 set search_path = ''
 set enable_seqscan = off
+set jit = off
 as $mlguard$
 declare
   _verdict mlguard._verdict;
@@ -1635,6 +1637,7 @@ stable
 security definer
 set search_path = ''
 set enable_seqscan = off
+set jit = off
 as $mlguard$
   select coalesce(
     (select min(coalesce(i.cause, i.id)) from mlguard._incident i where i.slo = p_slo and i.state <> 'resolved'),

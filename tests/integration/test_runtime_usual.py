@@ -43,7 +43,7 @@ def test_scopes_of_few_rows_and_of_none_are_measured_alike(guarded_db: str) -> N
 class _Nothing(list[Any]):
     """Rules that are never learned."""
 
-    def __iadd__(self, other: Any) -> Self:  # type: ignore[override,misc]
+    def __iadd__(self, other: Any) -> Self:  # type: ignore[misc]
         return self
 
 

@@ -412,7 +412,7 @@ def test_buckets_are_the_windows_of_the_runtime(guarded_db: str, base: Span, kin
 
 
 def test_apply_counts_what_is_stored_and_counts_again_when_states_change(guarded_db: str, tmp_path: Path) -> None:
-    text = "mlguard: 1\ntable: f.t\nevent_time: at\nreads: none\nslos:\n- {name: age, check: coverage(age) >= 0.5}\n"
+    text = FILE
     with psycopg.connect(guarded_db, autocommit=True) as connection:
         connection.execute((CREATE + insert(1, 50)).encode())
         loaded = project(tmp_path, text)
@@ -446,3 +446,40 @@ def test_writers_wait_for_the_change_of_states_not_for_the_count(guarded_db: str
         writer.commit()
         install(connection, program())
         same(fold(connection), recount(connection))
+
+
+FILE = "mlguard: 1\ntable: f.t\nevent_time: at\nreads: none\nslos:\n- {name: age, check: coverage(age) >= 0.5}\n"
+
+
+def test_partitions_that_come_and_go_are_counted_at_apply(guarded_db: str, tmp_path: Path) -> None:
+    loaded = project(tmp_path, FILE)
+    with psycopg.connect(guarded_db, autocommit=True) as connection:
+        connection.execute(PARTITIONED.encode())
+        connection.execute("alter table f.t detach partition f.t_1")
+        connection.execute(insert(10, 20).encode())
+        connection.execute("insert into f.t_1 values (5, 1, 'a', 2, 3, true, '2026-01-03')")
+        api.apply(loaded, guarded_db)
+        before = fold(connection)
+        connection.execute("alter table f.t attach partition f.t_1 for values in (1, 3, 5, 7)")
+        api.apply(loaded, guarded_db)
+        attached = fold(connection)
+        assert sum(n for n, _ in attached.values()) == sum(n for n, _ in before.values()) + 1
+        same(attached, recount(connection))
+        connection.execute("alter table f.t detach partition f.t_2")
+        api.apply(loaded, guarded_db)
+        assert sum(n for n, _ in fold(connection).values()) == 1
+        same(fold(connection), recount(connection))
+
+
+def test_rows_of_tables_that_inherit_are_not_the_tables(guarded_db: str, tmp_path: Path) -> None:
+    with psycopg.connect(guarded_db, autocommit=True) as connection:
+        connection.execute((CREATE + "create table f.heir () inherits (f.t);" + insert(1, 10)).encode())
+        connection.execute(insert(50, 10).replace("f.t", "f.heir").encode())
+        api.apply(project(tmp_path, FILE), guarded_db)
+        connection.execute(insert(100, 5).encode())
+        connection.execute(insert(200, 5).replace("f.t", "f.heir").encode())
+        same(fold(connection), recount(connection))
+        assert (
+            sum(n for n, _ in fold(connection).values())
+            == connection.execute("select count(*) from only f.t where isfinite(at)").fetchall()[0][0]
+        )
