@@ -8246,6 +8246,7 @@ CREATE FUNCTION mlguard.guard_v1(p_tbl text) RETURNS boolean
 declare
   _why record;
   _slo record;
+  _incident bigint;
 begin
   if mlguard.gate_open_v1(p_tbl) then
     return true;
@@ -8256,16 +8257,18 @@ begin
   from mlguard._table t
   left join mlguard._slo s on s.id = _why.slo
   where t.tbl = p_tbl;
+  _incident := mlguard._incident_no(_why.slo);
   return mlguard._raise(
     'ML001',
     format('mlguard: %s %s', p_tbl, _why.words),
     _why.slo,
     mlguard._detail(_why.slo, _why.observed, null, null,
                     jsonb_build_object('state', _why.state, 'since', _why.since, 'batch', _why.batch,
-                                       'slos', _why.slos)),
+                                       'slos', _why.slos, 'incident', _incident)),
     mlguard._hint(
-      'Nothing is wrong with your query.',
-      _slo.owner, _slo.runbook,
+      'Nothing is wrong with your query.'
+        || case when nullif(_slo.owner, '') is null then coalesce(format(' Incident %s.', _incident), '') else '' end,
+      nullif(_slo.owner, '') || coalesce(', incident ' || _incident, ''), _slo.runbook,
       format('A platform role may read on with: mlguard waive %s --until … --reason …', _why.slo)));
 end
 $$;

@@ -5,6 +5,41 @@ drop function mlguard.failed(bigint, text);
 drop function mlguard.delivered(bigint);
 drop function mlguard.claim_outbox(integer, interval);
 drop function mlguard._incident_history(bigint);
+create or replace function mlguard.guard_v1(p_tbl text)
+returns boolean
+language plpgsql
+stable
+parallel safe
+security definer
+set search_path = ''
+as $mlguard$
+declare
+  _why record;
+  _slo record;
+begin
+  if mlguard.gate_open_v1(p_tbl) then
+    return true;
+  end if;
+  select c.* into strict _why from mlguard._closed(p_tbl) c;
+  select coalesce(s.owner, t.owner) as owner, s.runbook
+  into _slo
+  from mlguard._table t
+  left join mlguard._slo s on s.id = _why.slo
+  where t.tbl = p_tbl;
+  return mlguard._raise(
+    'ML001',
+    format('mlguard: %s %s', p_tbl, _why.words),
+    _why.slo,
+    mlguard._detail(_why.slo, _why.observed, null, null,
+                    jsonb_build_object('state', _why.state, 'since', _why.since, 'batch', _why.batch,
+                                       'slos', _why.slos)),
+    mlguard._hint(
+      'Nothing is wrong with your query.',
+      _slo.owner, _slo.runbook,
+      format('A platform role may read on with: mlguard waive %s --until … --reason …', _why.slo)));
+end
+$mlguard$;
+
 drop function mlguard._incident_no(text);
 drop function mlguard._precision(text);
 drop function mlguard.resolve(bigint, text, text);

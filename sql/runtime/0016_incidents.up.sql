@@ -1648,6 +1648,46 @@ comment on function mlguard._incident_no(text) is
   'Private. The incident that alerts for an SLO now, as hints name it; null where there is none.';
 
 
+-- As in 0005, with the incident in the hint.
+create or replace function mlguard.guard_v1(p_tbl text)
+returns boolean
+language plpgsql
+stable
+parallel safe
+security definer
+set search_path = ''
+as $mlguard$
+declare
+  _why record;
+  _slo record;
+  _incident bigint;
+begin
+  if mlguard.gate_open_v1(p_tbl) then
+    return true;
+  end if;
+  select c.* into strict _why from mlguard._closed(p_tbl) c;
+  select coalesce(s.owner, t.owner) as owner, s.runbook
+  into _slo
+  from mlguard._table t
+  left join mlguard._slo s on s.id = _why.slo
+  where t.tbl = p_tbl;
+  _incident := mlguard._incident_no(_why.slo);
+  return mlguard._raise(
+    'ML001',
+    format('mlguard: %s %s', p_tbl, _why.words),
+    _why.slo,
+    mlguard._detail(_why.slo, _why.observed, null, null,
+                    jsonb_build_object('state', _why.state, 'since', _why.since, 'batch', _why.batch,
+                                       'slos', _why.slos, 'incident', _incident)),
+    mlguard._hint(
+      'Nothing is wrong with your query.'
+        || case when nullif(_slo.owner, '') is null then coalesce(format(' Incident %s.', _incident), '') else '' end,
+      nullif(_slo.owner, '') || coalesce(', incident ' || _incident, ''), _slo.runbook,
+      format('A platform role may read on with: mlguard waive %s --until … --reason …', _why.slo)));
+end
+$mlguard$;
+
+
 create function mlguard._incident_history(p_id bigint)
 returns table (
   verdict bigint, at timestamptz, outcome text, scope text, observed text, allowed text, n bigint, current boolean)
