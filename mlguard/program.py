@@ -102,6 +102,7 @@ class TableShape:
     persistence: str = "p"  # pg_class.relpersistence: p permanent, u unlogged, t temporary
     partition_columns: tuple[str, ...] = ()
     unique: tuple[tuple[str, ...], ...] = ()  # column sets held unique by a constraint or plain index
+    indexes: tuple[tuple[str, ...], ...] = ()  # columns of the indexes over all rows, in their order
     cascades_out: tuple[str, ...] = ()  # foreign keys of other tables that would follow a DELETE here
     partitions: tuple[TableName, ...] = ()  # partitions at any depth
     heirs: tuple[TableName, ...] = ()  # tables that INHERIT from it without being partitions

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 
-from mlguard.compile import assertion
+from mlguard.compile import assertion, growth
 from mlguard.compile.build import build
 from mlguard.compile.collect import drafts, members_of
 from mlguard.compile.draft import Scene
@@ -128,6 +128,7 @@ def compile_table(
         others=others,
         personal=personal,
         key=tuple(file.key),
+        event_time=file.event_time,
     )
     if unfit:
         scene.fault(unfit, ("window",), CALENDAR_HELP)
@@ -180,6 +181,7 @@ def compile_table(
         notes=(
             *(f"{heir} inherits CHECKs but no trigger: give it an SLO file of its own" for heir in shape.heirs),
             *assertion.notes(rules),
+            *growth.notes(rules, shape),
             *_without_event_time(file, rules),
         ),
     )

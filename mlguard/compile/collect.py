@@ -8,15 +8,15 @@ from typing import Any
 
 from mlguard.compile.draft import Draft, Path, Scene, Words
 from mlguard.compile.learned import rows_draft, usual_drafts
-from mlguard.lang.spell import spelled_name
 from mlguard.program import Action, Bound
-from mlguard.spec.columns import ColumnRules, Group, IncreasingBy, Usual
+from mlguard.spec.columns import ColumnRules, Group, Usual
 from mlguard.spec.models import SloFile
 from mlguard.spec.rules import Words as SpecWords
 
 ROW_SHORT_FORMS = frozenset(
     {"required", "unique", "range", "in", "not_in", "matches", "length", "finite", "array_length", "references"}
 )
+COMMIT_SHORT_FORMS = frozenset({"increasing_by"})
 METRIC_SHORT_FORMS = frozenset({"max_null_rate", "new_categories"})
 LATER = "is not available in this version"
 # What cannot be said yet, and what comes nearest. Saying it must never pass silently.
@@ -110,9 +110,8 @@ def _of_column(file: SloFile, name: str, rules: ColumnRules, path: Path, scene: 
             if not _refuse_later_words(rule, at, scene):
                 yield from usual_drafts(rule, [name], at, _words(rule, file), scene, own=own)
             continue
-        if key not in ROW_SHORT_FORMS | METRIC_SHORT_FORMS:
-            help_ = _increasing(file, name, rule.columns) if isinstance(rule, IncreasingBy) else INSTEAD.get(key, "")
-            scene.fault(f"`{key}` {LATER}", at, help_ or "remove it for now")
+        if key not in ROW_SHORT_FORMS | COMMIT_SHORT_FORMS | METRIC_SHORT_FORMS:
+            scene.fault(f"`{key}` {LATER}", at, INSTEAD.get(key, "remove it for now"))
             continue
         if _refuse_later_words(rule, at, scene):
             continue
@@ -122,16 +121,10 @@ def _of_column(file: SloFile, name: str, rules: ColumnRules, path: Path, scene: 
         yield Draft(f"{name}.{key}", key, value, at, at, name, _words(rule, file))
 
 
-def _increasing(file: SloFile, name: str, entity: tuple[str, ...]) -> str:
-    """Return the assertion that says of one column what `increasing_by` would."""
-    keys, value = ", ".join(map(spelled_name, entity)), spelled_name(name)
-    before = f"lag({value}) OVER (PARTITION BY {keys} ORDER BY {file.event_time or 'event_time'})"
-    rows = f"SELECT {keys}, {value} < {before} AS fell FROM {file.table}"
-    return f"write assert: SELECT {keys} FROM ({rows}) AS x WHERE fell"
-
-
 def _value(key: str, rule: Any) -> Any:
     match key:
+        case "increasing_by":
+            return tuple(rule.columns)
         case "range" | "length":
             return rule.between
         case "in" | "not_in":
