@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 
-from mlguard.compile import assertion, growth
+from mlguard.compile import assertion, indexes
 from mlguard.compile.build import build
 from mlguard.compile.collect import drafts, members_of
 from mlguard.compile.draft import Scene
@@ -181,7 +181,7 @@ def compile_table(
         notes=(
             *(f"{heir} inherits CHECKs but no trigger: give it an SLO file of its own" for heir in shape.heirs),
             *assertion.notes(rules),
-            *growth.notes(rules, shape),
+            *indexes.notes(rules, shape),
             *_without_event_time(file, rules),
         ),
     )
@@ -289,7 +289,7 @@ def _judge_together(file: SloFile, scene: Scene, rules: tuple[Rule, ...]) -> Non
 
 
 def _event_time(file: SloFile, scene: Scene, rules: tuple[Rule, ...]) -> Expr | None:
-    needed = [rule for rule in rules if rule.level is Level.READ]
+    needed = [rule for rule in rules if rule.max_age is not None]
     if file.event_time is None:
         for rule in needed:
             scene.problems.append(

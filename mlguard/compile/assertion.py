@@ -53,7 +53,14 @@ def build_assertion(draft: Draft, scene: Scene) -> Rule | None:
 
 
 def rule_of_query(
-    draft: Draft, scene: Scene, query: Query, *, text: str, limit: str, column: str | None = None
+    draft: Draft,
+    scene: Scene,
+    query: Query,
+    *,
+    text: str,
+    limit: str,
+    column: str | None = None,
+    columns: tuple[str, ...] = (),
 ) -> Rule:
     """Return the rule that has a SELECT judged at COMMIT, whoever wrote it."""
     others = scene.others or {}
@@ -78,6 +85,7 @@ def rule_of_query(
         text=text,
         limit=limit,
         column=column,
+        columns=columns,
         placement=Placement(Place.ASSERTION, _reason(query, keys)),
         assertion=assertion,
         shadow=words.shadow,

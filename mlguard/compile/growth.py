@@ -7,8 +7,6 @@ the window is cut by entity, PostgreSQL reads only the touched entities' rows, b
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from mlguard.compile.assertion import rule_of_query
 from mlguard.compile.draft import Draft, Scene
 from mlguard.compile.make import scope_of
@@ -17,13 +15,12 @@ from mlguard.lang.query import parse_query
 from mlguard.lang.spell import spelled_name
 from mlguard.lang.tree import Column
 from mlguard.lang.types import FLOATS, NUMBERS, TIMES, Kind, SqlType
-from mlguard.names import TableName, quote_ident
-from mlguard.program import Action, Rule, TableShape
+from mlguard.names import quote_ident
+from mlguard.program import Action, Rule
 
 KIND = "increasing_by"
 _WORDS = ("over", "where", "by", "max_segments", "nulls", "max_bad", "min_rows", "repair", "portable", "reopen")
 _ORDERED = NUMBERS | TIMES | {Kind.INTERVAL, Kind.UNKNOWN}
-_LINE = ",\n  "
 
 
 def build_growth(draft: Draft, scene: Scene) -> Rule | None:
@@ -46,6 +43,7 @@ def build_growth(draft: Draft, scene: Scene) -> Rule | None:
         text=f"{name} never falls within {entity}, in order of {event_time.strip()}",
         limit=f"{name} must not fall within {entity} in order of {event_time.strip()}",
         column=draft.column,
+        columns=(*draft.value, draft.column),
     )
 
 
@@ -65,7 +63,9 @@ def _fits(draft: Draft, scene: Scene) -> bool:
         )
     entity: tuple[str, ...] = draft.value
     if not entity:
-        scene.fault(f"`{KIND}` names no entity", path, f"write {KIND}: [{scene.key[0] if scene.key else 'customer_id'}]")
+        scene.fault(
+            f"`{KIND}` names no entity", path, f"write {KIND}: [{scene.key[0] if scene.key else 'customer_id'}]"
+        )
     for place, name in enumerate(entity):
         if scene.shape.column(name) is None and not scene.shape.declared:
             scene.fault(f"no column `{name}` in {scene.table}", path, scene.nearest(name))
@@ -125,30 +125,3 @@ def _free(name: str, taken: set[str]) -> str:
     while name in taken:
         name += "_"
     return name
-
-
-def notes(rules: Iterable[Rule], shape: TableShape) -> tuple[str, ...]:
-    """Return what plan tells beside the steps: that a COMMIT would read the whole table for want of an index."""
-    found = []
-    for rule in rules:
-        assertion = rule.assertion
-        if assertion is None or rule.name != f"{rule.column}.{KIND}" or shape.declared:
-            continue
-        key = assertion.keys.get(rule.table, ("", ""))[0]
-        if not key:
-            found.append(
-                f"{rule.name}: no entity column is of a type by which rows are told (integer, text, uuid, date):"
-                " every COMMIT that writes the table reads all of it"
-            )
-        elif not any(index[:1] == (key,) for index in shape.indexes):
-            found.append(f"{rule.name}: {without_index(rule.table, (key,))}")
-    return tuple(found)
-
-
-def without_index(table: TableName, columns: tuple[str, ...]) -> str:
-    """Say what it costs that no index begins with a column, and how to make one."""
-    listed = ", ".join(map(quote_ident, columns))
-    return (
-        f"no index of {table} begins with {columns[0]}, so that its judgement reads the whole table:"
-        f" create index concurrently on {table.sql} ({listed});"
-    )

@@ -1,0 +1,20 @@
+"""Arrival by a time of day: deadlines, the gate and the sweep that ask for them."""
+
+from __future__ import annotations
+
+from mlguard.runtime import run_sql
+
+revision = "0020"
+down_revision = "0019"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Run the up half of the pair."""
+    run_sql("0020_arrivals.up")
+
+
+def downgrade() -> None:
+    """Run the down half of the pair."""
+    run_sql("0020_arrivals.down")
