@@ -174,7 +174,7 @@ def test_hold_warn_status_and_check(db: str, tmp_path: Path) -> None:
         connection.execute("select * from features.customer_guarded")
     assert caught.value.sqlstate == "ML001"
     with psycopg.connect(db) as connection:
-        (found,) = status(connection).slos
+        (found,) = (slo for slo in status(connection).slos if slo.slo.endswith("increasing_by"))
         assert (found.slo, found.state) == ("features.customer/tenure_days.increasing_by", "held")
     (verdict,) = api.check(project(tmp_path, text), db).verdicts
     assert (verdict.outcome, verdict.bad, verdict.column) == (Outcome.FAIL, 1, "tenure_days")
