@@ -98,22 +98,22 @@ def _select(draft: Draft, scene: Scene, event_time: str) -> str:
     before = quote_ident(_free(f"{draft.column}_before"[:60], taken))
     moment = quote_ident(_free("moment", taken))
     shape = scene.shape.column(draft.column)
-    present = [f"{name} IS NOT NULL" for name in (*entity, value, f"({event_time})")]
+    present = [f"{name} is not null" for name in (*entity, value, f"({event_time})")]
     if shape is not None and _has_nan(shape.type):
         present.append(f"{value} <> 'NaN'")
-    rows = "\n    AND ".join(present)
+    rows = "\n    and ".join(present)
     shown = ", ".join((*entity, moment, value))
     return (
-        f"SELECT {shown}, {before}\nFROM (\n"
-        f"  SELECT {', '.join((*entity, value))}, ({event_time}) AS {moment},\n"
-        f"    max({value}) OVER (\n"
-        f"      PARTITION BY {', '.join(entity)} ORDER BY ({event_time})\n"
-        f"      GROUPS BETWEEN 1 PRECEDING AND 1 PRECEDING\n"
-        f"    ) AS {before}\n"
-        f"  FROM {scene.table.sql}\n"
-        f"  WHERE {rows}\n"
-        f") AS ordered\n"
-        f"WHERE {value} < {before}"
+        f"select {shown}, {before}\nfrom (\n"
+        f"  select {', '.join((*entity, value))}, ({event_time}) as {moment},\n"
+        f"    max({value}) over (\n"
+        f"      partition by {', '.join(entity)} order by ({event_time})\n"
+        f"      groups between 1 preceding and 1 preceding\n"
+        f"    ) as {before}\n"
+        f"  from {scene.table.sql}\n"
+        f"  where {rows}\n"
+        f") as ordered\n"
+        f"where {value} < {before}"
     )
 
 

@@ -9,9 +9,14 @@ from mlguard.names import TableName, quote_ident
 from mlguard.program import Rule, TableShape
 
 
-def notes(rules: Iterable[Rule], shape: TableShape) -> tuple[str, ...]:
-    """Return for each rule that would read the whole table why, and what to do."""
-    if shape.declared:
+def notes(rules: Iterable[Rule], shape: TableShape | None) -> tuple[str, ...]:
+    """Return for each rule that would read the whole table why, and what to do.
+
+    Args:
+        rules: the rules of the table.
+        shape: the table as the database shows it; None: no database was asked.
+    """
+    if shape is None:
         return ()
     leading = {index[0] for index in shape.indexes}
     found = []
