@@ -10,6 +10,7 @@ from __future__ import annotations
 from mlguard.compile.assertion import rule_of_query
 from mlguard.compile.draft import Draft, Scene
 from mlguard.compile.make import scope_of
+from mlguard.compile.shorts import string
 from mlguard.lang import ExpressionError, compile_value
 from mlguard.lang.query import parse_query
 from mlguard.lang.spell import spelled_name
@@ -97,6 +98,8 @@ def _select(draft: Draft, scene: Scene, event_time: str) -> str:
     taken = {column.name for column in scene.shape.columns}
     before = quote_ident(_free(f"{draft.column}_before"[:60], taken))
     moment = quote_ident(_free("moment", taken))
+    says = quote_ident(_free("says", taken))
+    falls = string(f"{spelled_name(draft.column)} falls from ")
     shape = scene.shape.column(draft.column)
     present = [f"{name} is not null" for name in (*entity, value, f"({event_time})")]
     if shape is not None and _has_nan(shape.type):
@@ -104,7 +107,8 @@ def _select(draft: Draft, scene: Scene, event_time: str) -> str:
     rows = "\n    and ".join(present)
     shown = ", ".join((*entity, moment, value))
     return (
-        f"select {shown}, {before}\nfrom (\n"
+        f"select {shown}, {before},\n"
+        f"  {falls} || {before} || ' to ' || {value} || ' at ' || {moment} as {says}\nfrom (\n"
         f"  select {', '.join((*entity, value))}, ({event_time}) as {moment},\n"
         f"    max({value}) over (\n"
         f"      partition by {', '.join(entity)} order by ({event_time})\n"

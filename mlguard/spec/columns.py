@@ -205,7 +205,8 @@ class ColumnRules(Model):
     )
     finite: Annotated[Finite, Short("value")] | None = Field(default=None, description="NaN and ±Infinity are refused.")
     increasing_by: Annotated[IncreasingBy, Short("columns")] | None = Field(
-        default=None, description="The value never falls within an entity, named by these columns, in order of event_time."
+        default=None,
+        description="The value never falls within an entity, named by these columns, in order of event_time.",
     )
     no_gaps: Annotated[NoGaps, Short("value")] | None = Field(
         default=None, description="Longest time between two neighbouring event times: 1 hour."

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from mlguard import api
+from mlguard.doctor import examine
 from mlguard.errors import PlanError
 from mlguard.operate.status import status
 from mlguard.report import plan_text
@@ -28,6 +29,7 @@ create index customer_moment on features.customer (customer_id, event_ts);
 SLO = """
 mlguard: 1
 table: features.customer
+key: [customer_id]
 event_time: event_ts
 reads: none
 columns:
@@ -71,8 +73,10 @@ def test_a_fall_is_refused_with_the_row_in_detail(db: str, tmp_path: Path) -> No
     write(db, (7, "01", 40), (8, "01", 90))
     error = refused(db, (7, "02", 31))
     said = error.diag.message_primary or ""
-    assert said.startswith("mlguard: features.customer/tenure_days.increasing_by: ")
-    assert "COMMIT refused, nothing was stored" in said
+    assert said.startswith(
+        "mlguard: features.customer/tenure_days.increasing_by: tenure_days falls from 40 to 31 at 2026-11-02 "
+    )
+    assert said.endswith("(customer_id 7); COMMIT refused, nothing was stored")
     detail = json.loads(error.diag.message_detail or "")
     assert detail["allowed"] == "tenure_days must not fall within customer_id in order of event_ts"
     (row,) = detail["sample"]
@@ -142,12 +146,12 @@ def test_only_the_touched_entities_rows_are_read(db: str, tmp_path: Path) -> Non
     guard(db, tmp_path, f"{SLO}existing: allow\n")
     rows = "select g % 500, timestamptz '2026-01-01' + g * interval '1 minute', g from generate_series(1, 50000) as g"
     with psycopg.connect(db, autocommit=True) as connection:
-        connection.execute(f"insert into features.customer {rows}")  # type: ignore[arg-type]
+        connection.execute(f"insert into features.customer {rows}")
         connection.execute("analyze features.customer")
         connection.execute("select mlguard.try_assertion_v1('features.customer/tenure_days.increasing_by')")
         (view,) = connection.execute("select relation from mlguard._assertion").fetchone() or ("",)
         plan = connection.execute(
-            f"explain (format json) select * from mlguard.{view} where customer_id = any ('{{1, 2}}'::int8[])"  # type: ignore[arg-type]
+            f"explain (format json) select * from mlguard.{view} where customer_id = any ('{{1, 2}}'::int8[])"
         ).fetchone()
     assert plan is not None
     assert "Seq Scan" not in json.dumps(plan[0])
@@ -166,6 +170,16 @@ def test_plan_names_the_index_that_lacks(db: str, tmp_path: Path) -> None:
         assert "no index" not in plan_text.render(api.make_plan(project(tmp_path, SLO), connection))
 
 
+def test_doctor_names_it_too(db: str, tmp_path: Path) -> None:
+    guard(db, tmp_path)
+    with psycopg.connect(db) as connection:
+        assert "slo-index" not in {finding.name for finding in examine(connection)}
+        connection.execute("drop index features.customer_moment")
+        (found,) = (finding for finding in examine(connection) if finding.name == "slo-index")
+    assert found.message.startswith("tenure_days.increasing_by reads the whole table")
+    assert found.fix == 'create index concurrently on "features"."customer" (customer_id);'
+
+
 def test_hold_warn_status_and_check(db: str, tmp_path: Path) -> None:
     text = SLO.replace("increasing_by: [customer_id]", "increasing_by: {columns: [customer_id], on_violation: hold}")
     guard(db, tmp_path, text.replace("reads: none\n", ""))
@@ -178,6 +192,7 @@ def test_hold_warn_status_and_check(db: str, tmp_path: Path) -> None:
         assert (found.slo, found.state) == ("features.customer/tenure_days.increasing_by", "held")
     (verdict,) = api.check(project(tmp_path, text), db).verdicts
     assert (verdict.outcome, verdict.bad, verdict.column) == (Outcome.FAIL, 1, "tenure_days")
+    assert verdict.observed.startswith("tenure_days falls from 40 to 31 at ")
     with psycopg.connect(db) as connection:
         connection.execute("update features.customer set tenure_days = 41 where event_ts = '2026-11-02'")
     assert len(query(db, "select * from features.customer_guarded")) == 2

@@ -1,4 +1,4 @@
--- Arrival by a time of day: on named days, by a local time, data newer than the deadline before asked for must have come.
+-- Short forms. Arrival by a time of day: on named days, by a local time, data newer than the deadline before asked for must have come.
 -- Read from the freshness log alone, so that the gate can ask it at every read and no scheduler can be late.
 
 alter table mlguard._slo add column arrives jsonb;
@@ -109,6 +109,38 @@ $mlguard$;
 
 comment on column mlguard._freshness.at is
   'When the line was written; infinity: found in stored rows, when they were written is not known.';
+
+
+-- Assertions that short forms stand for.
+
+create or replace function mlguard._assertion_words(p_n bigint, p_samples jsonb, p_tbl text)
+returns text
+language sql
+stable
+security definer
+set search_path = ''
+as $mlguard$
+  -- What the row says of itself, where the SELECT has a column `says`: a falls from 40 to 31 (customer_id 7), and 2 more.
+  select case when p_samples -> 0 ? 'says' then
+    format('%s (%s)%s', p_samples -> 0 ->> 'says',
+           mlguard._words(
+             coalesce(nullif(mlguard._assertion_key(p_samples -> 0, p_tbl), '{}'), (p_samples -> 0) - 'says'),
+             t.key, ' '),
+           case when p_n > 1 then format(', and %s more', p_n - 1) else '' end)
+  else
+    -- (name Joe; name Fred; and 2 more): the key columns of the table where the result has some, else what it has.
+    format('the assertion returns %s', case when p_n = 1 then '1 row' else p_n || ' rows' end)
+           || coalesce(
+                (select ' (' || string_agg(mlguard._words(shown.value, t.key, ' '), '; ' order by s.place)
+                        || case when p_n > count(*) then format('; and %s more', p_n - count(*)) else '' end || ')'
+                 from jsonb_array_elements(p_samples) with ordinality s (value, place)
+                 cross join lateral (
+                   select coalesce(nullif(mlguard._assertion_key(s.value, p_tbl), '{}'), s.value) as value) shown
+                 where s.place <= 3), '')
+  end
+  from mlguard._table t
+  where t.tbl = p_tbl
+$mlguard$;
 
 
 -- The gate.

@@ -101,6 +101,26 @@ begin
 end
 $mlguard$;
 
+create or replace function mlguard._assertion_words(p_n bigint, p_samples jsonb, p_tbl text)
+returns text
+language sql
+stable
+security definer
+set search_path = ''
+as $mlguard$
+  -- (name Joe; name Fred; and 2 more): the key columns of the table where the result has some, else what it has.
+  select format('the assertion returns %s', case when p_n = 1 then '1 row' else p_n || ' rows' end)
+         || coalesce(
+              (select ' (' || string_agg(mlguard._words(shown.value, t.key, ' '), '; ' order by s.place)
+                      || case when p_n > count(*) then format('; and %s more', p_n - count(*)) else '' end || ')'
+               from jsonb_array_elements(p_samples) with ordinality s (value, place)
+               cross join lateral (
+                 select coalesce(nullif(mlguard._assertion_key(s.value, p_tbl), '{}'), s.value) as value) shown
+               where s.place <= 3), '')
+  from mlguard._table t
+  where t.tbl = p_tbl
+$mlguard$;
+
 update mlguard._freshness f set at = clock_timestamp() where f.at = 'infinity';
 comment on column mlguard._freshness.at is 'When the line was written.';
 drop function mlguard.arrivals_v1(text, timestamptz);

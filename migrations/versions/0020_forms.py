@@ -1,4 +1,4 @@
-"""Arrival by a time of day: deadlines, the gate and the sweep that ask for them."""
+"""Short forms: deadlines of arrivals, in the gate and the sweep; what an assertion says of its rows."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ depends_on = None
 
 def upgrade() -> None:
     """Run the up half of the pair."""
-    run_sql("0020_arrivals.up")
+    run_sql("0020_forms.up")
 
 
 def downgrade() -> None:
     """Run the down half of the pair."""
-    run_sql("0020_arrivals.down")
+    run_sql("0020_forms.down")
