@@ -245,15 +245,24 @@ CREATE FUNCTION mlguard._assertion_words(p_n bigint, p_samples jsonb, p_tbl text
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$
-  -- (name Joe; name Fred; and 2 more): the key columns of the table where the result has some, else what it has.
-  select format('the assertion returns %s', case when p_n = 1 then '1 row' else p_n || ' rows' end)
-         || coalesce(
-              (select ' (' || string_agg(mlguard._words(shown.value, t.key, ' '), '; ' order by s.place)
-                      || case when p_n > count(*) then format('; and %s more', p_n - count(*)) else '' end || ')'
-               from jsonb_array_elements(p_samples) with ordinality s (value, place)
-               cross join lateral (
-                 select coalesce(nullif(mlguard._assertion_key(s.value, p_tbl), '{}'), s.value) as value) shown
-               where s.place <= 3), '')
+  -- What the row says of itself, where the SELECT has a column `says`: a falls from 40 to 31 (customer_id 7), and 2 more.
+  select case when p_samples -> 0 ? 'says' then
+    format('%s (%s)%s', p_samples -> 0 ->> 'says',
+           mlguard._words(
+             coalesce(nullif(mlguard._assertion_key(p_samples -> 0, p_tbl), '{}'), (p_samples -> 0) - 'says'),
+             t.key, ' '),
+           case when p_n > 1 then format(', and %s more', p_n - 1) else '' end)
+  else
+    -- (name Joe; name Fred; and 2 more): the key columns of the table where the result has some, else what it has.
+    format('the assertion returns %s', case when p_n = 1 then '1 row' else p_n || ' rows' end)
+           || coalesce(
+                (select ' (' || string_agg(mlguard._words(shown.value, t.key, ' '), '; ' order by s.place)
+                        || case when p_n > count(*) then format('; and %s more', p_n - count(*)) else '' end || ')'
+                 from jsonb_array_elements(p_samples) with ordinality s (value, place)
+                 cross join lateral (
+                   select coalesce(nullif(mlguard._assertion_key(s.value, p_tbl), '{}'), s.value) as value) shown
+                 where s.place <= 3), '')
+  end
   from mlguard._table t
   where t.tbl = p_tbl
 $$;

@@ -50,7 +50,8 @@ comment on function mlguard."judge assertion hr.employee/salary.increasing_by"(p
 
 -- phase: change, locks: none
 create view "mlguard"."assertion_salary_increasing_by_73965194" as
-select "name", "dept", "moment", "salary", "salary_before"
+select "name", "dept", "moment", "salary", "salary_before",
+  'salary falls from ' || "salary_before" || ' to ' || "salary" || ' at ' || "moment" as "says"
 from (
   select "name", "dept", "salary", (hired) as "moment",
     max("salary") over (
@@ -66,7 +67,7 @@ from (
 where "salary" < "salary_before";
 
 -- phase: change, locks: none
-comment on view "mlguard"."assertion_salary_increasing_by_73965194" is 'mlguard:hr.employee/salary.increasing_by:0e38dcb6b1bc';
+comment on view "mlguard"."assertion_salary_increasing_by_73965194" is 'mlguard:hr.employee/salary.increasing_by:bb384e9391dc';
 
 -- phase: change, locks: none
 -- reject
@@ -76,7 +77,7 @@ select mlguard.put_assertion_v1(
   'assertion_salary_increasing_by_73965194',
   'mlguard."judge assertion hr.employee/salary.increasing_by"',
   false,
-  '8479625ca98a'
+  'b2db662c70b0'
 );
 
 -- phase: validate, locks: the assertion's own row of mlguard, while its SELECT runs once: COMMITs it judges wait
@@ -178,7 +179,7 @@ declare
   _keys_1 pg_catalog.text[];
 begin
   if TG_OP = 'TRUNCATE' then
-    perform mlguard.assertion_due_v1('hr.employee/salary.increasing_by', '8479625ca98a', null);
+    perform mlguard.assertion_due_v1('hr.employee/salary.increasing_by', 'b2db662c70b0', null);
     perform mlguard.assertion_due_v1('hr.employee/paid', 'f0a9661b8baf', null);
     return null;
   end if;
@@ -224,7 +225,7 @@ begin
       ) as r limit 1001);
     end if;
   end if;
-  perform mlguard.assertion_due_v1('hr.employee/salary.increasing_by', '8479625ca98a', _keys_1);
+  perform mlguard.assertion_due_v1('hr.employee/salary.increasing_by', 'b2db662c70b0', _keys_1);
   perform mlguard.assertion_due_v1('hr.employee/paid', 'f0a9661b8baf', _keys_1);
   return null;
 end
@@ -234,7 +235,7 @@ $mlguard$;
 revoke all on function mlguard."after writes hr.employee"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after writes hr.employee"() is 'mlguard:hr.employee:968829d8d7b5';
+comment on function mlguard."after writes hr.employee"() is 'mlguard:hr.employee:cb0d469a362d';
 
 -- undo: drop function if exists mlguard."after writes hr.employee"();
 
