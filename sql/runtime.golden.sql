@@ -198,18 +198,28 @@ end
 $$;
 ALTER FUNCTION mlguard._arm(p_tbl text, p_over text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._arm(p_tbl text, p_over text) IS 'Private. Lets learned SLOs act once their trial stayed within the budget: at most one alarm in twenty windows or batches, real ones included.';
-CREATE FUNCTION mlguard._arrived(p_tbl text, p_wanted timestamp with time zone, p_written timestamp with time zone, p_at timestamp with time zone) RETURNS boolean
-    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
+CREATE FUNCTION mlguard._arrival(p_tbl text, p_arrives jsonb, p_at timestamp with time zone, OUT due timestamp with time zone, OUT wanted timestamp with time zone, OUT arrived boolean) RETURNS record
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO ''
     SET enable_seqscan TO 'off'
     AS $$
-  select exists (
+declare
+  _before timestamptz;
+begin
+  due := mlguard._deadline(p_arrives, p_at, true);
+  _before := mlguard._deadline(p_arrives, due, false);
+  select mlguard._window_floor(t.window_length, _before at time zone t.time_zone) at time zone t.time_zone
+  into wanted
+  from mlguard._table t
+  where t.tbl = p_tbl;
+  arrived := exists (
     select
     from mlguard._freshness f
-    where f.tbl = p_tbl and f.newest >= p_wanted and f.newest <= p_at and f.at > p_written)
+    where f.tbl = p_tbl and f.newest >= wanted and f.newest <= p_at and f.at > _before);
+end
 $$;
-ALTER FUNCTION mlguard._arrived(p_tbl text, p_wanted timestamp with time zone, p_written timestamp with time zone, p_at timestamp with time zone) OWNER TO postgres;
-COMMENT ON FUNCTION mlguard._arrived(p_tbl text, p_wanted timestamp with time zone, p_written timestamp with time zone, p_at timestamp with time zone) IS 'Private. Whether rows were written after a time that took the newest event time to another one or later.';
+ALTER FUNCTION mlguard._arrival(p_tbl text, p_arrives jsonb, p_at timestamp with time zone, OUT due timestamp with time zone, OUT wanted timestamp with time zone, OUT arrived boolean) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._arrival(p_tbl text, p_arrives jsonb, p_at timestamp with time zone, OUT due timestamp with time zone, OUT wanted timestamp with time zone, OUT arrived boolean) IS 'Private. The last deadline of an arrives_by, from which event time on data was wanted by then, and whether such data was written since the deadline before. PL/pgSQL for its cached plans: guarded reads ask it.';
 CREATE FUNCTION mlguard._asks_for_stale(p_states jsonb[], p_metrics text[]) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
@@ -1485,18 +1495,27 @@ $$;
 ALTER FUNCTION mlguard._counted_by_time(p_table mlguard._table) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._counted_by_time(p_table mlguard._table) IS 'Private. Whether the buckets of a table can be computed from its stored rows: these tell which bucket they are of.';
 CREATE FUNCTION mlguard._deadline(p_arrives jsonb, p_before timestamp with time zone, p_itself boolean) RETURNS timestamp with time zone
-    LANGUAGE sql STABLE PARALLEL SAFE
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO ''
     AS $$
+declare
+  _zone text := p_arrives ->> 'zone';
+  _at time := p_arrives ->> 'at';
+  _day date := p_before at time zone _zone;
+  _due timestamptz;
+begin
   -- A week and a day back: only one day of the week may be named, and today's time may not have come. A time that the
   -- clock skips is taken an hour later, of one that comes twice the second counts: PostgreSQL's reading of local times.
-  select max(d.due)
-  from generate_series(0, 8) b (days)
-  cross join lateral (select (p_before at time zone (p_arrives ->> 'zone'))::date - b.days as day) l
-  cross join lateral (
-    select (l.day + (p_arrives ->> 'at')::time) at time zone (p_arrives ->> 'zone') as due) d
-  where p_arrives -> 'days' @> to_jsonb(extract(isodow from l.day)::integer)
-    and (d.due < p_before or (p_itself and d.due = p_before))
+  for _back in 0..8 loop
+    if p_arrives -> 'days' @> to_jsonb(extract(isodow from _day - _back)::integer) then
+      _due := (_day - _back + _at) at time zone _zone;
+      if _due < p_before or (p_itself and _due = p_before) then
+        return _due;
+      end if;
+    end if;
+  end loop;
+  return null;
+end
 $$;
 ALTER FUNCTION mlguard._deadline(p_arrives jsonb, p_before timestamp with time zone, p_itself boolean) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._deadline(p_arrives jsonb, p_before timestamp with time zone, p_itself boolean) IS 'Private. The last deadline of an arrives_by before a time (p_itself: or at it).';
@@ -7884,21 +7903,18 @@ CREATE FUNCTION mlguard.arrivals_v1(p_tbl text, p_at timestamp with time zone DE
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO ''
     AS $$
-  select s.id, s.action = 'hold' and not s.shadow, d.due, w.wanted, a.arrived,
+  select s.id, s.action = 'hold' and not s.shadow, a.due, a.wanted, a.arrived,
          format('%s by %s %s, newest %s is %s',
                 case when a.arrived then 'data came' else 'nothing new had come' end,
-                to_char(d.due at time zone (s.arrives ->> 'zone'), 'YYYY-MM-DD HH24:MI'), s.arrives ->> 'zone',
+                to_char(a.due at time zone (s.arrives ->> 'zone'), 'YYYY-MM-DD HH24:MI'), s.arrives ->> 'zone',
                 coalesce(t.event_time, 'event time'), coalesce(mlguard._minute(n.newest), 'unknown'))
          || case
               when a.arrived then ''
-              else format(', wanted %s or later', mlguard._minute(w.wanted))
+              else format(', wanted %s or later', mlguard._minute(a.wanted))
             end
   from mlguard._slo s
   join mlguard._table t on t.tbl = s.tbl
-  cross join lateral (select mlguard._deadline(s.arrives, p_at, true) as due) d
-  cross join lateral (select mlguard._deadline(s.arrives, d.due, false) as before) b
-  cross join lateral (select mlguard._window_start(t.window_length, t.time_zone, b.before) as wanted) w
-  cross join lateral (select mlguard._arrived(t.tbl, w.wanted, b.before, p_at) as arrived) a
+  cross join lateral mlguard._arrival(s.tbl, s.arrives, p_at) a
   left join lateral (
     select f.newest from mlguard._freshness f where f.tbl = t.tbl and f.newest <= p_at order by f.newest desc limit 1
   ) n on true
@@ -8352,10 +8368,7 @@ begin
        select
        from mlguard._slo s
        where s.tbl = p_tbl and s.level = 'read' and s.arrives is not null and s.action = 'hold' and not s.shadow
-         and exists (
-           select
-           from mlguard.arrivals_v1(p_tbl, statement_timestamp()) a
-           where a.slo = s.id and not a.arrived)) then
+         and not (mlguard._arrival(p_tbl, s.arrives, statement_timestamp())).arrived) then
     return true;
   end if;
   return not exists (select from mlguard._closed(p_tbl));
@@ -10970,7 +10983,7 @@ GRANT USAGE ON SCHEMA mlguard TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard._acted_on(p_id bigint, p_act text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._alarm_of(p_incident mlguard._incident) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._arm(p_tbl text, p_over text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION mlguard._arrived(p_tbl text, p_wanted timestamp with time zone, p_written timestamp with time zone, p_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._arrival(p_tbl text, p_arrives jsonb, p_at timestamp with time zone, OUT due timestamp with time zone, OUT wanted timestamp with time zone, OUT arrived boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._asks_for_stale(p_states jsonb[], p_metrics text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._assertion_key(p_row jsonb, p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._assertion_words(p_n bigint, p_samples jsonb, p_tbl text) FROM PUBLIC;

@@ -45,7 +45,7 @@ def build_assertion(draft: Draft, scene: Scene) -> Rule | None:
     """Return the rule of an assertion, or None where it has faults (noted in the scene)."""
     try:
         query = parse_query(draft.value, scene.table.schema)
-        _judge_tables(query, scene)
+        judge_tables(query, scene)
     except ExpressionError as error:
         scene.expression_fault(error, draft.path)
         return None
@@ -132,7 +132,7 @@ def _listed(tables: Iterable[TableName]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 
 
-def _judge_tables(query: Query, scene: Scene) -> None:
+def judge_tables(query: Query, scene: Scene) -> None:
     """Refuse what no trigger of ours can watch.
 
     Raises:

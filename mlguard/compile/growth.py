@@ -7,7 +7,7 @@ the window is cut by entity, PostgreSQL reads only the touched entities' rows, b
 
 from __future__ import annotations
 
-from mlguard.compile.assertion import rule_of_query
+from mlguard.compile.assertion import judge_tables, rule_of_query
 from mlguard.compile.draft import Draft, Scene
 from mlguard.compile.make import scope_of
 from mlguard.compile.shorts import string
@@ -31,8 +31,9 @@ def build_growth(draft: Draft, scene: Scene) -> Rule | None:
         return None
     try:
         query = parse_query(_select(draft, scene, event_time), scene.table.schema)
+        judge_tables(query, scene)
     except ExpressionError as error:
-        scene.fault(f"event_time cannot be ordered by in an assertion: {error.message}", draft.path, error.help)
+        scene.fault(f"`{KIND}` is judged as an assertion: {error.message}", draft.path, error.help)
         return None
     entity = ", ".join(map(spelled_name, draft.value))
     assert draft.column is not None

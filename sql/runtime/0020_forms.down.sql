@@ -124,6 +124,6 @@ $mlguard$;
 update mlguard._freshness f set at = clock_timestamp() where f.at = 'infinity';
 comment on column mlguard._freshness.at is 'When the line was written.';
 drop function mlguard.arrivals_v1(text, timestamptz);
-drop function mlguard._arrived(text, timestamptz, timestamptz, timestamptz);
+drop function mlguard._arrival(text, jsonb, timestamptz);
 drop function mlguard._deadline(jsonb, timestamptz, boolean);
 alter table mlguard._slo drop column arrives;

@@ -9,43 +9,63 @@ comment on column mlguard._slo.arrives is
 
 create function mlguard._deadline(p_arrives jsonb, p_before timestamptz, p_itself boolean)
 returns timestamptz
-language sql
+language plpgsql
 stable
 parallel safe
 set search_path = ''
 as $mlguard$
+declare
+  _zone text := p_arrives ->> 'zone';
+  _at time := p_arrives ->> 'at';
+  _day date := p_before at time zone _zone;
+  _due timestamptz;
+begin
   -- A week and a day back: only one day of the week may be named, and today's time may not have come. A time that the
   -- clock skips is taken an hour later, of one that comes twice the second counts: PostgreSQL's reading of local times.
-  select max(d.due)
-  from generate_series(0, 8) b (days)
-  cross join lateral (select (p_before at time zone (p_arrives ->> 'zone'))::date - b.days as day) l
-  cross join lateral (
-    select (l.day + (p_arrives ->> 'at')::time) at time zone (p_arrives ->> 'zone') as due) d
-  where p_arrives -> 'days' @> to_jsonb(extract(isodow from l.day)::integer)
-    and (d.due < p_before or (p_itself and d.due = p_before))
+  for _back in 0..8 loop
+    if p_arrives -> 'days' @> to_jsonb(extract(isodow from _day - _back)::integer) then
+      _due := (_day - _back + _at) at time zone _zone;
+      if _due < p_before or (p_itself and _due = p_before) then
+        return _due;
+      end if;
+    end if;
+  end loop;
+  return null;
+end
 $mlguard$;
 
 comment on function mlguard._deadline(jsonb, timestamptz, boolean) is
   'Private. The last deadline of an arrives_by before a time (p_itself: or at it).';
 
 
-create function mlguard._arrived(p_tbl text, p_wanted timestamptz, p_written timestamptz, p_at timestamptz)
-returns boolean
-language sql
+create function mlguard._arrival(
+  p_tbl text, p_arrives jsonb, p_at timestamptz, out due timestamptz, out wanted timestamptz, out arrived boolean)
+language plpgsql
 stable
 parallel safe
 security definer
 set search_path = ''
 set enable_seqscan = off
 as $mlguard$
-  select exists (
+declare
+  _before timestamptz;
+begin
+  due := mlguard._deadline(p_arrives, p_at, true);
+  _before := mlguard._deadline(p_arrives, due, false);
+  select mlguard._window_floor(t.window_length, _before at time zone t.time_zone) at time zone t.time_zone
+  into wanted
+  from mlguard._table t
+  where t.tbl = p_tbl;
+  arrived := exists (
     select
     from mlguard._freshness f
-    where f.tbl = p_tbl and f.newest >= p_wanted and f.newest <= p_at and f.at > p_written)
+    where f.tbl = p_tbl and f.newest >= wanted and f.newest <= p_at and f.at > _before);
+end
 $mlguard$;
 
-comment on function mlguard._arrived(text, timestamptz, timestamptz, timestamptz) is
-  'Private. Whether rows were written after a time that took the newest event time to another one or later.';
+comment on function mlguard._arrival(text, jsonb, timestamptz) is
+  'Private. The last deadline of an arrives_by, from which event time on data was wanted by then, and whether such data '
+  'was written since the deadline before. PL/pgSQL for its cached plans: guarded reads ask it.';
 
 
 create function mlguard.arrivals_v1(p_tbl text, p_at timestamptz default statement_timestamp())
@@ -56,21 +76,18 @@ parallel safe
 security definer
 set search_path = ''
 as $mlguard$
-  select s.id, s.action = 'hold' and not s.shadow, d.due, w.wanted, a.arrived,
+  select s.id, s.action = 'hold' and not s.shadow, a.due, a.wanted, a.arrived,
          format('%s by %s %s, newest %s is %s',
                 case when a.arrived then 'data came' else 'nothing new had come' end,
-                to_char(d.due at time zone (s.arrives ->> 'zone'), 'YYYY-MM-DD HH24:MI'), s.arrives ->> 'zone',
+                to_char(a.due at time zone (s.arrives ->> 'zone'), 'YYYY-MM-DD HH24:MI'), s.arrives ->> 'zone',
                 coalesce(t.event_time, 'event time'), coalesce(mlguard._minute(n.newest), 'unknown'))
          || case
               when a.arrived then ''
-              else format(', wanted %s or later', mlguard._minute(w.wanted))
+              else format(', wanted %s or later', mlguard._minute(a.wanted))
             end
   from mlguard._slo s
   join mlguard._table t on t.tbl = s.tbl
-  cross join lateral (select mlguard._deadline(s.arrives, p_at, true) as due) d
-  cross join lateral (select mlguard._deadline(s.arrives, d.due, false) as before) b
-  cross join lateral (select mlguard._window_start(t.window_length, t.time_zone, b.before) as wanted) w
-  cross join lateral (select mlguard._arrived(t.tbl, w.wanted, b.before, p_at) as arrived) a
+  cross join lateral mlguard._arrival(s.tbl, s.arrives, p_at) a
   left join lateral (
     select f.newest from mlguard._freshness f where f.tbl = t.tbl and f.newest <= p_at order by f.newest desc limit 1
   ) n on true
@@ -219,10 +236,7 @@ begin
        select
        from mlguard._slo s
        where s.tbl = p_tbl and s.level = 'read' and s.arrives is not null and s.action = 'hold' and not s.shadow
-         and exists (
-           select
-           from mlguard.arrivals_v1(p_tbl, statement_timestamp()) a
-           where a.slo = s.id and not a.arrived)) then
+         and not (mlguard._arrival(p_tbl, s.arrives, statement_timestamp())).arrived) then
     return true;
   end if;
   return not exists (select from mlguard._closed(p_tbl));
@@ -326,7 +340,7 @@ comment on function mlguard.grant_roles() is
   'the schema, after an administrator made the roles.';
 
 revoke all on function
-  mlguard._deadline(jsonb, timestamptz, boolean), mlguard._arrived(text, timestamptz, timestamptz, timestamptz),
+  mlguard._deadline(jsonb, timestamptz, boolean), mlguard._arrival(text, jsonb, timestamptz),
   mlguard.arrivals_v1(text, timestamptz), mlguard._judge_arrivals(timestamptz), mlguard._judge_reads(timestamptz),
   mlguard.grant_roles()
   from public;

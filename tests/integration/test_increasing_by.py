@@ -12,7 +12,7 @@ import pytest
 
 from mlguard import api
 from mlguard.doctor import examine
-from mlguard.errors import PlanError
+from mlguard.errors import PlanError, SpecError
 from mlguard.operate.status import status
 from mlguard.report import plan_text
 from mlguard.report.verdict import Outcome
@@ -168,6 +168,26 @@ def test_plan_names_the_index_that_lacks(db: str, tmp_path: Path) -> None:
     prepare(db, query_index)
     with psycopg.connect(db) as connection:
         assert "no index" not in plan_text.render(api.make_plan(project(tmp_path, SLO), connection))
+
+
+def test_a_partitioned_table_and_a_partition_alone(db: str, tmp_path: Path) -> None:
+    parted = """
+create schema features;
+create table features.customer (customer_id integer, event_ts timestamptz, tenure_days double precision, plan text)
+  partition by range (event_ts);
+create table features.early partition of features.customer for values from (minvalue) to ('2026-11-05 00:00+00');
+create table features.later partition of features.customer for values from ('2026-11-05 00:00+00') to (maxvalue);
+create index customer_moment on features.customer (customer_id, event_ts);
+"""
+    guard(db, tmp_path, tables=parted)
+    write(db, (7, "01", 40))
+    refused(db, (7, "10", 39))
+    refused(db, then="insert into features.later values (7, '2026-11-10', 39)")
+    (tmp_path / "alone").mkdir()
+    alone = project(tmp_path / "alone", SLO.replace("table: features.customer", "table: features.early"))
+    with psycopg.connect(db) as connection, pytest.raises(SpecError) as caught:
+        api.make_plan(alone, connection)
+    assert "is a part of features.customer" in str(caught.value.problems[0].message)
 
 
 def test_doctor_names_it_too(db: str, tmp_path: Path) -> None:
