@@ -181,7 +181,7 @@ def compile_table(
         notes=(
             *(f"{heir} inherits CHECKs but no trigger: give it an SLO file of its own" for heir in shape.heirs),
             *assertion.notes(rules),
-            *indexes.notes(rules, shape if others is not None else None),
+            *indexes.notes(rules, shape if others is not None else None, event_time),
             *_without_event_time(file, rules),
         ),
     )

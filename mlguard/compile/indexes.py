@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mlguard.compile import growth
+from mlguard.lang.tree import Column, Expr
 from mlguard.names import TableName, quote_ident
 from mlguard.program import Rule, TableShape
 
 
-def notes(rules: Iterable[Rule], shape: TableShape | None) -> tuple[str, ...]:
+def notes(rules: Iterable[Rule], shape: TableShape | None, event_time: Expr | None) -> tuple[str, ...]:
     """Return for each rule that would read the whole table why, and what to do.
 
     Args:
         rules: the rules of the table.
         shape: the table as the database shows it; None: no database was asked.
+        event_time: the file's, the best second column of an index where it is a column.
     """
     if shape is None:
         return ()
+    then = (event_time.name,) if isinstance(event_time, Column) else ()
     leading = {index[0] for index in shape.indexes}
     found = []
     for rule in rules:
@@ -31,7 +34,7 @@ def notes(rules: Iterable[Rule], shape: TableShape | None) -> tuple[str, ...]:
                     " (integer, text, uuid, date): every COMMIT that writes the table reads all of it"
                 )
             elif key not in leading:
-                found.append(_missing(rule, (key, *(name for name in rule.columns[:-1] if name != key))))
+                found.append(_missing(rule, (key, *(name for name in rule.columns[:-1] if name != key), *then)))
     return tuple(found)
 
 

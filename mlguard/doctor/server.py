@@ -178,8 +178,15 @@ def _slo_index(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> 
         found = values(
             connection,
             """
-select array[s.name, w.columns[1], array_to_string(array(select quote_ident(c) from unnest(w.columns) as c), ', ')]
+select array[s.name, w.columns[1],
+             array_to_string(array(select quote_ident(c) from unnest(w.columns || t.column_name) as c), ', ')]
 from mlguard._slo as s
+cross join lateral (
+  select array(
+    select a.attname::text from pg_catalog.pg_attribute as a
+    join mlguard._table as g on g.tbl = s.tbl and g.event_time = a.attname
+    where a.attrelid = %(oid)s and s.name = s.column_name || '.increasing_by')
+) as t (column_name)
 cross join lateral (
   select case when s.name = s.column_name || '.no_gaps' then s.columns
               else s.columns[1:cardinality(s.columns) - 1] end

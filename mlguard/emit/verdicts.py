@@ -20,6 +20,7 @@ from mlguard.names import fit, quote_ident
 from mlguard.program import Rule, TableProgram
 
 WHY = "judges the merged states of a batch or window"
+WHY_GAPS = "computes the longest gap of a window from its own stored rows"
 HISTORY_LACKS = "fewer than 3 earlier windows"
 LEARNING = "learning"
 NOTHING_BEFORE = "trailing is 0"
@@ -56,7 +57,7 @@ def _object(rule: Rule, program: TableProgram) -> DbObject:
             Statement(comment(f"function {signature}", program.table, (rule.id,), made)),
         ),
         drop=(f"drop function if exists {signature}",),
-        why=WHY,
+        why=WHY_GAPS if rule.no_gaps is not None else WHY,
         replaces_in_place=True,
     )
 

@@ -163,7 +163,7 @@ def test_plan_names_the_index_that_lacks(db: str, tmp_path: Path) -> None:
     with psycopg.connect(db) as connection:
         notes = plan_text.render(api.make_plan(project(tmp_path, SLO), connection))
     assert "no index of features.customer begins with customer_id" in notes
-    assert 'create index concurrently on "features"."customer" ("customer_id"' in notes
+    assert 'create index concurrently on "features"."customer" ("customer_id", "event_ts");' in notes
     query_index = TABLE.replace("create schema features;", "drop schema features cascade; create schema features;")
     prepare(db, query_index)
     with psycopg.connect(db) as connection:
@@ -197,7 +197,7 @@ def test_doctor_names_it_too(db: str, tmp_path: Path) -> None:
         connection.execute("drop index features.customer_moment")
         (found,) = (finding for finding in examine(connection) if finding.name == "slo-index")
     assert found.message.startswith("tenure_days.increasing_by reads the whole table")
-    assert found.fix == 'create index concurrently on "features"."customer" (customer_id);'
+    assert found.fix == 'create index concurrently on "features"."customer" (customer_id, event_ts);'
 
 
 def test_hold_warn_status_and_check(db: str, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ comment on function mlguard."recount features.customer"(timestamp with time zone
 -- undo: drop function if exists mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone);
 
 -- function mlguard."verdict features.customer/event_ts.no_gaps"(jsonb, jsonb)
--- why: judges the merged states of a batch or window
+-- why: computes the longest gap of a window from its own stored rows
 -- for: features.customer/event_ts.no_gaps
 
 -- phase: change, locks: none
