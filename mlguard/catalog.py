@@ -48,6 +48,17 @@ where i.indrelid = any(%(oids)s::oid[]) and i.indisunique and i.indisvalid and i
   and i.indexprs is null and k.ord <= i.indnkeyatts and not (i.indisunique and c.relname like 'mlguard\\_%%')
 group by i.indrelid, i.indexrelid
 """
+_INDEXES = """
+select i.indrelid::bigint, array_agg(a.attname order by k.ord)
+from pg_catalog.pg_index as i
+cross join lateral unnest(i.indkey) with ordinality as k(attnum, ord)
+join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid and a.attnum = k.attnum
+join pg_catalog.pg_class as c on c.oid = i.indexrelid
+join pg_catalog.pg_am as m on m.oid = c.relam
+where i.indrelid = any(%(oids)s::oid[]) and i.indisvalid and i.indpred is null and i.indexprs is null
+  and k.ord <= i.indnkeyatts and m.amname = 'btree'
+group by i.indrelid, i.indexrelid
+"""
 _CASCADES = """
 select c.conrelid::bigint, c.confrelid::bigint, c.confupdtype::text, c.confdeltype::text,
        array(select a.attname from pg_catalog.pg_attribute as a
@@ -141,6 +152,9 @@ def shapes(connection: psycopg.Connection[Any], tables: Iterable[TableName]) -> 
     unique: dict[int, list[tuple[str, ...]]] = defaultdict(list)
     for oid, names in rows(connection, _KEYS, oids=oids):
         unique[oid].append(tuple(names))
+    indexes: dict[int, set[tuple[str, ...]]] = defaultdict(set)
+    for oid, names in rows(connection, _INDEXES, oids=oids):
+        indexes[oid].add(tuple(names))
     partitions = {
         oid: (tuple(names), tuple(TableName(*leaf.split("\x1f")) for leaf in leaves))
         for oid, names, leaves in rows(connection, _PARTITIONS, oids=oids)
@@ -159,6 +173,7 @@ def shapes(connection: psycopg.Connection[Any], tables: Iterable[TableName]) -> 
             partitions=partitions.get(oid, ((), ()))[1],
             heirs=heirs.get(oid, ()),
             unique=tuple(sorted(unique[oid])),
+            indexes=tuple(sorted(indexes[oid])),
             cascades_out=tuple(outgoing[oid]),
             row_security=security,
             forced_row_security=forced,

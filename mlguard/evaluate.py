@@ -109,6 +109,8 @@ def _judge(
         elif rule.placement.place is Place.FOREIGN_KEY:
             bad = _row(connection, count_orphans(program, rule))[0]
             found.append(_counted(rule, bad, total, waived))
+        elif rule.arrives is not None:
+            found.append(_arrived(connection, rule, waived, installed=installed))
         elif rule.placement.place is Place.GATE:
             found.append(_stale(connection, program, rule, waived))
         elif rule.placement.place is Place.ASSERTION:
@@ -180,6 +182,19 @@ def _stale(connection: psycopg.Connection[Any], program: TableProgram, rule: Rul
     when = newest.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
     observed = f"newest {program.event_time_text} is {when}, {words_of_age(age)} old"
     return _verdict(rule, Outcome.PASS if fresh else Outcome.FAIL, waived, observed=observed)
+
+
+def _arrived(connection: psycopg.Connection[Any], rule: Rule, waived: frozenset[str], *, installed: bool) -> Verdict:
+    row = None
+    if installed:
+        # When rows were written only the freshness log knows.
+        row = connection.execute(
+            "select a.arrived, a.words from mlguard.arrivals_v1(%(table)s) as a where a.slo = %(slo)s",
+            {"table": str(rule.table), "slo": rule.id},
+        ).fetchone()
+    if row is None:
+        return _verdict(rule, Outcome.INSUFFICIENT, waived, reason="nothing was judged yet")
+    return _verdict(rule, Outcome.PASS if row[0] else Outcome.FAIL, waived, observed=row[1])
 
 
 def _verdict(

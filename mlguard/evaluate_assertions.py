@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import psycopg
 
 SAMPLES = 3
+SAYS = "says"  # the column of the result in which a row says what is wrong with it
 WIDTH = 80  # characters of one value, as in the messages of the runtime
 
 
@@ -25,10 +26,15 @@ class Returned:
     rows: int
     sample: tuple[dict[str, Any], ...]  # the first rows, by their key columns; () where values are not shown
     seconds: float
+    says: str = ""  # what the first row says of itself
 
     @property
     def words(self) -> str:
         """As the refusal of a COMMIT says it: `the assertion returns 1 row (name Joe)`."""
+        if self.says:
+            more = f", and {self.rows - 1} more" if self.rows > 1 else ""
+            key = ", ".join(f"{name} {_shown(value)}" for name, value in self.sample[0].items())
+            return f"{self.says} ({key}){more}"
         found = "the assertion returns " + ("1 row" if self.rows == 1 else f"{self.rows} rows")
         shown = ["; ".join(", ".join(f"{name} {_shown(value)}" for name, value in row.items()) for row in self.sample)]
         if self.sample and self.rows > len(self.sample):
@@ -49,8 +55,9 @@ def count(connection: psycopg.Connection[Any], program: TableProgram, rule: Rule
         connection.execute("set local row_security = off")
         row = connection.execute(count_rows(rule, sample=SAMPLES).encode()).fetchone()
     assert row is not None
+    says = str(row[1][0].pop(SAYS, "")) if row[1] else ""
     sample = tuple(_key(found, program.key) for found in row[1] or ())
-    return Returned(row[0], sample, time.perf_counter() - began)
+    return Returned(row[0], sample, time.perf_counter() - began, says)
 
 
 def breaking(connection: psycopg.Connection[Any], program: TableProgram, rules: Sequence[Rule]) -> list[Breaking]:

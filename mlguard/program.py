@@ -102,6 +102,7 @@ class TableShape:
     persistence: str = "p"  # pg_class.relpersistence: p permanent, u unlogged, t temporary
     partition_columns: tuple[str, ...] = ()
     unique: tuple[tuple[str, ...], ...] = ()  # column sets held unique by a constraint or plain index
+    indexes: tuple[tuple[str, ...], ...] = ()  # columns of the indexes over all rows, in their order
     cascades_out: tuple[str, ...] = ()  # foreign keys of other tables that would follow a DELETE here
     partitions: tuple[TableName, ...] = ()  # partitions at any depth
     heirs: tuple[TableName, ...] = ()  # tables that INHERIT from it without being partitions
@@ -186,6 +187,19 @@ class Assertion:
 
 
 @dataclass(frozen=True)
+class Deadline:
+    """A local time of day by which data must have come, on some days of the week."""
+
+    text: str  # as the file writes it
+    at: str  # 06:00
+    time_zone: str
+    days: tuple[int, ...]  # ISO numbers, Monday 1
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
 class Repair:
     """How one column is mended: `value` is evaluated on the row as it arrived."""
 
@@ -221,6 +235,8 @@ class Rule:
     min_rows: int = 30  # rows below which a share in max_bad is not judged
     max_age: timedelta | None = None  # level READ: the limit of staleness()
     max_age_strict: bool = False  # `<` rather than `<=`
+    arrives: Deadline | None = None  # level READ: by when data must have come
+    no_gaps: timedelta | None = None  # level WINDOW: the longest time allowed between two event times
     references: tuple[TableName, str] | None = None
     repairs: tuple[Repair, ...] = ()
     unique: tuple[str, ...] = ()
@@ -284,10 +300,11 @@ class TableProgram:
     def grain(self) -> timedelta:
         """By how much the newest event time must advance before the freshness log gets a line.
 
-        A five-hundredth of the shortest allowed age, at least a second, at most five minutes: so much later than
-        the truth may a table look, and so seldom do writers append.
+        A five-hundredth of the shortest allowed age (of arrivals: of the window), at least a second, at most five
+        minutes: so much later than the truth may a table look, and so seldom do writers append.
         """
         ages = [rule.max_age for rule in self.rules if rule.max_age is not None]
+        ages += [self.window.timedelta for rule in self.rules if rule.arrives is not None]
         return min(max(min(ages) / 500, timedelta(seconds=1)), timedelta(minutes=5)) if ages else timedelta(minutes=5)
 
     @property

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlguard.emit.baselines import event_sql, missing_words
+from mlguard.emit.gaps import gap_metric
 from mlguard.emit.samples import sampler_name
 from mlguard.emit.states import judges_batches, recount_name
 from mlguard.emit.verdicts import verdict_name
@@ -47,6 +48,7 @@ def of_rule(rule: Rule) -> Record:
             "max_bad_rows": rule.max_bad.rows if rule.max_bad else None,
             "min_rows": rule.min_rows,
             "max_age": rule.max_age,
+            "arrives": _deadline(rule),
             "shadow": rule.shadow,
             "waivable": rule.waivable,
             "portable": rule.portable,
@@ -61,15 +63,23 @@ def of_rule(rule: Rule) -> Record:
             "max_segments": rule.max_segments,
             "reopen": rule.reopen,
             "metrics": _metrics(rule),
-            "verdict": verdict_name(rule) if rule.over is not None and rule.expr is not None else None,
+            "verdict": (verdict_name(rule) or None) if rule.over is not None else None,
             "learned": list(rule.learned),
             "sensitivity": float(rule.tolerance),
         }
     )
 
 
+def _deadline(rule: Rule) -> str | None:
+    if rule.arrives is None:
+        return None
+    return json.dumps({"at": rule.arrives.at, "zone": rule.arrives.time_zone, "days": list(rule.arrives.days)})
+
+
 def _metrics(rule: Rule) -> list[str]:
     """Return the metrics of a check over batches or windows, in the order in which its verdict function gives them."""
+    if rule.no_gaps is not None:
+        return [gap_metric(rule)]
     if rule.over is None or rule.expr is None:
         return []
     return [measured_name(metric, rule.where) for metric in told_metrics(rule.expr)]

@@ -198,6 +198,28 @@ end
 $$;
 ALTER FUNCTION mlguard._arm(p_tbl text, p_over text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._arm(p_tbl text, p_over text) IS 'Private. Lets learned SLOs act once their trial stayed within the budget: at most one alarm in twenty windows or batches, real ones included.';
+CREATE FUNCTION mlguard._arrival(p_tbl text, p_arrives jsonb, p_at timestamp with time zone, OUT due timestamp with time zone, OUT wanted timestamp with time zone, OUT arrived boolean) RETURNS record
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    AS $$
+declare
+  _before timestamptz;
+begin
+  due := mlguard._deadline(p_arrives, p_at, true);
+  _before := mlguard._deadline(p_arrives, due, false);
+  select mlguard._window_floor(t.window_length, _before at time zone t.time_zone) at time zone t.time_zone
+  into wanted
+  from mlguard._table t
+  where t.tbl = p_tbl;
+  arrived := exists (
+    select
+    from mlguard._freshness f
+    where f.tbl = p_tbl and f.newest >= wanted and f.newest <= p_at and f.at > _before);
+end
+$$;
+ALTER FUNCTION mlguard._arrival(p_tbl text, p_arrives jsonb, p_at timestamp with time zone, OUT due timestamp with time zone, OUT wanted timestamp with time zone, OUT arrived boolean) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._arrival(p_tbl text, p_arrives jsonb, p_at timestamp with time zone, OUT due timestamp with time zone, OUT wanted timestamp with time zone, OUT arrived boolean) IS 'Private. The last deadline of an arrives_by, from which event time on data was wanted by then, and whether such data was written since the deadline before. PL/pgSQL for its cached plans: guarded reads ask it.';
 CREATE FUNCTION mlguard._asks_for_stale(p_states jsonb[], p_metrics text[]) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
@@ -233,15 +255,24 @@ CREATE FUNCTION mlguard._assertion_words(p_n bigint, p_samples jsonb, p_tbl text
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$
-  -- (name Joe; name Fred; and 2 more): the key columns of the table where the result has some, else what it has.
-  select format('the assertion returns %s', case when p_n = 1 then '1 row' else p_n || ' rows' end)
-         || coalesce(
-              (select ' (' || string_agg(mlguard._words(shown.value, t.key, ' '), '; ' order by s.place)
-                      || case when p_n > count(*) then format('; and %s more', p_n - count(*)) else '' end || ')'
-               from jsonb_array_elements(p_samples) with ordinality s (value, place)
-               cross join lateral (
-                 select coalesce(nullif(mlguard._assertion_key(s.value, p_tbl), '{}'), s.value) as value) shown
-               where s.place <= 3), '')
+  -- What the row says of itself, where the SELECT has a column `says`: a falls from 40 to 31 (customer_id 7), and 2 more.
+  select case when p_samples -> 0 ? 'says' then
+    format('%s (%s)%s', p_samples -> 0 ->> 'says',
+           mlguard._words(
+             coalesce(nullif(mlguard._assertion_key(p_samples -> 0, p_tbl), '{}'), (p_samples -> 0) - 'says'),
+             t.key, ' '),
+           case when p_n > 1 then format(', and %s more', p_n - 1) else '' end)
+  else
+    -- (name Joe; name Fred; and 2 more): the key columns of the table where the result has some, else what it has.
+    format('the assertion returns %s', case when p_n = 1 then '1 row' else p_n || ' rows' end)
+           || coalesce(
+                (select ' (' || string_agg(mlguard._words(shown.value, t.key, ' '), '; ' order by s.place)
+                        || case when p_n > count(*) then format('; and %s more', p_n - count(*)) else '' end || ')'
+                 from jsonb_array_elements(p_samples) with ordinality s (value, place)
+                 cross join lateral (
+                   select coalesce(nullif(mlguard._assertion_key(s.value, p_tbl), '{}'), s.value) as value) shown
+                 where s.place <= 3), '')
+  end
   from mlguard._table t
   where t.tbl = p_tbl
 $$;
@@ -1116,6 +1147,7 @@ CREATE TABLE mlguard._slo (
     verdict text,
     learned text[] DEFAULT '{}'::text[] NOT NULL,
     sensitivity double precision DEFAULT 1 NOT NULL,
+    arrives jsonb,
     CONSTRAINT _slo_action CHECK ((action = ANY (ARRAY['reject'::text, 'quarantine'::text, 'repair'::text, 'hold'::text, 'warn'::text]))),
     CONSTRAINT _slo_id CHECK ((id = ((tbl || '/'::text) || name))),
     CONSTRAINT _slo_level CHECK ((level = ANY (ARRAY['row'::text, 'batch'::text, 'window'::text, 'read'::text, 'assertion'::text, 'schema'::text]))),
@@ -1161,6 +1193,7 @@ COMMENT ON COLUMN mlguard._slo.metrics IS 'The metrics of the check, as messages
 COMMENT ON COLUMN mlguard._slo.verdict IS 'The generated function that judges the states of a batch or window.';
 COMMENT ON COLUMN mlguard._slo.learned IS 'For learned health: the series judged, or {all}; else empty.';
 COMMENT ON COLUMN mlguard._slo.sensitivity IS 'Multiplies every learned limit; above 1 fewer alarms.';
+COMMENT ON COLUMN mlguard._slo.arrives IS 'Of arrives_by: {"at": local time, "zone": its zone, "days": ISO numbers of weekdays, Monday 1}.';
 CREATE TABLE mlguard._verdict (
     id bigint NOT NULL,
     at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
@@ -1461,6 +1494,31 @@ CREATE FUNCTION mlguard._counted_by_time(p_table mlguard._table) RETURNS boolean
 $$;
 ALTER FUNCTION mlguard._counted_by_time(p_table mlguard._table) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._counted_by_time(p_table mlguard._table) IS 'Private. Whether the buckets of a table can be computed from its stored rows: these tell which bucket they are of.';
+CREATE FUNCTION mlguard._deadline(p_arrives jsonb, p_before timestamp with time zone, p_itself boolean) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+declare
+  _zone text := p_arrives ->> 'zone';
+  _at time := p_arrives ->> 'at';
+  _day date := p_before at time zone _zone;
+  _due timestamptz;
+begin
+  -- A week and a day back: only one day of the week may be named, and today's time may not have come. A time that the
+  -- clock skips is taken an hour later, of one that comes twice the second counts: PostgreSQL's reading of local times.
+  for _back in 0..8 loop
+    if p_arrives -> 'days' @> to_jsonb(extract(isodow from _day - _back)::integer) then
+      _due := (_day - _back + _at) at time zone _zone;
+      if _due < p_before or (p_itself and _due = p_before) then
+        return _due;
+      end if;
+    end if;
+  end loop;
+  return null;
+end
+$$;
+ALTER FUNCTION mlguard._deadline(p_arrives jsonb, p_before timestamp with time zone, p_itself boolean) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._deadline(p_arrives jsonb, p_before timestamp with time zone, p_itself boolean) IS 'Private. The last deadline of an arrives_by before a time (p_itself: or at it).';
 CREATE FUNCTION mlguard._decide(p_id bigint, p_status text, p_reason text) RETURNS void
     LANGUAGE sql
     SET search_path TO ''
@@ -2378,6 +2436,47 @@ end
 $$;
 ALTER FUNCTION mlguard._grant_incidents(p_role text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._grant_incidents(p_role text) IS 'Private. Gives one of the three roles its rights on incidents: all see them, tasks acknowledge, the platform does the rest.';
+CREATE FUNCTION mlguard._grant_surface() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  _role text;
+begin
+  for _role in
+    select r.rolname from pg_roles r where r.rolname in ('mlguard_platform', 'mlguard_task', 'mlguard_writer')
+  loop
+    execute format('grant usage on schema mlguard to %I', _role);
+    execute format(
+      'grant select on mlguard.slo, mlguard.gate, mlguard.violation, mlguard.rejection, mlguard.batch, '
+      'mlguard.metric, mlguard.verdict, mlguard.profile to %I', _role);
+    -- Views run their functions as who reads them.
+    execute format(
+      'grant execute on function mlguard.assert_ok(regclass), mlguard._closed(text), mlguard._health(text), '
+      'mlguard._masked(jsonb, text[]), mlguard._masked_rules(jsonb, text[]), mlguard._refusals(), '
+      'mlguard._seconds(interval), mlguard.newest_v1(text), mlguard._shows_values(text[], text[]), '
+      'mlguard._personal(jsonb, text[]) to %I',
+      _role);
+    perform mlguard._grant_incidents(_role);
+    if to_regclass('mlguard.alembic_version') is not null then
+      execute format('grant select on mlguard.alembic_version to %I', _role);
+    end if;
+  end loop;
+  if exists (select from pg_roles r where r.rolname = 'mlguard_platform') then
+    perform mlguard._grant_baselines('mlguard_platform');
+    grant select on
+      mlguard.quarantine, mlguard.change, mlguard.event, mlguard.hold, mlguard.waiver, mlguard.object
+      to mlguard_platform;
+    grant execute on function
+      mlguard.release(bigint, jsonb), mlguard.replay(regclass), mlguard.discard(bigint, text),
+      mlguard.off(text, interval, text), mlguard.waive(text, timestamptz, text),
+      mlguard.resume(text, text), mlguard.sweep(timestamptz)
+      to mlguard_platform;
+  end if;
+end
+$$;
+ALTER FUNCTION mlguard._grant_surface() OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._grant_surface() IS 'Gives mlguard_platform, mlguard_task and mlguard_writer their rights, as far as these roles exist. For the owner of the schema, after an administrator made the roles.';
 CREATE FUNCTION mlguard._group_incidents(p_new bigint[]) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -2885,6 +2984,55 @@ end
 $$;
 ALTER FUNCTION mlguard._judge(p_slo mlguard._slo, p_states jsonb, p_c jsonb, p_why text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._judge(p_slo mlguard._slo, p_states jsonb, p_c jsonb, p_why text) IS 'Private. Judges one SLO over one batch or window and acts on it; returns the verdict, null where nothing is new.';
+CREATE FUNCTION mlguard._judge_arrivals(p_as_of timestamp with time zone) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  _slo record;
+  _last text;
+  _outcome text;
+  _verdict bigint;
+  _n bigint := 0;
+begin
+  for _slo in
+    select s.id, s.tbl, s.allowed, a.arrived, a.words, n.newest
+    from mlguard._slo s
+    cross join lateral mlguard.arrivals_v1(s.tbl, p_as_of) a
+    left join lateral (
+      select f.newest from mlguard._freshness f where f.tbl = s.tbl and f.newest <= p_as_of order by f.newest desc limit 1
+    ) n on true
+    where s.level = 'read' and s.arrives is not null and a.slo = s.id
+    order by s.no
+  loop
+    _outcome := case
+      when _slo.arrived then 'PASS'
+      when mlguard.waived_v1(_slo.id) or (select s.shadow from mlguard._slo s where s.id = _slo.id) then 'NOTED'
+      else 'FAIL'
+    end;
+    select v.outcome
+    into _last
+    from mlguard._verdict v
+    where v.slo = _slo.id and v.over = 'read' and v.current
+    order by v.id desc
+    limit 1;
+    -- Only changes are written.
+    continue when _last = _outcome;
+    update mlguard._verdict v set current = false where v.slo = _slo.id and v.over = 'read' and v.current;
+    insert into mlguard._verdict (at, slo, tbl, over, outcome, metrics, vals, observed, allowed, reason)
+    values (p_as_of, _slo.id, _slo.tbl, 'read', _outcome, '{staleness()}',
+            array[coalesce(extract(epoch from p_as_of - _slo.newest)::double precision, 'Infinity')],
+            _slo.words, _slo.allowed,
+            case when _outcome = 'NOTED' then case when mlguard.waived_v1(_slo.id) then 'waived' else 'shadow' end end)
+    returning id into _verdict;
+    perform mlguard._incident_of(_verdict);
+    _n := _n + 1;
+  end loop;
+  return _n;
+end
+$$;
+ALTER FUNCTION mlguard._judge_arrivals(p_as_of timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._judge_arrivals(p_as_of timestamp with time zone) IS 'Private. Judges arrives_by by the clock, where it changed; returns how many verdicts were written.';
 CREATE FUNCTION mlguard._judge_assertion(p_slo text, p_version text, p_keys text[], p_refused text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -3360,6 +3508,59 @@ $$;
 ALTER FUNCTION mlguard._judge_metrics(p_batch bigint, p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._judge_metrics(p_batch bigint, p_tbl text) IS 'Private. Judges the metrics of a batch at COMMIT: the first SLO that rejects raises, everything else is kept.';
 CREATE FUNCTION mlguard._judge_reads(p_as_of timestamp with time zone) RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  select mlguard._judge_staleness(p_as_of) + mlguard._judge_arrivals(p_as_of)
+$$;
+ALTER FUNCTION mlguard._judge_reads(p_as_of timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._judge_reads(p_as_of timestamp with time zone) IS 'Private. Judges by the clock what readers find by theirs; returns how many verdicts were written.';
+CREATE FUNCTION mlguard._judge_schema(p_tbl text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  _slo text := p_tbl || '/schema';
+  _last mlguard._verdict;
+  _words text;
+  _slos text[];
+  _n integer;
+  _verdict bigint;
+begin
+  if not exists (select from mlguard._slo s where s.id = _slo and s.level = 'schema') then
+    return false;
+  end if;
+  select string_agg(f.words, '; '), count(*) into _words, _n from mlguard._schema_faults(p_tbl) f;
+  _slos := array(
+    select distinct s.id from mlguard._schema_faults(p_tbl) f cross join lateral unnest(f.slos) s (id) order by s.id);
+  select v.* into _last from mlguard._verdict v where v.slo = _slo and v.current order by v.id desc limit 1;
+  -- Only changes are written.
+  if (_last.id is null and _n = 0) or (_last.outcome = 'PASS' and _n = 0)
+     or (_last.outcome <> 'PASS' and _last.detail ->> 'words' = _words) then
+    return false;
+  end if;
+  update mlguard._verdict v set current = false where v.slo = _slo and v.current;
+  -- The gate says what is wrong now, not what was wrong first.
+  update mlguard._hold h
+  set ended_at = clock_timestamp(), ended_by = session_user, reason = 'columns changed again'
+  where h.slo = _slo and h.ended_at is null and _n > 0;
+  insert into mlguard._verdict (slo, tbl, over, version, outcome, observed, allowed, detail)
+  select _slo, p_tbl, 'schema', coalesce(_last.version, 0) + 1, case when _n = 0 then 'PASS' else 'FAIL' end,
+         coalesce(_words, 'columns are as at the last mlguard apply')
+           || case cardinality(_slos)
+                when 0 then ''
+                when 1 then format(' (breaks %s)', split_part(_slos[1], '/', 2))
+                else format(' (breaks %s and %s more)', split_part(_slos[1], '/', 2), cardinality(_slos) - 1)
+              end,
+         'allowed as at the last mlguard apply, which takes them as they are', jsonb_build_object('words', _words, 'breaks', _slos)
+  returning id into _verdict;
+  perform mlguard._conclude(_verdict);
+  return true;
+end
+$$;
+ALTER FUNCTION mlguard._judge_schema(p_tbl text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._judge_schema(p_tbl text) IS 'Private. Judges the columns of a table; writes a verdict when that changes, and holds or reopens the gate.';
+CREATE FUNCTION mlguard._judge_staleness(p_as_of timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
@@ -3408,53 +3609,8 @@ begin
   return _n;
 end
 $$;
-ALTER FUNCTION mlguard._judge_reads(p_as_of timestamp with time zone) OWNER TO postgres;
-COMMENT ON FUNCTION mlguard._judge_reads(p_as_of timestamp with time zone) IS 'Private. Judges staleness() by the clock, where it changed; returns how many verdicts were written.';
-CREATE FUNCTION mlguard._judge_schema(p_tbl text) RETURNS boolean
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS $$
-declare
-  _slo text := p_tbl || '/schema';
-  _last mlguard._verdict;
-  _words text;
-  _slos text[];
-  _n integer;
-  _verdict bigint;
-begin
-  if not exists (select from mlguard._slo s where s.id = _slo and s.level = 'schema') then
-    return false;
-  end if;
-  select string_agg(f.words, '; '), count(*) into _words, _n from mlguard._schema_faults(p_tbl) f;
-  _slos := array(
-    select distinct s.id from mlguard._schema_faults(p_tbl) f cross join lateral unnest(f.slos) s (id) order by s.id);
-  select v.* into _last from mlguard._verdict v where v.slo = _slo and v.current order by v.id desc limit 1;
-  -- Only changes are written.
-  if (_last.id is null and _n = 0) or (_last.outcome = 'PASS' and _n = 0)
-     or (_last.outcome <> 'PASS' and _last.detail ->> 'words' = _words) then
-    return false;
-  end if;
-  update mlguard._verdict v set current = false where v.slo = _slo and v.current;
-  -- The gate says what is wrong now, not what was wrong first.
-  update mlguard._hold h
-  set ended_at = clock_timestamp(), ended_by = session_user, reason = 'columns changed again'
-  where h.slo = _slo and h.ended_at is null and _n > 0;
-  insert into mlguard._verdict (slo, tbl, over, version, outcome, observed, allowed, detail)
-  select _slo, p_tbl, 'schema', coalesce(_last.version, 0) + 1, case when _n = 0 then 'PASS' else 'FAIL' end,
-         coalesce(_words, 'columns are as at the last mlguard apply')
-           || case cardinality(_slos)
-                when 0 then ''
-                when 1 then format(' (breaks %s)', split_part(_slos[1], '/', 2))
-                else format(' (breaks %s and %s more)', split_part(_slos[1], '/', 2), cardinality(_slos) - 1)
-              end,
-         'allowed as at the last mlguard apply, which takes them as they are', jsonb_build_object('words', _words, 'breaks', _slos)
-  returning id into _verdict;
-  perform mlguard._conclude(_verdict);
-  return true;
-end
-$$;
-ALTER FUNCTION mlguard._judge_schema(p_tbl text) OWNER TO postgres;
-COMMENT ON FUNCTION mlguard._judge_schema(p_tbl text) IS 'Private. Judges the columns of a table; writes a verdict when that changes, and holds or reopens the gate.';
+ALTER FUNCTION mlguard._judge_staleness(p_as_of timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._judge_staleness(p_as_of timestamp with time zone) IS 'Private. Judges staleness() by the clock, where it changed; returns how many verdicts were written.';
 CREATE FUNCTION mlguard._judge_usual(p_tbl text, p_over text, p_start timestamp with time zone, p_end timestamp with time zone, p_batch bigint, p_n bigint) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -5887,6 +6043,10 @@ CREATE FUNCTION mlguard._reasons(p_tbl text) RETURNS TABLE(slo text, state text,
   where s.tbl = p_tbl and s.level = 'read' and s.max_age is not null and s.action = 'hold' and not s.shadow
     and coalesce(statement_timestamp() > log.newest + make_interval(secs => mlguard._seconds(s.max_age)), true)
     and not mlguard.waived_v1(s.id)
+  union all
+  select a.slo, 'late', a.due, null, to_jsonb(a.words), format('is late: %s (%s)', a.words, split_part(a.slo, '/', 2))
+  from mlguard.arrivals_v1(p_tbl, statement_timestamp()) a
+  where a.holds and not a.arrived and not mlguard.waived_v1(a.slo)
 $$;
 ALTER FUNCTION mlguard._reasons(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._reasons(p_tbl text) IS 'Private. Why the gate of a table is closed, one row per hold or stale SLO.';
@@ -7739,6 +7899,29 @@ end
 $$;
 ALTER FUNCTION mlguard.add_states_v1(p_tbl text, p_op text, p_sign integer, p_bucket timestamp with time zone, p_segment jsonb, p_n bigint, p_states jsonb) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.add_states_v1(p_tbl text, p_op text, p_sign integer, p_bucket timestamp with time zone, p_segment jsonb, p_n bigint, p_states jsonb) IS 'Appends the states of rows that a statement wrote (sign 1) or took away (sign -1), of one bucket and segment.';
+CREATE FUNCTION mlguard.arrivals_v1(p_tbl text, p_at timestamp with time zone DEFAULT statement_timestamp()) RETURNS TABLE(slo text, holds boolean, due timestamp with time zone, wanted timestamp with time zone, arrived boolean, words text)
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+  select s.id, s.action = 'hold' and not s.shadow, a.due, a.wanted, a.arrived,
+         format('%s by %s %s, newest %s is %s',
+                case when a.arrived then 'data came' else 'nothing new had come' end,
+                to_char(a.due at time zone (s.arrives ->> 'zone'), 'YYYY-MM-DD HH24:MI'), s.arrives ->> 'zone',
+                coalesce(t.event_time, 'event time'), coalesce(mlguard._minute(n.newest), 'unknown'))
+         || case
+              when a.arrived then ''
+              else format(', wanted %s or later', mlguard._minute(a.wanted))
+            end
+  from mlguard._slo s
+  join mlguard._table t on t.tbl = s.tbl
+  cross join lateral mlguard._arrival(s.tbl, s.arrives, p_at) a
+  left join lateral (
+    select f.newest from mlguard._freshness f where f.tbl = t.tbl and f.newest <= p_at order by f.newest desc limit 1
+  ) n on true
+  where s.level = 'read' and s.arrives is not null and s.tbl = p_tbl
+$$;
+ALTER FUNCTION mlguard.arrivals_v1(p_tbl text, p_at timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.arrivals_v1(p_tbl text, p_at timestamp with time zone) IS 'The arrives_by of a table at a time: its last deadline, from which event time on data was wanted by then, whether such data was written since the deadline before.';
 CREATE FUNCTION mlguard.assert_ok(p_table regclass) RETURNS void
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
@@ -8180,7 +8363,12 @@ begin
            from mlguard._freshness f
            where f.tbl = p_tbl
              and f.newest between statement_timestamp() - make_interval(secs => mlguard._seconds(s.max_age))
-                              and statement_timestamp())) then
+                              and statement_timestamp()))
+     and not exists (
+       select
+       from mlguard._slo s
+       where s.tbl = p_tbl and s.level = 'read' and s.arrives is not null and s.action = 'hold' and not s.shadow
+         and not (mlguard._arrival(p_tbl, s.arrives, statement_timestamp())).arrived) then
     return true;
   end if;
   return not exists (select from mlguard._closed(p_tbl));
@@ -8195,36 +8383,12 @@ CREATE FUNCTION mlguard.grant_roles() RETURNS void
 declare
   _role text;
 begin
+  perform mlguard._grant_surface();
   for _role in
     select r.rolname from pg_roles r where r.rolname in ('mlguard_platform', 'mlguard_task', 'mlguard_writer')
   loop
-    execute format('grant usage on schema mlguard to %I', _role);
-    execute format(
-      'grant select on mlguard.slo, mlguard.gate, mlguard.violation, mlguard.rejection, mlguard.batch, '
-      'mlguard.metric, mlguard.verdict, mlguard.profile to %I', _role);
-    -- Views run their functions as who reads them.
-    execute format(
-      'grant execute on function mlguard.assert_ok(regclass), mlguard._closed(text), mlguard._health(text), '
-      'mlguard._masked(jsonb, text[]), mlguard._masked_rules(jsonb, text[]), mlguard._refusals(), '
-      'mlguard._seconds(interval), mlguard.newest_v1(text), mlguard._shows_values(text[], text[]), '
-      'mlguard._personal(jsonb, text[]) to %I',
-      _role);
-    perform mlguard._grant_incidents(_role);
-    if to_regclass('mlguard.alembic_version') is not null then
-      execute format('grant select on mlguard.alembic_version to %I', _role);
-    end if;
+    execute format('grant execute on function mlguard.arrivals_v1(text, timestamptz) to %I', _role);
   end loop;
-  if exists (select from pg_roles r where r.rolname = 'mlguard_platform') then
-    perform mlguard._grant_baselines('mlguard_platform');
-    grant select on
-      mlguard.quarantine, mlguard.change, mlguard.event, mlguard.hold, mlguard.waiver, mlguard.object
-      to mlguard_platform;
-    grant execute on function
-      mlguard.release(bigint, jsonb), mlguard.replay(regclass), mlguard.discard(bigint, text),
-      mlguard.off(text, interval, text), mlguard.waive(text, timestamptz, text),
-      mlguard.resume(text, text), mlguard.sweep(timestamptz)
-      to mlguard_platform;
-  end if;
 end
 $$;
 ALTER FUNCTION mlguard.grant_roles() OWNER TO postgres;
@@ -8647,7 +8811,8 @@ begin
          or f.xid >= pg_snapshot_xmax(pg_current_snapshot()));
   if isfinite(p_newest)
      and not exists (select from mlguard._freshness f where f.tbl = p_tbl and f.newest = p_newest) then
-    insert into mlguard._freshness (tbl, newest) values (p_tbl, p_newest);
+    -- When that row was written nobody knows: its event time alone decides whether it came in time.
+    insert into mlguard._freshness (tbl, newest, at) values (p_tbl, p_newest, 'infinity');
   end if;
 end
 $$;
@@ -9535,7 +9700,7 @@ COMMENT ON TABLE mlguard._freshness IS 'Private. Newest event times, appended wh
 COMMENT ON COLUMN mlguard._freshness.id IS 'Number.';
 COMMENT ON COLUMN mlguard._freshness.tbl IS 'The table.';
 COMMENT ON COLUMN mlguard._freshness.newest IS 'An event time that the table holds. In the future: counts once it has come.';
-COMMENT ON COLUMN mlguard._freshness.at IS 'When the line was written.';
+COMMENT ON COLUMN mlguard._freshness.at IS 'When the line was written; infinity: found in stored rows, when they were written is not known.';
 COMMENT ON COLUMN mlguard._freshness.xid IS 'The transaction that wrote it: tells lines of rows that a DELETE could not see.';
 ALTER TABLE mlguard._freshness ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME mlguard._freshness_id_seq
@@ -10818,6 +10983,7 @@ GRANT USAGE ON SCHEMA mlguard TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard._acted_on(p_id bigint, p_act text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._alarm_of(p_incident mlguard._incident) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._arm(p_tbl text, p_over text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._arrival(p_tbl text, p_arrives jsonb, p_at timestamp with time zone, OUT due timestamp with time zone, OUT wanted timestamp with time zone, OUT arrived boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._asks_for_stale(p_states jsonb[], p_metrics text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._assertion_key(p_row jsonb, p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._assertion_words(p_n bigint, p_samples jsonb, p_tbl text) FROM PUBLIC;
@@ -10857,6 +11023,7 @@ REVOKE ALL ON FUNCTION mlguard._count_segments(p_slo mlguard._slo, p_segments js
 REVOKE ALL ON FUNCTION mlguard._count_stored(p_table mlguard._table, p_version integer, p_from timestamp with time zone, p_to timestamp with time zone, p_left_out tstzmultirange) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._counted(p_baseline mlguard._baseline, p_c jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._counted_by_time(p_table mlguard._table) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._deadline(p_arrives jsonb, p_before timestamp with time zone, p_itself boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._decide(p_id bigint, p_status text, p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._deciles(p_ordered double precision[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._decimals(p_nums double precision[]) FROM PUBLIC;
@@ -10885,6 +11052,7 @@ REVOKE ALL ON FUNCTION mlguard._freeze_baseline(p_tbl text, p_version integer) F
 REVOKE ALL ON FUNCTION mlguard._good_needed(p_incident mlguard._incident) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._grant_baselines(p_role text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._grant_incidents(p_role text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._grant_surface() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._group_incidents(p_new bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._guesses(p_filled double precision[], p_slots integer[], p_slot integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._headline(p_verdict mlguard._verdict, p_slo mlguard._slo, p_table mlguard._table) FROM PUBLIC;
@@ -10911,6 +11079,7 @@ GRANT ALL ON FUNCTION mlguard._incident_words(p_id bigint) TO mlguard_task;
 GRANT ALL ON FUNCTION mlguard._incident_words(p_id bigint) TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard._js(p_here double precision[], p_baseline double precision[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge(p_slo mlguard._slo, p_states jsonb, p_c jsonb, p_why text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._judge_arrivals(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_assertion(p_slo text, p_version text, p_keys text[], p_refused text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_assertion_due() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_batch() FROM PUBLIC;
@@ -10920,6 +11089,7 @@ REVOKE ALL ON FUNCTION mlguard._judge_late(p_table mlguard._table, p_most intege
 REVOKE ALL ON FUNCTION mlguard._judge_metrics(p_batch bigint, p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_reads(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_schema(p_tbl text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._judge_staleness(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_usual(p_tbl text, p_over text, p_start timestamp with time zone, p_end timestamp with time zone, p_batch bigint, p_n bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_usual_batch(p_batch bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_window(p_table mlguard._table, p_slos text[], p_over text, p_start timestamp with time zone, p_end timestamp with time zone, p_again boolean) FROM PUBLIC;
@@ -11082,6 +11252,10 @@ GRANT ALL ON FUNCTION mlguard.ack(p_id bigint, p_reason text) TO mlguard_platfor
 GRANT ALL ON FUNCTION mlguard.ack(p_id bigint, p_reason text) TO mlguard_task;
 REVOKE ALL ON FUNCTION mlguard.add_sample_v1(p_tbl text, p_bucket timestamp with time zone, p_n bigint, p_k integer, p_column text, p_nums double precision[], p_texts text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.add_states_v1(p_tbl text, p_op text, p_sign integer, p_bucket timestamp with time zone, p_segment jsonb, p_n bigint, p_states jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.arrivals_v1(p_tbl text, p_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.arrivals_v1(p_tbl text, p_at timestamp with time zone) TO mlguard_platform;
+GRANT ALL ON FUNCTION mlguard.arrivals_v1(p_tbl text, p_at timestamp with time zone) TO mlguard_task;
+GRANT ALL ON FUNCTION mlguard.arrivals_v1(p_tbl text, p_at timestamp with time zone) TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard.assert_ok(p_table regclass) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.assert_ok(p_table regclass) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard.assert_ok(p_table regclass) TO mlguard_task;

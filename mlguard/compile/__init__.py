@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 
-from mlguard.compile import assertion
+from mlguard.compile import assertion, indexes
 from mlguard.compile.build import build
 from mlguard.compile.collect import drafts, members_of
 from mlguard.compile.draft import Scene
@@ -128,6 +128,7 @@ def compile_table(
         others=others,
         personal=personal,
         key=tuple(file.key),
+        event_time=file.event_time,
     )
     if unfit:
         scene.fault(unfit, ("window",), CALENDAR_HELP)
@@ -180,6 +181,7 @@ def compile_table(
         notes=(
             *(f"{heir} inherits CHECKs but no trigger: give it an SLO file of its own" for heir in shape.heirs),
             *assertion.notes(rules),
+            *indexes.notes(rules, shape if others is not None else None, event_time),
             *_without_event_time(file, rules),
         ),
     )
@@ -287,7 +289,7 @@ def _judge_together(file: SloFile, scene: Scene, rules: tuple[Rule, ...]) -> Non
 
 
 def _event_time(file: SloFile, scene: Scene, rules: tuple[Rule, ...]) -> Expr | None:
-    needed = [rule for rule in rules if rule.level is Level.READ]
+    needed = [rule for rule in rules if rule.max_age is not None]
     if file.event_time is None:
         for rule in needed:
             scene.problems.append(

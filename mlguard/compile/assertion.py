@@ -30,6 +30,8 @@ def tables_read(files: Iterable[SloFile]) -> frozenset[TableName]:
     """Return every table that an assertion of the files reads; a SELECT that cannot be read names none."""
     found: set[TableName] = set()
     for file in files:
+        if any(part.increasing_by is not None for part in (*file.columns.values(), *file.groups)):
+            found.add(file.table)
         for slo in file.slos:
             if slo.assert_ is not None:
                 try:
@@ -43,10 +45,24 @@ def build_assertion(draft: Draft, scene: Scene) -> Rule | None:
     """Return the rule of an assertion, or None where it has faults (noted in the scene)."""
     try:
         query = parse_query(draft.value, scene.table.schema)
-        _judge_tables(query, scene)
+        judge_tables(query, scene)
     except ExpressionError as error:
         scene.expression_fault(error, draft.path)
         return None
+    return rule_of_query(draft, scene, query, text=str(draft.value).strip(), limit=LIMIT)
+
+
+def rule_of_query(
+    draft: Draft,
+    scene: Scene,
+    query: Query,
+    *,
+    text: str,
+    limit: str,
+    column: str | None = None,
+    columns: tuple[str, ...] = (),
+) -> Rule:
+    """Return the rule that has a SELECT judged at COMMIT, whoever wrote it."""
     others = scene.others or {}
     keys = keys_of(query, {table: _types(others[table]) for table in query.tables if table in others})
     words = draft.words
@@ -66,8 +82,10 @@ def build_assertion(draft: Draft, scene: Scene) -> Rule | None:
         level=Level.ASSERTION,
         action=action,
         expr=None,
-        text=str(draft.value).strip(),
-        limit=LIMIT,
+        text=text,
+        limit=limit,
+        column=column,
+        columns=columns,
         placement=Placement(Place.ASSERTION, _reason(query, keys)),
         assertion=assertion,
         shadow=words.shadow,
@@ -114,7 +132,7 @@ def _listed(tables: Iterable[TableName]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 
 
-def _judge_tables(query: Query, scene: Scene) -> None:
+def judge_tables(query: Query, scene: Scene) -> None:
     """Refuse what no trigger of ours can watch.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlguard.compile import shorts
+from mlguard.compile import arrival, gaps, growth, shorts
 from mlguard.compile.assertion import build_assertion
 from mlguard.compile.collect import METRIC_SHORT_FORMS
 from mlguard.compile.draft import Draft, Scene
@@ -28,6 +28,12 @@ def build(draft: Draft, scene: Scene) -> Rule | None:
         return _from_check(draft, scene)
     if draft.kind == "assert":
         return build_assertion(draft, scene)
+    if draft.kind == arrival.KIND:
+        return arrival.build_arrival(draft, scene)
+    if draft.kind == gaps.KIND:
+        return gaps.build_gaps(draft, scene)
+    if draft.kind == growth.KIND:
+        return growth.build_growth(draft, scene)
     if draft.kind == "usual":
         fields = learned_fields(draft, scene)
         return rule_of(draft, scene, fields) if fields is not None else None

@@ -8,25 +8,23 @@ from typing import Any
 
 from mlguard.compile.draft import Draft, Path, Scene, Words
 from mlguard.compile.learned import rows_draft, usual_drafts
-from mlguard.lang.spell import spelled_name
 from mlguard.program import Action, Bound
-from mlguard.spec.columns import ColumnRules, Group, IncreasingBy, Usual
+from mlguard.spec.columns import ColumnRules, Group, Usual
 from mlguard.spec.models import SloFile
 from mlguard.spec.rules import Words as SpecWords
 
 ROW_SHORT_FORMS = frozenset(
     {"required", "unique", "range", "in", "not_in", "matches", "length", "finite", "array_length", "references"}
 )
+STORED_SHORT_FORMS = frozenset({"increasing_by", "no_gaps"})
 METRIC_SHORT_FORMS = frozenset({"max_null_rate", "new_categories"})
 LATER = "is not available in this version"
 # What cannot be said yet, and what comes nearest. Saying it must never pass silently.
 INSTEAD = {
     "leak_guard": "write an `assert` that joins the labels and returns the rows that know too much",
-    "arrives_by": "write check: row_count() >= 1, over: 1 day, with `late` reaching to that time of day",
-    "no_gaps": "write check: row_count() >= 1 over windows of that length, for example over: 1 hour",
 }
 LATER_KEYS = (
-    "leak_guard", "arrives_by", "examples", "model", "version_column", "approval", "features", "when_features_held",
+    "leak_guard", "examples", "model", "version_column", "approval", "features", "when_features_held",
     "attributes", "post", "raw", "labels",
 )  # fmt: skip
 
@@ -69,6 +67,11 @@ def drafts(file: SloFile, scene: Scene, members: Mapping[int, list[str]]) -> lis
             continue
         assert slo.check is not None
         found.append(Draft(slo.name, "check", slo.check, (*path, "check"), path, words=words))
+    if file.arrives_by is not None and not _refuse_later_words(file.arrives_by, ("arrives_by",), scene):
+        at: Path = ("arrives_by",)
+        found.append(
+            Draft("arrives_by", "arrives_by", file.arrives_by.value, at, at, words=_words(file.arrives_by, file))
+        )
     return [*found, *_of_every_column(file, scene, {name for name, kind in named if kind == "usual"})]
 
 
@@ -110,9 +113,8 @@ def _of_column(file: SloFile, name: str, rules: ColumnRules, path: Path, scene: 
             if not _refuse_later_words(rule, at, scene):
                 yield from usual_drafts(rule, [name], at, _words(rule, file), scene, own=own)
             continue
-        if key not in ROW_SHORT_FORMS | METRIC_SHORT_FORMS:
-            help_ = _increasing(file, name, rule.columns) if isinstance(rule, IncreasingBy) else INSTEAD.get(key, "")
-            scene.fault(f"`{key}` {LATER}", at, help_ or "remove it for now")
+        if key not in ROW_SHORT_FORMS | STORED_SHORT_FORMS | METRIC_SHORT_FORMS:
+            scene.fault(f"`{key}` {LATER}", at, INSTEAD.get(key, "remove it for now"))
             continue
         if _refuse_later_words(rule, at, scene):
             continue
@@ -122,16 +124,10 @@ def _of_column(file: SloFile, name: str, rules: ColumnRules, path: Path, scene: 
         yield Draft(f"{name}.{key}", key, value, at, at, name, _words(rule, file))
 
 
-def _increasing(file: SloFile, name: str, entity: tuple[str, ...]) -> str:
-    """Return the assertion that says of one column what `increasing_by` would."""
-    keys, value = ", ".join(map(spelled_name, entity)), spelled_name(name)
-    before = f"lag({value}) OVER (PARTITION BY {keys} ORDER BY {file.event_time or 'event_time'})"
-    rows = f"SELECT {keys}, {value} < {before} AS fell FROM {file.table}"
-    return f"write assert: SELECT {keys} FROM ({rows}) AS x WHERE fell"
-
-
 def _value(key: str, rule: Any) -> Any:
     match key:
+        case "increasing_by":
+            return tuple(rule.columns)
         case "range" | "length":
             return rule.between
         case "in" | "not_in":

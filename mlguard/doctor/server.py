@@ -28,6 +28,7 @@ def findings(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> It
     yield from _pii_keys(connection, here)
     yield from _pii_rows(connection, here)
     yield from _key_index(connection, here)
+    yield from _slo_index(connection, here)
     yield from _caps(connection, here)
     yield from _prepared(connection, here)
 
@@ -167,6 +168,44 @@ order by 1
                 f"{', '.join(found)}: a violation makes PostgreSQL print the row with its pii values",
                 "say it in the SLO file instead (required: true, or a check), where it is judged without printing the"
                 " row; a primary key can be a unique key of columns that are `required`",
+                table.tbl,
+            )
+
+
+def _slo_index(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> Iterator[Finding]:
+    """Yield the SLOs that read stored rows of an entity or a window, where no index leads to them."""
+    for table in tables:
+        found = values(
+            connection,
+            """
+select array[s.name, w.columns[1],
+             array_to_string(array(select quote_ident(c) from unnest(w.columns || t.column_name) as c), ', ')]
+from mlguard._slo as s
+cross join lateral (
+  select array(
+    select a.attname::text from pg_catalog.pg_attribute as a
+    join mlguard._table as g on g.tbl = s.tbl and g.event_time = a.attname
+    where a.attrelid = %(oid)s and s.name = s.column_name || '.increasing_by')
+) as t (column_name)
+cross join lateral (
+  select case when s.name = s.column_name || '.no_gaps' then s.columns
+              else s.columns[1:cardinality(s.columns) - 1] end
+) as w (columns)
+where s.tbl = %(tbl)s and s.name in (s.column_name || '.no_gaps', s.column_name || '.increasing_by')
+  and not exists (
+    select from pg_catalog.pg_index as i
+    join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+    where i.indrelid = %(oid)s and i.indisvalid and i.indpred is null and a.attname = any(w.columns))
+order by s.no
+""",
+            tbl=table.tbl,
+            oid=table.oid,
+        )
+        for name, first, columns in found:
+            yield Finding(
+                "slo-index",
+                f"{name} reads the whole table whenever it is judged: no index begins with {first}",
+                f"create index concurrently on {table.sql} ({columns});",
                 table.tbl,
             )
 

@@ -39,10 +39,9 @@ def _view(program: TableProgram) -> DbObject:
     view = view_name(program.table)
     columns = ",\n".join(f"  t.{quote_ident(column.name)}" for column in program.shape.columns)
     table = literal(str(program.table))
+    gate = program.at(Place.GATE)
     ages = [
-        rule.max_age
-        for rule in program.at(Place.GATE)
-        if rule.max_age is not None and rule.action is Action.HOLD and not rule.shadow
+        rule.max_age for rule in gate if rule.max_age is not None and rule.action is Action.HOLD and not rule.shadow
     ]
     fresh = ""
     if ages:
@@ -52,12 +51,15 @@ def _view(program: TableProgram) -> DbObject:
             f"        and f.newest between statement_timestamp() - interval '{seconds} seconds'"
             " and statement_timestamp()\n    )\n    and "
         )
-    made = (
-        f"create or replace view {view.sql} as\nselect\n{columns}\nfrom {program.table.sql} as t\nwhere case\n"
-        f"    when {fresh}not exists (\n      select from mlguard._hold as h\n"
+    open_ = (
+        f"case\n    when {fresh}not exists (\n      select from mlguard._hold as h\n"
         f"      where h.tbl = {table} and h.ended_at is null\n    )\n    then true\n"
         f"    else mlguard.guard_v1({table})\n  end"
     )
+    if any(rule.arrives is not None and rule.action is Action.HOLD and not rule.shadow for rule in gate):
+        # When the last deadline was is not said in a line.
+        open_ = f"mlguard.guard_v1({table})"
+    made = f"create or replace view {view.sql} as\nselect\n{columns}\nfrom {program.table.sql} as t\nwhere {open_}"
     grants = [Statement(grant_if_role(view, role)) for role in dict.fromkeys((TASK_ROLE, *program.revoke))]
     return DbObject(
         table=program.table,

@@ -6,6 +6,7 @@ it stands in the SLO file, with variables in the metrics' places.
 
 from __future__ import annotations
 
+from mlguard.emit.gaps import gap_function
 from mlguard.emit.objects import DbObject, Kind, Statement, comment, function, indent
 from mlguard.emit.pg_expr import Writer
 from mlguard.emit.rules import literal, one_line
@@ -19,6 +20,7 @@ from mlguard.names import fit, quote_ident
 from mlguard.program import Rule, TableProgram
 
 WHY = "judges the merged states of a batch or window"
+WHY_GAPS = "computes the longest gap of a window from its own stored rows"
 HISTORY_LACKS = "fewer than 3 earlier windows"
 LEARNING = "learning"
 NOTHING_BEFORE = "trailing is 0"
@@ -29,17 +31,21 @@ DISTANCES = ("psi", "js", "ks", "linf", "new_category_rate")
 
 def verdict_name(rule: Rule) -> str:
     """Return the qualified name of the SLO's verdict function, '' where it has none: learned health needs none."""
-    return "" if rule.expr is None else f"mlguard.{quote_ident(fit(f'verdict {rule.id}'))}"
+    named = rule.expr is not None or rule.no_gaps is not None
+    return f"mlguard.{quote_ident(fit(f'verdict {rule.id}'))}" if named else ""
 
 
 def objects(program: TableProgram) -> list[DbObject]:
     """Return one verdict function for each SLO over batches or windows that has a check."""
-    return [_object(rule, program) for rule in program.judged if rule.expr is not None]
+    return [_object(rule, program) for rule in program.judged if verdict_name(rule)]
 
 
 def _object(rule: Rule, program: TableProgram) -> DbObject:
     signature = f"{verdict_name(rule)}(jsonb, jsonb)"
-    made = _Verdict(rule, program).function()
+    if rule.no_gaps is not None:
+        made = gap_function(rule, program, verdict_name(rule))
+    else:
+        made = _Verdict(rule, program).function()
     return DbObject(
         table=program.table,
         kind=Kind.FUNCTION,
@@ -51,7 +57,7 @@ def _object(rule: Rule, program: TableProgram) -> DbObject:
             Statement(comment(f"function {signature}", program.table, (rule.id,), made)),
         ),
         drop=(f"drop function if exists {signature}",),
-        why=WHY,
+        why=WHY_GAPS if rule.no_gaps is not None else WHY,
         replaces_in_place=True,
     )
 

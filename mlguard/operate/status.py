@@ -35,7 +35,7 @@ left join lateral (
     order by w.id desc
     limit 24
   ) as y
-) as j on s.level in ('batch', 'window', 'assertion')
+) as j on s.level in ('batch', 'window', 'assertion') or (s.level = 'read' and s.action = 'warn')
 left join lateral (
   select count(*) as n, max(y.at) as last_at from mlguard.violation as y where y.slo = s.id
 ) as v on true

@@ -125,7 +125,7 @@ class Finite(ShortForm):
 
 
 class IncreasingBy(ShortForm):
-    """The value grows from row to row of one entity."""
+    """The value never falls within an entity."""
 
     columns: Names = Field(description="The columns that name the entity.")
 
@@ -205,10 +205,11 @@ class ColumnRules(Model):
     )
     finite: Annotated[Finite, Short("value")] | None = Field(default=None, description="NaN and ±Infinity are refused.")
     increasing_by: Annotated[IncreasingBy, Short("columns")] | None = Field(
-        default=None, description="The value grows from row to row of one entity, named by these columns."
+        default=None,
+        description="The value never falls within an entity, named by these columns, in order of event_time.",
     )
     no_gaps: Annotated[NoGaps, Short("value")] | None = Field(
-        default=None, description="Longest time between two neighbouring values: 1 hour."
+        default=None, description="Longest time between two neighbouring event times: 1 hour."
     )
     array_length: Annotated[ArrayLength, Short("value")] | None = Field(default=None, description="Number of elements.")
     new_categories: Annotated[NewCategories, Short("value")] | None = Field(

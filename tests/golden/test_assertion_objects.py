@@ -45,6 +45,11 @@ CASES = {
     "by_day": """
   - {name: one_a_day, shadow: true, assert: "SELECT hired FROM hr.employee GROUP BY hired HAVING count(*) > 1"}
 """,
+    "increasing_by": """
+  - {name: paid, assert: "SELECT name FROM hr.employee WHERE salary <= 0"}
+event_time: hired
+columns: {salary: {increasing_by: [name, dept]}}
+""",
     "pii": """
   - {name: paid, assert: "SELECT name FROM hr.employee WHERE salary <= 0"}
 columns: {name: {type: text, pii: true}}

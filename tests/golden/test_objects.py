@@ -53,6 +53,9 @@ CASES = {
     ' distinct_count(age) > 3"}]',
     "learned": "event_time: event_ts\ncolumns: {email: {pii: true}}\nusual: all",
     "gate_view": "event_time: event_ts\nreads: view\nslos: [{name: fresh, check: \"staleness() <= INTERVAL '26 hours'\"}]",
+    "gate_of_arrivals": "event_time: event_ts\nreads: view\narrives_by: {value: '06:00 Europe/Berlin on weekdays',"
+    " on_violation: hold}",
+    "gaps": "event_time: event_ts\ncolumns: {event_ts: {no_gaps: 1 hour}}",
     "gate_policy": 'event_time: event_ts\nreads: policy\nrevoke: [analyst]\nslos: [{name: fresh, check: "staleness() <='
     " INTERVAL '26 hours'\"}]",
 }

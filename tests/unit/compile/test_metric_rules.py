@@ -128,16 +128,6 @@ def test_assertions_are_handed_on() -> None:
     assert [rule.level for rule in program.rules] == [Level.ASSERTION]
 
 
-def test_the_assertion_offered_instead_of_increasing_by_is_one() -> None:
-    with pytest.raises(SpecError) as caught:
-        compiled("columns: {age: {increasing_by: [customer_id]}}\n")
-    (problem,) = caught.value.problems
-    written = problem.help.removeprefix("write assert: ")
-    (rule,) = compiled(f'slos: [{{name: a, assert: "{written}"}}]\n').rules
-    assert rule.assertion is not None
-    assert rule.assertion.tables == (rule.table,)
-
-
 def test_two_short_forms_of_one_name() -> None:
     with pytest.raises(SpecError, match="`age` is not learned"):
         compiled("usual: [age]\n")
