@@ -95,8 +95,6 @@ def _refuse_later(file: SloFile, scene: Scene) -> None:
     for key in LATER_KEYS:
         if file.was_set(key) and getattr(file, key) not in ((), {}, None, "none"):
             scene.fault(f"`{key}` {LATER}", (key,), INSTEAD.get(key, "remove it for now"))
-    if file.batch != "transaction":
-        scene.fault(f"`batch: {file.batch}` {LATER}", ("batch",), "a batch is what one transaction wrote")
     if file.reads == "rename":
         scene.fault(f"`reads: rename` {LATER}", ("reads",), "use view or policy")
 

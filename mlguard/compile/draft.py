@@ -79,6 +79,7 @@ class Scene:
     others: Mapping[TableName, TableShape] | None = None  # tables that assertions read; None: no database was asked
     personal: frozenset[TableName] = frozenset()  # tables with pii columns, as far as SLO files say
     key: tuple[str, ...] = ()
+    batch_column: str | None = None  # whose values tell loads apart; None: a batch is a transaction
     problems: list[Problem] = field(default_factory=list)
 
     def fault(self, message: str, path: Path, help: str = "") -> None:
