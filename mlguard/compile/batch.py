@@ -32,7 +32,9 @@ def judge_batch_column(scene: Scene) -> None:
         scene.fault(f"{name} is pii, and the name of a batch stands in messages", path, "use a column that is no one's")
     elif column.virtual:
         scene.fault(
-            f"{name} is a virtual generated column, which statement triggers see as NULL", path, "make the column STORED"
+            f"{name} is a virtual generated column, which statement triggers see as NULL",
+            path,
+            "make the column STORED",
         )
     elif column.type.kind in _NO_NAME:
         scene.fault(

@@ -121,7 +121,7 @@ def learned_fields(draft: Draft, scene: Scene) -> dict[str, Any] | None:
         return None
     if scene.batch_column is not None and found["level"] is Level.BATCH:
         scene.fault(
-            f"learned health is of transactions or windows, not of loads that `batch: {scene.batch_column}` tells apart",
+            f"learned health is of transactions or windows, not of what `batch: {scene.batch_column}` tells apart",
             (*draft.words_path, "over"),
             "write over: 1 day",
         )

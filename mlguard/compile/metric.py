@@ -96,7 +96,9 @@ def _over(draft: Draft, scene: Scene) -> Over | None:
 
 def _placement(over: Over, scene: Scene) -> Placement:
     if over.kind == "batch" and scene.batch_column is not None:
-        return Placement(Place.COMMIT, f"over: batch: judged at COMMIT, over all rows of its {scene.batch_column} so far")
+        return Placement(
+            Place.COMMIT, f"over: batch: judged at COMMIT, over all rows of its {scene.batch_column} so far"
+        )
     if over.kind == "batch":
         return Placement(Place.COMMIT, "over: batch: judged at COMMIT, over the rows the transaction wrote")
     if over.kind == "sliding":
@@ -123,9 +125,9 @@ def _action_fits(draft: Draft, scene: Scene, action: Action, over: Over) -> bool
         scene.fault(f"a metric cannot {action.value}: {_INSTEAD[action]}", path, "use hold or warn, or a row rule")
     elif action is Action.REJECT and over.kind == "batch" and scene.batch_column is not None:
         scene.fault(
-            f"a batch of `batch: {scene.batch_column}` spans transactions, and rows of earlier ones cannot be taken back",
+            f"a `{scene.batch_column}` may span transactions, and rows of earlier ones cannot be taken back",
             path,
-            "use hold (guarded reads raise until its rows are good) or warn; max_bad on a row rule refuses a transaction",
+            "use hold (guarded reads raise until its rows are good); or max_bad on a row rule to refuse a transaction",
         )
     elif action is Action.REJECT and over.kind != "batch":
         scene.fault(

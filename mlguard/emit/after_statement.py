@@ -284,12 +284,11 @@ def _removed_states(program: TableProgram) -> tuple[tuple[str, ...], list[str]]:
 def _truncated(program: TableProgram) -> list[str]:
     table = literal(str(program.table))
     landed = f"perform mlguard.landed_v1({table}, 0, '{{}}');"
-    if not states.recount_name(program):
-        return [landed]
     whole = f"perform mlguard.truncated_v1({table});"
     if not program.shape.partitions:
         return [whole]
-    part = f"perform mlguard.backfill_v1({table});" + (f"\n{landed}" if states.judges_batches(program) else "")
+    counted = f"perform mlguard.backfill_v1({table});" if states.recount_name(program) else ""
+    part = "\n".join(filter(None, [counted, landed if states.judges_batches(program) else ""]))
     named = f"TG_RELID = {literal(program.table.sql)}::regclass"
     return [f"if {named} then\n{indent(whole)}\nelse\n{indent(part)}\nend if;"]
 

@@ -16,7 +16,9 @@ from tests.support import prepare, project, query
 
 TABLE = """
 create schema features;
-create table features.visit (id bigint generated always as identity, load_id text, age integer, country text, at timestamptz);
+create table features.visit (
+  id bigint generated always as identity, load_id text, age integer, country text, at timestamptz
+);
 """
 COVERED = "{name: covered, check: coverage(age) >= 0.75, over: batch, on_violation: hold, min_rows: 1}"
 BY_COLUMN = f"mlguard: 1\ntable: features.visit\nevent_time: at\nbatch: load_id\nslos:\n  - {COVERED}\n"
@@ -88,7 +90,9 @@ def test_a_load_of_two_transactions_is_one_batch(column_db: str) -> None:
         connection.commit()
     assert found(column_db) == [("L1", "FAIL", 20, 2)]
     assert held(column_db) == [("features.visit/covered", "coverage(age) is 0.6 for load_id L1")]
-    with pytest.raises(psycopg.Error, match=r"held since .*: coverage\(age\) is 0\.6 for load_id L1, .*\(covered, batch"):
+    with pytest.raises(
+        psycopg.Error, match=r"held since .*: coverage\(age\) is 0\.6 for load_id L1, .*\(covered, batch"
+    ):
         query(column_db, "select * from features.visit_guarded")
     with psycopg.connect(column_db) as connection:
         put(connection, 12, load="L1")
@@ -111,9 +115,9 @@ def test_a_rolled_back_transaction_was_not_of_the_load(column_db: str) -> None:
     assert found(column_db) == [("L1", "PASS", 10, 1)]
     assert held(column_db) == []
     with psycopg.connect(column_db) as connection:
-        with connection.transaction(), pytest.raises(ZeroDivisionError), connection.transaction():
-            put(connection, 10, missing=10, load="L1")
-            _ = 1 / 0
+        connection.execute("savepoint before")
+        put(connection, 10, missing=10, load="L1")
+        connection.execute("rollback to savepoint before")
         put(connection, 1, load="L1")
         connection.commit()
     assert found(column_db) == [("L1", "PASS", 11, 2)]
@@ -124,7 +128,7 @@ def test_loads_of_one_transaction_are_judged_apart(column_db: str) -> None:
         put(connection, 10, load="good")
         put(connection, 10, missing=9, load="bad")
         put(connection, 4)
-    assert found(column_db) == [("None", "PASS", 10, 1)][:0] + [
+    assert found(column_db) == [
         (None, "FAIL", 24, 1),
         ("bad", "FAIL", 10, 1),
         ("good", "PASS", 10, 1),
@@ -156,7 +160,7 @@ def test_rows_moved_from_one_load_to_another(column_db: str) -> None:
         put(connection, 10, missing=5, load="L1")
         connection.commit()
         connection.execute("update features.visit set load_id = 'L2' where age is null")
-    assert dict((name, (outcome, n)) for name, outcome, n, _ in found(column_db)) == {"L1": ("PASS", 5), "L2": ("FAIL", 5)}
+    assert {name: (outcome, n) for name, outcome, n, _ in found(column_db)} == {"L1": ("PASS", 5), "L2": ("FAIL", 5)}
 
 
 def test_a_resolved_hold_stays_resolved_and_a_waived_one_is_noted(column_db: str) -> None:
@@ -313,7 +317,7 @@ def test_rejects_judge_what_the_transaction_wrote(db: str, tmp_path: Path) -> No
         connection.commit()
         connection.execute("select mlguard.begin_batch('d1')")
         put(connection, 10, missing=9)
-        with pytest.raises(psycopg.errors.CheckViolation, match="0.1 over the 10 rows this transaction wrote"):
+        with pytest.raises(psycopg.errors.CheckViolation, match=r"0\.1 over the 10 rows this transaction wrote"):
             connection.commit()
     assert query(db, "select count(*) from features.visit") == [(100,)]
 
@@ -456,7 +460,9 @@ def test_an_slo_that_came_later_does_not_judge_what_it_cannot_know(column_db: st
         put(connection, 10, load="L1")
         connection.commit()
         guard(
-            column_db, tmp_path, BY_COLUMN + "  - {name: kinds, check: distinct_count(age) >= 2, over: batch, min_rows: 1}\n"
+            column_db,
+            tmp_path,
+            BY_COLUMN + "  - {name: kinds, check: distinct_count(age) >= 2, over: batch, min_rows: 1}\n",
         )
         put(connection, 10, load="L1")
         connection.commit()
@@ -473,7 +479,7 @@ def test_by_rows_and_by_day(db: str, tmp_path: Path) -> None:
                 connection.execute(
                     "insert into features.visit (load_id, age, at) values ('2026-01-31', %s, '2026-01-01')", [age]
                 )
-    assert found(db) == [("2026-01-31", "FAIL", 4, 2)] or [f[:3] for f in found(db)] == [("2026-01-31", "FAIL", 4)]
+    assert [line[:3] for line in found(db)] == [("2026-01-31", "FAIL", 4)]
 
 
 def test_whole_life(column_db: str, tmp_path: Path) -> None:
@@ -485,4 +491,17 @@ def test_whole_life(column_db: str, tmp_path: Path) -> None:
         connection.commit()
         assert found(column_db)[-1][:3] == (None, "PASS", 10)
         guard(column_db, tmp_path, BY_COLUMN)
-    assert api.plan(project(tmp_path, BY_COLUMN), column_db).steps == ()
+    assert api.plan(project(tmp_path, BY_COLUMN), column_db).empty
+
+
+def test_large_loads_judge_the_windows_that_are_due(db: str, tmp_path: Path) -> None:
+    """No SLO over batches and no max_bad: COMMIT of a load of 1000 rows judges a closed window all the same."""
+    guard(db, tmp_path, BY_NAME.partition("slos:")[0] + "slos:\n" + DAILY)
+    outcomes = "select (window_start at time zone 'UTC')::date::text, outcome from mlguard.verdict where current"
+    with psycopg.connect(db) as connection:
+        put(connection, 999, day=2)
+        connection.commit()
+        assert query(db, outcomes) == []
+        put(connection, 1000, day=3)
+        connection.commit()
+    assert query(db, outcomes) == [("2026-01-02", "PASS")]
