@@ -1017,7 +1017,8 @@ begin
     where h.tbl = p_tbl and h.ended_at is null and h.batch = any (_held);
     return;
   end if;
-  -- What was taken away belongs to the newest held batch that wrote into the same bucket; what replaces it goes along.
+  -- What was taken away belongs, unless its load is known, to the newest held batch that wrote into the same bucket; what
+  -- replaces it goes along.
   update mlguard._state s
   set corrects = (
     select b.batch
@@ -1028,7 +1029,7 @@ begin
       where w.batch = b.batch and w.sign > 0 and (w.bucket = s.bucket or w.bucket is null or s.bucket is null))
     order by b.batch desc
     limit 1)
-  where s.batch = p_batch and s.corrects is null and (s.sign < 0 or s.op = 'UPDATE');
+  where s.batch = p_batch and s.corrects is null and s.load is null and (s.sign < 0 or s.op = 'UPDATE');
   for _corrected in
     select distinct s.corrects from mlguard._state s where s.batch = p_batch and s.corrects is not null
   loop
@@ -3376,8 +3377,7 @@ declare
   _verdicts mlguard._verdict[] := '{}';
   _id bigint;
 begin
-  -- Until this transaction ends the next of the same load waits here: else neither would see what the other wrote. One
-  -- lock for a name, whatever the table, so that two loaders of several tables cannot wait for each other.
+  -- COMMIT has it by now; end_batch() takes it here.
   perform pg_advisory_xact_lock(hashtextextended('mlguard load ' || p_load, 0));
   _load := mlguard._open_load(p_tbl, p_load, p_part, p_begun, p_ends);
   begin
@@ -3457,15 +3457,10 @@ begin
   if _tbl is null then
     return null;
   end if;
-  if _column is null then
-    perform mlguard._sort_removals(new.batch, _tbl);
-  end if;
-  if not exists (select from mlguard._state s where s.batch = new.batch and s.load is not null) then
+  _loads := mlguard._loads_of(new.batch);
+  if cardinality(_loads) = 0 then
     return null;
   end if;
-  _loads := array(
-    select s.load from mlguard._state s where s.batch = new.batch and s.load is not null
-    group by s.load order by max(s.id) desc);
   if current_setting('transaction_isolation') <> 'read committed' then
     -- It does not see what others of the same load wrote since it began.
     insert into mlguard._load_due (tbl, load) select _tbl, l.load from unnest(_loads) l (load);
@@ -3490,8 +3485,7 @@ CREATE FUNCTION mlguard._judge_metrics(p_batch bigint, p_tbl text) RETURNS void
     AS $$
 declare
   -- A load is judged as a whole afterwards; but what is refused is what this transaction wrote.
-  _alone boolean := exists (
-    select from mlguard._state s where s.batch = p_batch and s.sign > 0 and s.load is null);
+  _alone boolean;
   _again boolean;
   _judged text := coalesce(current_setting('mlguard.judged', true), '');
   _segments jsonb[];
@@ -3505,6 +3499,8 @@ declare
   _refused mlguard._verdict[] := '{}';
   _id bigint;
 begin
+  perform mlguard._lock_loads(p_batch, p_tbl);
+  _alone := exists (select from mlguard._state s where s.batch = p_batch and s.sign > 0 and s.load is null);
   if not exists (select from mlguard._state s where s.batch = p_batch and s.sign > 0) then
     return;
   end if;
@@ -4687,6 +4683,21 @@ end
 $$;
 ALTER FUNCTION mlguard._load_states(p_tbl text, p_load text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._load_states(p_tbl text, p_load text) IS 'Private. What a load wrote so far, by segment, without what of it was taken away.';
+CREATE FUNCTION mlguard._loads_of(p_batch bigint) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+  select array(
+    select s.load
+    from mlguard._state s
+    where s.batch = p_batch and s.load is not null
+    group by s.load
+    order by max(s.id) desc)
+$$;
+ALTER FUNCTION mlguard._loads_of(p_batch bigint) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._loads_of(p_batch bigint) IS 'Private. The loads that a transaction wrote to or took away from, the last first; COMMIT judges 100 of them.';
 CREATE TABLE mlguard._assertion_lock (
     slo text NOT NULL,
     xid xid8,
@@ -4741,6 +4752,28 @@ end
 $$;
 ALTER FUNCTION mlguard._lock_assertion(p_slo text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._lock_assertion(p_slo text) IS 'Private. Takes the lock of an assertion until the end of the transaction; null where it is no longer in force.';
+CREATE FUNCTION mlguard._lock_loads(p_batch bigint, p_tbl text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  _load text;
+begin
+  if exists (select from mlguard._table t where t.tbl = p_tbl and t.batch_column is null) then
+    perform mlguard._sort_removals(p_batch, p_tbl);
+  end if;
+  if current_setting('transaction_isolation') <> 'read committed' then
+    return;
+  end if;
+  -- Until this transaction ends the next of the same load waits here: else neither would see what the other wrote. In one
+  -- order, before any hold is locked, and one lock for a name whatever the table, so that none waits for one that waits.
+  for _load in select l.load from unnest((mlguard._loads_of(p_batch))[:100]) l (load) order by l.load collate "C" loop
+    perform pg_advisory_xact_lock(hashtextextended('mlguard load ' || _load, 0));
+  end loop;
+end
+$$;
+ALTER FUNCTION mlguard._lock_loads(p_batch bigint, p_tbl text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._lock_loads(p_batch bigint, p_tbl text) IS 'Private. At COMMIT, first of all: which loads the transaction is of, and its turn to judge them.';
 CREATE FUNCTION mlguard._lock_table(p_tbl text) RETURNS boolean
     LANGUAGE sql
     SET search_path TO ''
@@ -7368,6 +7401,11 @@ begin
   delete from mlguard._load_due l
   where not exists (select from mlguard._table t where t.tbl = l.tbl and t.judges_batches);
   return query values ('loads judged', _n);
+  -- While a table is not guarded its rows change unseen.
+  update mlguard._batch b
+  set retired = true
+  where b.name is not null and not b.retired
+    and not exists (select from mlguard._table t where t.tbl = b.tbl);
   with old as (
     update mlguard._batch b
     set retired = true
@@ -11645,7 +11683,9 @@ REVOKE ALL ON FUNCTION mlguard._less(p_key text, p_from jsonb, p_gone jsonb) FRO
 REVOKE ALL ON FUNCTION mlguard._linf(p_here double precision[], p_baseline double precision[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._load_rows(p_tbl text, p_load text, p_bucket timestamp with time zone, p_batch bigint, p_before bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._load_states(p_tbl text, p_load text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._loads_of(p_batch bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._lock_assertion(p_slo text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._lock_loads(p_batch bigint, p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._lock_table(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._made_stale(p_key text, p_from jsonb, p_gone jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._make_severe(p_id bigint, p_severity text) FROM PUBLIC;

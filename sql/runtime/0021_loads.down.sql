@@ -45,6 +45,101 @@ drop function mlguard._sweep_loads(timestamptz);
 drop trigger judge_loads on mlguard._delta;
 
 
+create or replace function mlguard._correct_held(p_batch bigint, p_tbl text)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = ''
+set enable_seqscan = off
+set jit = off
+as $mlguard$
+declare
+  _why text := format('corrected by batch %s', p_batch);
+  _held bigint[];
+  _corrected bigint;
+  _hold record;
+  _slo mlguard._slo;
+  _segments jsonb[];
+  _states jsonb[];
+  _net jsonb;
+begin
+  if not exists (select from mlguard._state s where s.batch = p_batch and s.sign < 0)
+     or not exists (select from mlguard._hold h where h.tbl = p_tbl and h.ended_at is null and h.batch <> p_batch) then
+    return;
+  end if;
+  -- Two corrections of one batch come one after the other, or neither would see what the other did.
+  _held := array(
+    select l.batch
+    from (
+      select h.batch
+      from mlguard._hold h
+      where h.tbl = p_tbl and h.ended_at is null and h.batch <> p_batch
+      order by h.id
+      for update
+    ) l
+    group by l.batch
+    order by l.batch desc);
+
+  if exists (select from mlguard._state s where s.batch = p_batch and s.op = 'TRUNCATE') then
+    perform mlguard._emptied(h.id, _why)
+    from mlguard._hold h
+    where h.tbl = p_tbl and h.ended_at is null and h.batch = any (_held);
+    return;
+  end if;
+
+  -- What was taken away belongs to the newest held batch that wrote into the same bucket; what replaces it goes along.
+  update mlguard._state s
+  set corrects = (
+    select b.batch
+    from unnest(_held) b (batch)
+    where exists (
+      select
+      from mlguard._state w
+      where w.batch = b.batch and w.sign > 0 and (w.bucket = s.bucket or w.bucket is null or s.bucket is null))
+    order by b.batch desc
+    limit 1)
+  where s.batch = p_batch and s.corrects is null and (s.sign < 0 or s.op = 'UPDATE');
+
+  for _corrected in
+    select distinct s.corrects from mlguard._state s where s.batch = p_batch and s.corrects is not null
+  loop
+    select array_agg(b.segment), array_agg(b.states)
+    into _segments, _states
+    from mlguard._batch_states(_corrected) b;
+    for _hold in
+      select h.id, h.slo, h.segment
+      from mlguard._hold h
+      where h.tbl = p_tbl and h.ended_at is null and h.batch = _corrected
+      order by h.id
+    loop
+      select s.* into _slo from mlguard._slo s where s.id = _hold.slo;
+      if _hold.segment ? '*' then
+        -- The rest is what is not judged alone: of this batch that has a verdict of its own.
+        _net := (
+          select mlguard.merge_v1(p.states)
+          from mlguard._pooled(
+            _segments, _states, _slo.by_columns,
+            array(select v.segment
+                  from mlguard._verdict v
+                  where v.tbl = p_tbl and v.batch = _corrected and v.current and v.slo = _slo.id and not v.segment ? '*'),
+            0) p
+          where p.segment ? '*');
+      else
+        _net := (select s.states from unnest(_segments, _states) s (segment, states) where s.segment = _hold.segment);
+      end if;
+      if coalesce((_net ->> 'n')::numeric, 0) <= 0 then
+        perform mlguard._emptied(_hold.id, _why);
+      elsif _slo.verdict is not null then
+        perform mlguard._judge(
+          _slo, _net, mlguard._scope(p_tbl, 'batch', _corrected, null, null, _hold.segment), _why);
+      end if;
+    end loop;
+  end loop;
+end
+$mlguard$;
+
+
 create or replace function mlguard._judge_metrics(p_batch bigint, p_tbl text)
 returns void
 language plpgsql
@@ -146,6 +241,8 @@ drop function mlguard._judge_load(text, text, bigint, boolean, boolean);
 drop function mlguard._open_load(text, text, bigint, boolean, boolean);
 drop function mlguard._find_in_load(mlguard._batch, mlguard._slo, jsonb[], jsonb[], text);
 drop function mlguard._waits(mlguard._slo);
+drop function mlguard._lock_loads(bigint, text);
+drop function mlguard._loads_of(bigint);
 drop function mlguard._sort_removals(bigint, text);
 drop function mlguard._load_rows(text, text, timestamptz, bigint, bigint);
 drop function mlguard._load_states(text, text);

@@ -270,6 +270,53 @@ comment on function mlguard._sort_removals(bigint, text) is
 
 -- Judging.
 
+create function mlguard._loads_of(p_batch bigint)
+returns text[]
+language sql
+stable
+set search_path = ''
+set enable_seqscan = off
+set jit = off
+as $mlguard$
+  select array(
+    select s.load
+    from mlguard._state s
+    where s.batch = p_batch and s.load is not null
+    group by s.load
+    order by max(s.id) desc)
+$mlguard$;
+
+comment on function mlguard._loads_of(bigint) is
+  'Private. The loads that a transaction wrote to or took away from, the last first; COMMIT judges 100 of them.';
+
+
+create function mlguard._lock_loads(p_batch bigint, p_tbl text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $mlguard$
+declare
+  _load text;
+begin
+  if exists (select from mlguard._table t where t.tbl = p_tbl and t.batch_column is null) then
+    perform mlguard._sort_removals(p_batch, p_tbl);
+  end if;
+  if current_setting('transaction_isolation') <> 'read committed' then
+    return;
+  end if;
+  -- Until this transaction ends the next of the same load waits here: else neither would see what the other wrote. In one
+  -- order, before any hold is locked, and one lock for a name whatever the table, so that none waits for one that waits.
+  for _load in select l.load from unnest((mlguard._loads_of(p_batch))[:100]) l (load) order by l.load collate "C" loop
+    perform pg_advisory_xact_lock(hashtextextended('mlguard load ' || _load, 0));
+  end loop;
+end
+$mlguard$;
+
+comment on function mlguard._lock_loads(bigint, text) is
+  'Private. At COMMIT, first of all: which loads the transaction is of, and its turn to judge them.';
+
+
 create function mlguard._waits(p_slo mlguard._slo)
 returns boolean
 language sql
@@ -376,8 +423,7 @@ declare
   _verdicts mlguard._verdict[] := '{}';
   _id bigint;
 begin
-  -- Until this transaction ends the next of the same load waits here: else neither would see what the other wrote. One
-  -- lock for a name, whatever the table, so that two loaders of several tables cannot wait for each other.
+  -- COMMIT has it by now; end_batch() takes it here.
   perform pg_advisory_xact_lock(hashtextextended('mlguard load ' || p_load, 0));
   _load := mlguard._open_load(p_tbl, p_load, p_part, p_begun, p_ends);
   begin
@@ -465,16 +511,10 @@ begin
   if _tbl is null then
     return null;
   end if;
-  if _column is null then
-    perform mlguard._sort_removals(new.batch, _tbl);
-  end if;
-  if not exists (select from mlguard._state s where s.batch = new.batch and s.load is not null) then
+  _loads := mlguard._loads_of(new.batch);
+  if cardinality(_loads) = 0 then
     return null;
   end if;
-
-  _loads := array(
-    select s.load from mlguard._state s where s.batch = new.batch and s.load is not null
-    group by s.load order by max(s.id) desc);
   if current_setting('transaction_isolation') <> 'read committed' then
     -- It does not see what others of the same load wrote since it began.
     insert into mlguard._load_due (tbl, load) select _tbl, l.load from unnest(_loads) l (load);
@@ -603,8 +643,7 @@ set jit = off
 as $mlguard$
 declare
   -- A load is judged as a whole afterwards; but what is refused is what this transaction wrote.
-  _alone boolean := exists (
-    select from mlguard._state s where s.batch = p_batch and s.sign > 0 and s.load is null);
+  _alone boolean;
   _again boolean;
   _judged text := coalesce(current_setting('mlguard.judged', true), '');
   _segments jsonb[];
@@ -618,6 +657,8 @@ declare
   _refused mlguard._verdict[] := '{}';
   _id bigint;
 begin
+  perform mlguard._lock_loads(p_batch, p_tbl);
+  _alone := exists (select from mlguard._state s where s.batch = p_batch and s.sign > 0 and s.load is null);
   if not exists (select from mlguard._state s where s.batch = p_batch and s.sign > 0) then
     return;
   end if;
@@ -692,6 +733,102 @@ $mlguard$;
 
 
 
+create or replace function mlguard._correct_held(p_batch bigint, p_tbl text)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = ''
+set enable_seqscan = off
+set jit = off
+as $mlguard$
+declare
+  _why text := format('corrected by batch %s', p_batch);
+  _held bigint[];
+  _corrected bigint;
+  _hold record;
+  _slo mlguard._slo;
+  _segments jsonb[];
+  _states jsonb[];
+  _net jsonb;
+begin
+  if not exists (select from mlguard._state s where s.batch = p_batch and s.sign < 0)
+     or not exists (select from mlguard._hold h where h.tbl = p_tbl and h.ended_at is null and h.batch <> p_batch) then
+    return;
+  end if;
+  -- Two corrections of one batch come one after the other, or neither would see what the other did.
+  _held := array(
+    select l.batch
+    from (
+      select h.batch
+      from mlguard._hold h
+      where h.tbl = p_tbl and h.ended_at is null and h.batch <> p_batch
+      order by h.id
+      for update
+    ) l
+    group by l.batch
+    order by l.batch desc);
+
+  if exists (select from mlguard._state s where s.batch = p_batch and s.op = 'TRUNCATE') then
+    perform mlguard._emptied(h.id, _why)
+    from mlguard._hold h
+    where h.tbl = p_tbl and h.ended_at is null and h.batch = any (_held);
+    return;
+  end if;
+
+  -- What was taken away belongs, unless its load is known, to the newest held batch that wrote into the same bucket; what
+  -- replaces it goes along.
+  update mlguard._state s
+  set corrects = (
+    select b.batch
+    from unnest(_held) b (batch)
+    where exists (
+      select
+      from mlguard._state w
+      where w.batch = b.batch and w.sign > 0 and (w.bucket = s.bucket or w.bucket is null or s.bucket is null))
+    order by b.batch desc
+    limit 1)
+  where s.batch = p_batch and s.corrects is null and s.load is null and (s.sign < 0 or s.op = 'UPDATE');
+
+  for _corrected in
+    select distinct s.corrects from mlguard._state s where s.batch = p_batch and s.corrects is not null
+  loop
+    select array_agg(b.segment), array_agg(b.states)
+    into _segments, _states
+    from mlguard._batch_states(_corrected) b;
+    for _hold in
+      select h.id, h.slo, h.segment
+      from mlguard._hold h
+      where h.tbl = p_tbl and h.ended_at is null and h.batch = _corrected
+      order by h.id
+    loop
+      select s.* into _slo from mlguard._slo s where s.id = _hold.slo;
+      if _hold.segment ? '*' then
+        -- The rest is what is not judged alone: of this batch that has a verdict of its own.
+        _net := (
+          select mlguard.merge_v1(p.states)
+          from mlguard._pooled(
+            _segments, _states, _slo.by_columns,
+            array(select v.segment
+                  from mlguard._verdict v
+                  where v.tbl = p_tbl and v.batch = _corrected and v.current and v.slo = _slo.id and not v.segment ? '*'),
+            0) p
+          where p.segment ? '*');
+      else
+        _net := (select s.states from unnest(_segments, _states) s (segment, states) where s.segment = _hold.segment);
+      end if;
+      if coalesce((_net ->> 'n')::numeric, 0) <= 0 then
+        perform mlguard._emptied(_hold.id, _why);
+      elsif _slo.verdict is not null then
+        perform mlguard._judge(
+          _slo, _net, mlguard._scope(p_tbl, 'batch', _corrected, null, null, _hold.segment), _why);
+      end if;
+    end loop;
+  end loop;
+end
+$mlguard$;
+
+
 create function mlguard._sweep_loads(p_as_of timestamptz)
 returns table (what text, n bigint)
 language plpgsql
@@ -730,6 +867,11 @@ begin
   where not exists (select from mlguard._table t where t.tbl = l.tbl and t.judges_batches);
   return query values ('loads judged', _n);
 
+  -- While a table is not guarded its rows change unseen.
+  update mlguard._batch b
+  set retired = true
+  where b.name is not null and not b.retired
+    and not exists (select from mlguard._table t where t.tbl = b.tbl);
   with old as (
     update mlguard._batch b
     set retired = true
@@ -957,9 +1099,9 @@ comment on column mlguard.batch.ended_at is 'When end_batch() ended the load.';
 
 revoke all on mlguard._load_state, mlguard._load_due from public;
 revoke all on function
-  mlguard._keep_load, mlguard._load_states, mlguard._load_rows, mlguard._sort_removals, mlguard._waits,
-  mlguard._find_in_load, mlguard._open_load, mlguard._judge_load, mlguard._judge_loads, mlguard._asker,
-  mlguard._sweep_loads
+  mlguard._keep_load, mlguard._load_states, mlguard._load_rows, mlguard._sort_removals, mlguard._loads_of,
+  mlguard._lock_loads, mlguard._waits, mlguard._find_in_load, mlguard._open_load, mlguard._judge_load, mlguard._judge_loads,
+  mlguard._asker, mlguard._sweep_loads
   from public;
 -- Whoever may use the schema: they do nothing that their caller has no right to.
 grant execute on function

@@ -340,6 +340,41 @@ def test_concurrent_loaders_of_one_batch(named_db: str) -> None:
     assert [line[1] for line in held(named_db)] == ["coverage(age) is 0.5 for batch d1"]
 
 
+@pytest.mark.parametrize("begun", [False, True])
+def test_loaders_that_mend_a_held_batch_together(db: str, tmp_path: Path, begun: bool) -> None:
+    """What they change belongs to the load and to its hold: each waits its turn, and none for one that waits for it."""
+    guard(db, tmp_path, BY_NAME if begun else BY_COLUMN)
+
+    def load(number: int) -> None:
+        with psycopg.connect(db) as connection:
+            if begun:
+                connection.execute("select mlguard.begin_batch('L1')")
+            if number:
+                connection.execute(
+                    "update features.visit set age = 30 where id between %s and %s", [number, number + 9]
+                )
+            else:
+                put(connection, 60, missing=60, load="L1")
+
+    load(0)
+    assert len(held(db)) == 1
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(load, range(1, 61, 10)))
+    assert held(db) == []
+    assert next(line for line in found(db) if line[0] == "L1")[1:3] == ("PASS", 60)
+
+
+def test_many_loads_of_one_transaction(column_db: str) -> None:
+    with psycopg.connect(column_db) as connection:
+        connection.execute(
+            "insert into features.visit (load_id, age, at)"
+            " select 'L' || n, 30, '2026-01-01' from generate_series(1, 103) n"
+        )
+    assert len(found(column_db)) == 100
+    assert dict(tell(column_db, "select what, n from mlguard.sweep()"))["loads judged"] == 3
+    assert len(found(column_db)) == 103
+
+
 def test_a_loader_does_not_wait_for_another_while_it_writes(named_db: str) -> None:
     with psycopg.connect(named_db) as one, psycopg.connect(named_db) as two:
         for connection in (one, two):
