@@ -96,7 +96,7 @@ def _refuse_later(file: SloFile, scene: Scene) -> None:
         if file.was_set(key) and getattr(file, key) not in ((), {}, None, "none"):
             scene.fault(f"`{key}` {LATER}", (key,), INSTEAD.get(key, "remove it for now"))
     if file.reads == "rename":
-        scene.fault(f"`reads: rename` {LATER}", ("reads",), "use view or policy")
+        scene.fault(f"`reads: rename` {LATER}", ("reads",), "use policy where readers must keep the name, else view")
 
 
 def _of_column(file: SloFile, name: str, rules: ColumnRules, path: Path, scene: Scene, *, own: bool) -> Iterator[Draft]:

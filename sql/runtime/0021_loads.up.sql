@@ -1054,6 +1054,12 @@ begin
   execute pg_catalog.format(
     'insert into %s (%s)%s select %s from %s', p_target, _names.columns, _names.overriding, _names.columns, p_staging);
   get diagnostics stored = row_count;
+  if p_replace and stored operator(pg_catalog.=) 0 then
+    raise exception using
+      errcode = 'no_data_found',
+      message = pg_catalog.format('mlguard: all rows of %s were kept out, and %s would be left empty', p_staging, p_target),
+      hint = 'Correct them; they are still there.';
+  end if;
 
   -- Judged here rather than at COMMIT, so that it is this call that fails.
   set constraints mlguard.judge_batch, mlguard.judge_loads immediate;

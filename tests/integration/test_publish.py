@@ -100,7 +100,10 @@ def test_replacing_takes_the_old_rows_and_their_hold(session: psycopg.Connection
     assert count(session, "mlguard.hold where ended_at is null") == 0
     with pytest.raises(psycopg.errors.NoDataFound, match=r"staging\.price is empty, and would replace all rows"):
         publish(session, ", true")
-    assert count(session, "features.price") == 2
+    stage(session, 4, plan="gold")
+    with pytest.raises(psycopg.errors.NoDataFound, match=r"were kept out, and features\.price would be left empty"):
+        publish(session, ", true")
+    assert (count(session, "features.price"), count(session, "staging.price")) == (2, 1)
 
 
 def test_it_fails_where_it_is_called_and_constraints_are_deferred_again(session: psycopg.Connection[Any]) -> None:
