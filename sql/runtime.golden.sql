@@ -1676,6 +1676,18 @@ end
 $$;
 ALTER FUNCTION mlguard._emptied(p_hold bigint, p_why text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._emptied(p_hold bigint, p_why text) IS 'Private. Ends the hold of a batch of which no rows are left.';
+CREATE FUNCTION mlguard._emptied_at(p_tbl text) RETURNS bigint
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    AS $$
+  select greatest(
+    (select max(s.id) from mlguard._state s where s.tbl = p_tbl and s.op = 'TRUNCATE'),
+    (select max(l.upto) from mlguard._load_state l where l.tbl = p_tbl and l.load = ''),
+    0)
+$$;
+ALTER FUNCTION mlguard._emptied_at(p_tbl text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._emptied_at(p_tbl text) IS 'Private. The line of mlguard._state that says a table was emptied; 0: it never was. What came before is void.';
 CREATE FUNCTION mlguard._end_holds(p_slo text, p_reason text) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -3393,6 +3405,9 @@ begin
       _failure := sqlstate;
   end;
   update mlguard._batch b set landed = greatest(_n, 0) where b.id = _load.id and _failure is null;
+  if _failure is null then
+    perform mlguard._merge_load(p_tbl, p_load, 32);
+  end if;
   for _slo in
     select s.*
     from mlguard._slo s
@@ -4645,7 +4660,7 @@ CREATE FUNCTION mlguard._load_rows(p_tbl text, p_load text, p_bucket timestamp w
     union all
     select s.sign * s.n
     from mlguard._state s
-    where s.tbl = p_tbl and s.load = p_load and s.segment = '{}'
+    where s.tbl = p_tbl and s.load = p_load and not s.load_kept and s.segment = '{}'
       and (s.bucket = p_bucket or s.bucket is null or p_bucket is null)
       and (s.batch is distinct from p_batch or (s.sign > 0 and s.id < p_before))
   ) c
@@ -4659,10 +4674,7 @@ CREATE FUNCTION mlguard._load_states(p_tbl text, p_load text) RETURNS TABLE(segm
     SET jit TO 'off'
     AS $$
 declare
-  _from bigint := greatest(
-    (select max(s.id) from mlguard._state s where s.tbl = p_tbl and s.op = 'TRUNCATE'),
-    (select max(l.upto) from mlguard._load_state l where l.tbl = p_tbl and l.load = ''),
-    0);
+  _from bigint := mlguard._emptied_at(p_tbl);
 begin
   -- One statement: what sweep() moves from one table to the other is counted once.
   return query
@@ -4676,7 +4688,7 @@ begin
       union all
       select s.segment, s.sign, s.states
       from mlguard._state s
-      where s.tbl = p_tbl and s.load = p_load and s.id > _from
+      where s.tbl = p_tbl and s.load = p_load and not s.load_kept and s.id > _from
     ) c
     group by c.segment;
 end
@@ -5076,6 +5088,62 @@ end
 $$;
 ALTER FUNCTION mlguard._merge_keys(p_parts jsonb[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._merge_keys(p_parts jsonb[]) IS 'Private. Merges counts of hashed keys: {"t", "k", "n"}; above 4096 keys those with the smallest hashes.';
+CREATE FUNCTION mlguard._merge_load(p_tbl text, p_load text, p_least integer) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+declare
+  _by_column boolean := (select t.batch_column is not null from mlguard._table t where t.tbl = p_tbl);
+  _from bigint := mlguard._emptied_at(p_tbl);
+  _merged bigint;
+  _loose bigint;
+begin
+  select count(*) filter (where l.merged), count(*) filter (where not l.merged)
+  into _merged, _loose
+  from mlguard._load_state l
+  where l.tbl = p_tbl and l.load = p_load;
+  _loose := _loose + (
+    select count(*) from mlguard._state s where s.tbl = p_tbl and s.load = p_load and not s.load_kept);
+  -- Seldom enough that all the merging together costs no more than reading each line once.
+  if _loose <= p_least + least(p_least, 1) * _merged then
+    return;
+  end if;
+  -- What sweep() is about to move is left to it.
+  with line as materialized (
+    select s.id, s.bucket, s.segment, s.sign, s.n, s.states
+    from mlguard._state s
+    where s.tbl = p_tbl and s.load = p_load and not s.load_kept
+    for update skip locked
+  ), part as materialized (
+    select l.id, l.bucket, l.segment, l.sign, l.n, l.states, l.upto
+    from mlguard._load_state l
+    where l.tbl = p_tbl and l.load = p_load
+    for update skip locked
+  ), kept as (
+    update mlguard._state s set load_kept = true from line l where s.tbl = p_tbl and s.id = l.id
+  ), dropped as (
+    delete from mlguard._load_state l using part p where l.id = p.id
+  )
+  insert into mlguard._load_state (tbl, load, bucket, segment, sign, n, states, upto, merged)
+  select p_tbl, p_load, c.bucket, c.segment, 1, sum(c.sign * c.n),
+         mlguard._unmerge(
+           mlguard.merge_v1(c.states) filter (where c.sign > 0), mlguard.merge_v1(c.states) filter (where c.sign < 0)),
+         max(c.upto), true
+  from (
+    select case when not _by_column then l.bucket end as bucket, l.segment, l.sign, l.n, l.states, l.id as upto
+    from line l
+    union all
+    select case when not _by_column then p.bucket end, p.segment, p.sign, p.n, p.states, p.upto
+    from part p
+  ) c
+  where c.upto > _from
+  group by c.bucket, c.segment;
+end
+$$;
+ALTER FUNCTION mlguard._merge_load(p_tbl text, p_load text, p_least integer) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._merge_load(p_tbl text, p_load text, p_least integer) IS 'Private. Merges the states of a load, if there are more than p_least that are not merged yet.';
 CREATE FUNCTION mlguard._merge_moments(p_parts jsonb[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO ''
@@ -7137,7 +7205,7 @@ begin
   with gone as materialized (
     select s.load, s.bucket, sum(s.n) as n, max(s.id) as last
     from mlguard._state s
-    where s.batch = p_batch and s.sign < 0 and s.segment = '{}' and s.load is not null
+    where s.batch = p_batch and s.sign < 0 and s.segment = '{}' and s.load is not null and not s.load_kept
     group by s.load, s.bucket
   ), foreign_rows as materialized (
     select g.load, g.bucket
@@ -7147,7 +7215,7 @@ begin
   update mlguard._state s
   set load = null
   from foreign_rows f
-  where s.batch = p_batch and s.sign < 0 and s.load = f.load and s.bucket is not distinct from f.bucket;
+  where s.batch = p_batch and s.sign < 0 and s.load = f.load and not s.load_kept and s.bucket is not distinct from f.bucket;
   -- They may be of a load that is held: then what was changed is counted with that, and may mend it.
   with held as materialized (
     select distinct b.id, b.name
@@ -7412,7 +7480,7 @@ begin
     where b.name is not null and not b.retired and b.closed_at < p_as_of - _memory
       and not exists (
         select from mlguard._hold h where h.tbl = b.tbl and h.ended_at is null and h.batch = b.id)
-      and not exists (select from mlguard._state s where s.tbl = b.tbl and s.load = b.name)
+      and not exists (select from mlguard._state s where s.tbl = b.tbl and s.load = b.name and not s.load_kept)
     returning b.tbl, b.name
   )
   delete from mlguard._load_state l using old where l.tbl = old.tbl and l.load = old.name;
@@ -7425,21 +7493,8 @@ begin
     delete from mlguard._load_state l
     using (select max(e.upto) as upto from mlguard._load_state e where e.tbl = _tbl and e.load = '') emptied
     where l.tbl = _tbl and l.upto < emptied.upto;
-    with loose as materialized (
-      select distinct l.load from mlguard._load_state l where l.tbl = _tbl and not l.merged and l.load <> ''
-    ), taken as (
-      delete from mlguard._load_state l
-      using loose
-      where l.tbl = _tbl and l.load = loose.load
-      returning l.load, l.bucket, l.segment, l.sign, l.n, l.states, l.upto
-    )
-    insert into mlguard._load_state (tbl, load, bucket, segment, sign, n, states, upto, merged)
-    select _tbl, k.load, k.bucket, k.segment, 1, sum(k.sign * k.n),
-           mlguard._unmerge(
-             mlguard.merge_v1(k.states) filter (where k.sign > 0), mlguard.merge_v1(k.states) filter (where k.sign < 0)),
-           max(k.upto), true
-    from taken k
-    group by k.load, k.bucket, k.segment;
+    perform mlguard._merge_load(_tbl, k.load, 0)
+    from (select distinct l.load from mlguard._load_state l where l.tbl = _tbl and not l.merged and l.load <> '') k;
     _tbl := (select min(l.tbl) from mlguard._load_state l where l.tbl > _tbl);
   end loop;
 end
@@ -8709,7 +8764,8 @@ begin
       and (exists (
              select from mlguard._batch b
              where b.tbl = t.tbl and b.name = _load and b.name is not null and not b.retired)
-           or exists (select from mlguard._state s where s.tbl = t.tbl and s.load = _load))
+           or exists (
+             select from mlguard._state s where s.tbl = t.tbl and s.load = _load and not s.load_kept))
       and has_table_privilege(mlguard._asker(), to_regclass(format('%I.%I', t.schema_name, t.table_name)), 'insert')
     order by t.tbl
   loop
@@ -9269,6 +9325,12 @@ begin
   execute pg_catalog.format(
     'insert into %s (%s)%s select %s from %s', p_target, _names.columns, _names.overriding, _names.columns, p_staging);
   get diagnostics stored = row_count;
+  if p_replace and stored operator(pg_catalog.=) 0 then
+    raise exception using
+      errcode = 'no_data_found',
+      message = pg_catalog.format('mlguard: all rows of %s were kept out, and %s would be left empty', p_staging, p_target),
+      hint = 'Correct them; they are still there.';
+  end if;
   -- Judged here rather than at COMMIT, so that it is this call that fails.
   set constraints mlguard.judge_batch, mlguard.judge_loads immediate;
   set constraints mlguard.judge_batch, mlguard.judge_loads deferred;
@@ -10347,17 +10409,17 @@ CREATE TABLE mlguard._load_state (
     merged boolean DEFAULT false NOT NULL
 );
 ALTER TABLE mlguard._load_state OWNER TO postgres;
-COMMENT ON TABLE mlguard._load_state IS 'Private. States of loads that mlguard._state keeps no longer: a load may grow long after its rows were folded.';
+COMMENT ON TABLE mlguard._load_state IS 'Private. States of loads, merged: a load may grow long after its rows were folded, and by many small transactions.';
 COMMENT ON COLUMN mlguard._load_state.id IS 'Number.';
 COMMENT ON COLUMN mlguard._load_state.tbl IS 'The table.';
 COMMENT ON COLUMN mlguard._load_state.load IS 'The load; empty: the table was emptied, all with lower numbers is void.';
-COMMENT ON COLUMN mlguard._load_state.bucket IS 'Start of the bucket of time; null where there is none.';
+COMMENT ON COLUMN mlguard._load_state.bucket IS 'Start of the bucket of time; null where there is none, and where loads are told apart by a column.';
 COMMENT ON COLUMN mlguard._load_state.segment IS 'Values of the segment columns; {}: all rows.';
 COMMENT ON COLUMN mlguard._load_state.sign IS '1 for rows that landed, -1 for rows that were taken away.';
 COMMENT ON COLUMN mlguard._load_state.n IS 'Rows.';
 COMMENT ON COLUMN mlguard._load_state.states IS 'The states, by name.';
 COMMENT ON COLUMN mlguard._load_state.upto IS 'Number of the last line of mlguard._state in it.';
-COMMENT ON COLUMN mlguard._load_state.merged IS 'Merged by sweep() with all that was there before.';
+COMMENT ON COLUMN mlguard._load_state.merged IS 'Merged with what was there before.';
 ALTER TABLE mlguard._load_state ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME mlguard._load_state_id_seq
     START WITH 1
@@ -10694,7 +10756,8 @@ CREATE TABLE mlguard._state (
     at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     folded boolean DEFAULT false NOT NULL,
     corrects bigint,
-    load text DEFAULT NULLIF(current_setting('mlguard.load'::text, true), ''::text)
+    load text DEFAULT NULLIF(current_setting('mlguard.load'::text, true), ''::text),
+    load_kept boolean DEFAULT false NOT NULL
 );
 ALTER TABLE mlguard._state OWNER TO postgres;
 COMMENT ON TABLE mlguard._state IS 'Private. States of the rows that statements wrote (sign 1) and took away (sign -1), appended; folded by sweep().';
@@ -10711,6 +10774,7 @@ COMMENT ON COLUMN mlguard._state.at IS 'When.';
 COMMENT ON COLUMN mlguard._state.folded IS 'Counted in mlguard._bucket already; kept because the gate is closed by its batch, whose correction needs it.';
 COMMENT ON COLUMN mlguard._state.corrects IS 'The earlier, held batch that these rows are counted with too.';
 COMMENT ON COLUMN mlguard._state.load IS 'The load the rows belong to; null: none, their batch is their transaction.';
+COMMENT ON COLUMN mlguard._state.load_kept IS 'Counted in mlguard._load_state already.';
 ALTER TABLE mlguard._state ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME mlguard._state_id_seq
     START WITH 1
@@ -11517,7 +11581,7 @@ CREATE INDEX _slo_tbl ON mlguard._slo USING btree (tbl);
 CREATE INDEX _state_batch ON mlguard._state USING btree (batch) WHERE (batch IS NOT NULL);
 CREATE INDEX _state_corrects ON mlguard._state USING btree (corrects) WHERE (corrects IS NOT NULL);
 CREATE INDEX _state_emptied ON mlguard._state USING btree (tbl, id) WHERE (op = 'TRUNCATE'::text);
-CREATE INDEX _state_load ON mlguard._state USING btree (tbl, load) WHERE (load IS NOT NULL);
+CREATE INDEX _state_load ON mlguard._state USING btree (tbl, load) WHERE ((load IS NOT NULL) AND (NOT load_kept));
 CREATE INDEX _verdict_batch ON mlguard._verdict USING btree (tbl, batch) WHERE (current AND (batch IS NOT NULL));
 CREATE INDEX _verdict_slo ON mlguard._verdict USING btree (slo, id);
 CREATE INDEX _verdict_window ON mlguard._verdict USING btree (slo, window_start) WHERE (current AND (window_start IS NOT NULL));
@@ -11533,7 +11597,7 @@ CREATE CONSTRAINT TRIGGER judge_due AFTER INSERT ON mlguard._assertion_due DEFER
 ALTER TABLE mlguard._assertion_due ENABLE ALWAYS TRIGGER judge_due;
 CREATE CONSTRAINT TRIGGER judge_loads AFTER INSERT ON mlguard._delta DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (new.first) EXECUTE FUNCTION mlguard._judge_loads();
 ALTER TABLE mlguard._delta ENABLE ALWAYS TRIGGER judge_loads;
-CREATE TRIGGER keep_load AFTER DELETE ON mlguard._state FOR EACH ROW WHEN (((old.load IS NOT NULL) OR (old.op = 'TRUNCATE'::text))) EXECUTE FUNCTION mlguard._keep_load();
+CREATE TRIGGER keep_load AFTER DELETE ON mlguard._state FOR EACH ROW WHEN ((((old.load IS NOT NULL) AND (NOT old.load_kept)) OR (old.op = 'TRUNCATE'::text))) EXECUTE FUNCTION mlguard._keep_load();
 ALTER TABLE mlguard._state ENABLE ALWAYS TRIGGER keep_load;
 CREATE TRIGGER refuse_rewriting BEFORE DELETE OR UPDATE OR TRUNCATE ON mlguard._event FOR EACH STATEMENT EXECUTE FUNCTION mlguard._refuse_rewriting();
 ALTER TABLE mlguard._event ENABLE ALWAYS TRIGGER refuse_rewriting;
@@ -11606,6 +11670,7 @@ REVOKE ALL ON FUNCTION mlguard._distance_detail(p_slo mlguard._slo, p_s jsonb, p
 REVOKE ALL ON FUNCTION mlguard._domain(p_tbl text, p_over text, p_first text, p_second text, p_mixed boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._drop_unguarded() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._emptied(p_hold bigint, p_why text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._emptied_at(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._end_holds(p_slo text, p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._end_snoozes(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._error_class(p_code text) FROM PUBLIC;
@@ -11704,6 +11769,7 @@ REVOKE ALL ON FUNCTION mlguard._merge_all(p_documents jsonb[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._merge_bins(p_parts jsonb[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._merge_joint(p_parts jsonb[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._merge_keys(p_parts jsonb[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._merge_load(p_tbl text, p_load text, p_least integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._merge_moments(p_parts jsonb[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._merge_parts(p_key text, p_parts jsonb[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._merge_quantiles(p_parts jsonb[]) FROM PUBLIC;

@@ -243,9 +243,11 @@ drop function mlguard._find_in_load(mlguard._batch, mlguard._slo, jsonb[], jsonb
 drop function mlguard._waits(mlguard._slo);
 drop function mlguard._lock_loads(bigint, text);
 drop function mlguard._loads_of(bigint);
+drop function mlguard._merge_load(text, text, integer);
 drop function mlguard._sort_removals(bigint, text);
 drop function mlguard._load_rows(text, text, timestamptz, bigint, bigint);
 drop function mlguard._load_states(text, text);
+drop function mlguard._emptied_at(text);
 drop function mlguard.begin_batch(bigint, boolean);
 drop function mlguard.begin_batch(text, boolean);
 drop trigger keep_load on mlguard._state;
@@ -255,7 +257,9 @@ drop table mlguard._load_state;
 
 drop index mlguard._state_emptied;
 
-alter table mlguard._state drop column load;
+alter table mlguard._state
+  drop column load,
+  drop column load_kept;
 
 -- Without them there is nothing that could judge a load again, nor end its hold.
 update mlguard._hold h

@@ -1,5 +1,5 @@
--- Loads: batches that span transactions, told apart by a column of the table or by begin_batch(). Writers append the states
--- of what they wrote under the load's name; at COMMIT those of one load go one by one and judge all of it so far.
+-- Loads: batches that span transactions, told apart by a column of the table or by begin_batch(). Writers append the
+-- states of what they wrote under the load's name; at COMMIT those of one load go one by one and judge all of it so far.
 
 alter table mlguard._table add column batch_column text;
 
@@ -24,13 +24,16 @@ comment on column mlguard._batch.begun is 'Somebody began it and is to end it: h
 comment on column mlguard._batch.ended_at is 'Nothing more was expected from then on; null where nobody said so.';
 comment on column mlguard._batch.retired is 'Its states are forgotten: rows that come under its name begin a new load.';
 
-alter table mlguard._state add column load text;
+alter table mlguard._state
+  add column load text,
+  add column load_kept boolean not null default false;
 alter table mlguard._state alter column load set default nullif(current_setting('mlguard.load', true), '');
 
-create index _state_load on mlguard._state (tbl, load) where load is not null;
+create index _state_load on mlguard._state (tbl, load) where load is not null and not load_kept;
 create index _state_emptied on mlguard._state (tbl, id) where op = 'TRUNCATE';
 
 comment on column mlguard._state.load is 'The load the rows belong to; null: none, their batch is their transaction.';
+comment on column mlguard._state.load_kept is 'Counted in mlguard._load_state already.';
 
 
 create table mlguard._load_state (
@@ -50,17 +53,18 @@ create index _load_state_load on mlguard._load_state (tbl, load);
 create index _load_state_loose on mlguard._load_state (tbl, load) where not merged;
 
 comment on table mlguard._load_state is
-  'Private. States of loads that mlguard._state keeps no longer: a load may grow long after its rows were folded.';
+  'Private. States of loads, merged: a load may grow long after its rows were folded, and by many small transactions.';
 comment on column mlguard._load_state.id is 'Number.';
 comment on column mlguard._load_state.tbl is 'The table.';
 comment on column mlguard._load_state.load is 'The load; empty: the table was emptied, all with lower numbers is void.';
-comment on column mlguard._load_state.bucket is 'Start of the bucket of time; null where there is none.';
+comment on column mlguard._load_state.bucket is
+  'Start of the bucket of time; null where there is none, and where loads are told apart by a column.';
 comment on column mlguard._load_state.segment is 'Values of the segment columns; {}: all rows.';
 comment on column mlguard._load_state.sign is '1 for rows that landed, -1 for rows that were taken away.';
 comment on column mlguard._load_state.n is 'Rows.';
 comment on column mlguard._load_state.states is 'The states, by name.';
 comment on column mlguard._load_state.upto is 'Number of the last line of mlguard._state in it.';
-comment on column mlguard._load_state.merged is 'Merged by sweep() with all that was there before.';
+comment on column mlguard._load_state.merged is 'Merged with what was there before.';
 
 
 create table mlguard._load_due (
@@ -94,7 +98,7 @@ comment on function mlguard._keep_load() is 'Private. Keeps the states of a load
 create trigger keep_load
   after delete on mlguard._state
   for each row
-  when (old.load is not null or old.op = 'TRUNCATE')
+  when ((old.load is not null and not old.load_kept) or old.op = 'TRUNCATE')
   execute function mlguard._keep_load();
 
 alter table mlguard._state enable always trigger keep_load;
@@ -151,6 +155,23 @@ comment on function mlguard.begin_batch(bigint, boolean) is 'As begin_batch(text
 
 -- States of a load.
 
+create function mlguard._emptied_at(p_tbl text)
+returns bigint
+language sql
+stable
+set search_path = ''
+set enable_seqscan = off
+as $mlguard$
+  select greatest(
+    (select max(s.id) from mlguard._state s where s.tbl = p_tbl and s.op = 'TRUNCATE'),
+    (select max(l.upto) from mlguard._load_state l where l.tbl = p_tbl and l.load = ''),
+    0)
+$mlguard$;
+
+comment on function mlguard._emptied_at(text) is
+  'Private. The line of mlguard._state that says a table was emptied; 0: it never was. What came before is void.';
+
+
 create function mlguard._load_states(p_tbl text, p_load text)
 returns table (segment jsonb, states jsonb)
 language plpgsql
@@ -160,10 +181,7 @@ set enable_seqscan = off
 set jit = off
 as $mlguard$
 declare
-  _from bigint := greatest(
-    (select max(s.id) from mlguard._state s where s.tbl = p_tbl and s.op = 'TRUNCATE'),
-    (select max(l.upto) from mlguard._load_state l where l.tbl = p_tbl and l.load = ''),
-    0);
+  _from bigint := mlguard._emptied_at(p_tbl);
 begin
   -- One statement: what sweep() moves from one table to the other is counted once.
   return query
@@ -177,7 +195,7 @@ begin
       union all
       select s.segment, s.sign, s.states
       from mlguard._state s
-      where s.tbl = p_tbl and s.load = p_load and s.id > _from
+      where s.tbl = p_tbl and s.load = p_load and not s.load_kept and s.id > _from
     ) c
     group by c.segment;
 end
@@ -204,7 +222,7 @@ as $mlguard$
     union all
     select s.sign * s.n
     from mlguard._state s
-    where s.tbl = p_tbl and s.load = p_load and s.segment = '{}'
+    where s.tbl = p_tbl and s.load = p_load and not s.load_kept and s.segment = '{}'
       and (s.bucket = p_bucket or s.bucket is null or p_bucket is null)
       and (s.batch is distinct from p_batch or (s.sign > 0 and s.id < p_before))
   ) c
@@ -231,7 +249,7 @@ begin
   with gone as materialized (
     select s.load, s.bucket, sum(s.n) as n, max(s.id) as last
     from mlguard._state s
-    where s.batch = p_batch and s.sign < 0 and s.segment = '{}' and s.load is not null
+    where s.batch = p_batch and s.sign < 0 and s.segment = '{}' and s.load is not null and not s.load_kept
     group by s.load, s.bucket
   ), foreign_rows as materialized (
     select g.load, g.bucket
@@ -241,7 +259,7 @@ begin
   update mlguard._state s
   set load = null
   from foreign_rows f
-  where s.batch = p_batch and s.sign < 0 and s.load = f.load and s.bucket is not distinct from f.bucket;
+  where s.batch = p_batch and s.sign < 0 and s.load = f.load and not s.load_kept and s.bucket is not distinct from f.bucket;
 
   -- They may be of a load that is held: then what was changed is counted with that, and may mend it.
   with held as materialized (
@@ -266,6 +284,67 @@ $mlguard$;
 
 comment on function mlguard._sort_removals(bigint, text) is
   'Private. Decides to which load the rows belong that a transaction changed or took away, as far as can be told.';
+
+
+create function mlguard._merge_load(p_tbl text, p_load text, p_least integer)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+set enable_seqscan = off
+set jit = off
+as $mlguard$
+declare
+  _by_column boolean := (select t.batch_column is not null from mlguard._table t where t.tbl = p_tbl);
+  _from bigint := mlguard._emptied_at(p_tbl);
+  _merged bigint;
+  _loose bigint;
+begin
+  select count(*) filter (where l.merged), count(*) filter (where not l.merged)
+  into _merged, _loose
+  from mlguard._load_state l
+  where l.tbl = p_tbl and l.load = p_load;
+  _loose := _loose + (
+    select count(*) from mlguard._state s where s.tbl = p_tbl and s.load = p_load and not s.load_kept);
+  -- Seldom enough that all the merging together costs no more than reading each line once.
+  if _loose <= p_least + least(p_least, 1) * _merged then
+    return;
+  end if;
+  -- What sweep() is about to move is left to it.
+  with line as materialized (
+    select s.id, s.bucket, s.segment, s.sign, s.n, s.states
+    from mlguard._state s
+    where s.tbl = p_tbl and s.load = p_load and not s.load_kept
+    for update skip locked
+  ), part as materialized (
+    select l.id, l.bucket, l.segment, l.sign, l.n, l.states, l.upto
+    from mlguard._load_state l
+    where l.tbl = p_tbl and l.load = p_load
+    for update skip locked
+  ), kept as (
+    update mlguard._state s set load_kept = true from line l where s.tbl = p_tbl and s.id = l.id
+  ), dropped as (
+    delete from mlguard._load_state l using part p where l.id = p.id
+  )
+  insert into mlguard._load_state (tbl, load, bucket, segment, sign, n, states, upto, merged)
+  select p_tbl, p_load, c.bucket, c.segment, 1, sum(c.sign * c.n),
+         mlguard._unmerge(
+           mlguard.merge_v1(c.states) filter (where c.sign > 0), mlguard.merge_v1(c.states) filter (where c.sign < 0)),
+         max(c.upto), true
+  from (
+    select case when not _by_column then l.bucket end as bucket, l.segment, l.sign, l.n, l.states, l.id as upto
+    from line l
+    union all
+    select case when not _by_column then p.bucket end, p.segment, p.sign, p.n, p.states, p.upto
+    from part p
+  ) c
+  where c.upto > _from
+  group by c.bucket, c.segment;
+end
+$mlguard$;
+
+comment on function mlguard._merge_load(text, text, integer) is
+  'Private. Merges the states of a load, if there are more than p_least that are not merged yet.';
 
 
 -- Judging.
@@ -439,6 +518,9 @@ begin
       _failure := sqlstate;
   end;
   update mlguard._batch b set landed = greatest(_n, 0) where b.id = _load.id and _failure is null;
+  if _failure is null then
+    perform mlguard._merge_load(p_tbl, p_load, 32);
+  end if;
 
   for _slo in
     select s.*
@@ -592,7 +674,8 @@ begin
       and (exists (
              select from mlguard._batch b
              where b.tbl = t.tbl and b.name = _load and b.name is not null and not b.retired)
-           or exists (select from mlguard._state s where s.tbl = t.tbl and s.load = _load))
+           or exists (
+             select from mlguard._state s where s.tbl = t.tbl and s.load = _load and not s.load_kept))
       and has_table_privilege(mlguard._asker(), to_regclass(format('%I.%I', t.schema_name, t.table_name)), 'insert')
     order by t.tbl
   loop
@@ -878,7 +961,7 @@ begin
     where b.name is not null and not b.retired and b.closed_at < p_as_of - _memory
       and not exists (
         select from mlguard._hold h where h.tbl = b.tbl and h.ended_at is null and h.batch = b.id)
-      and not exists (select from mlguard._state s where s.tbl = b.tbl and s.load = b.name)
+      and not exists (select from mlguard._state s where s.tbl = b.tbl and s.load = b.name and not s.load_kept)
     returning b.tbl, b.name
   )
   delete from mlguard._load_state l using old where l.tbl = old.tbl and l.load = old.name;
@@ -892,21 +975,8 @@ begin
     delete from mlguard._load_state l
     using (select max(e.upto) as upto from mlguard._load_state e where e.tbl = _tbl and e.load = '') emptied
     where l.tbl = _tbl and l.upto < emptied.upto;
-    with loose as materialized (
-      select distinct l.load from mlguard._load_state l where l.tbl = _tbl and not l.merged and l.load <> ''
-    ), taken as (
-      delete from mlguard._load_state l
-      using loose
-      where l.tbl = _tbl and l.load = loose.load
-      returning l.load, l.bucket, l.segment, l.sign, l.n, l.states, l.upto
-    )
-    insert into mlguard._load_state (tbl, load, bucket, segment, sign, n, states, upto, merged)
-    select _tbl, k.load, k.bucket, k.segment, 1, sum(k.sign * k.n),
-           mlguard._unmerge(
-             mlguard.merge_v1(k.states) filter (where k.sign > 0), mlguard.merge_v1(k.states) filter (where k.sign < 0)),
-           max(k.upto), true
-    from taken k
-    group by k.load, k.bucket, k.segment;
+    perform mlguard._merge_load(_tbl, k.load, 0)
+    from (select distinct l.load from mlguard._load_state l where l.tbl = _tbl and not l.merged and l.load <> '') k;
     _tbl := (select min(l.tbl) from mlguard._load_state l where l.tbl > _tbl);
   end loop;
 end
@@ -1105,9 +1175,9 @@ comment on column mlguard.batch.ended_at is 'When end_batch() ended the load.';
 
 revoke all on mlguard._load_state, mlguard._load_due from public;
 revoke all on function
-  mlguard._keep_load, mlguard._load_states, mlguard._load_rows, mlguard._sort_removals, mlguard._loads_of,
-  mlguard._lock_loads, mlguard._waits, mlguard._find_in_load, mlguard._open_load, mlguard._judge_load, mlguard._judge_loads,
-  mlguard._asker, mlguard._sweep_loads
+  mlguard._keep_load, mlguard._emptied_at, mlguard._load_states, mlguard._load_rows, mlguard._sort_removals,
+  mlguard._merge_load, mlguard._loads_of, mlguard._lock_loads, mlguard._waits, mlguard._find_in_load, mlguard._open_load,
+  mlguard._judge_load, mlguard._judge_loads, mlguard._asker, mlguard._sweep_loads
   from public;
 -- Whoever may use the schema: they do nothing that their caller has no right to.
 grant execute on function

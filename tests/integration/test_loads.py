@@ -201,6 +201,37 @@ def test_a_load_grows_after_its_rows_were_folded(db: str, tmp_path: Path) -> Non
     assert query(db, "select sum(n) from mlguard._bucket where segment = '{}'") == [(14,)]
 
 
+@pytest.mark.parametrize("text", [BY_COLUMN, BY_NAME], ids=["column", "begun"])
+def test_a_load_of_many_transactions_is_merged_on_the_way(db: str, tmp_path: Path, text: str) -> None:
+    guard(db, tmp_path, text + DAILY)
+    with psycopg.connect(db) as connection:
+        for number in range(80):
+            connection.execute("select mlguard.begin_batch('L1')")
+            put(connection, 2, missing=number % 2, load="L1", day=1 + number % 2)
+            connection.commit()
+            if number == 50:
+                tell(db, "select mlguard.sweep('2026-01-20')")
+        loose = query(db, "select count(*) from mlguard._state where load = 'L1' and not load_kept")[0][0]
+        assert isinstance(loose, int)
+        assert loose < 40
+        assert found(db)[0][:3] == ("L1", "PASS", 160)
+        assert query(db, "select vals from mlguard.verdict where current and over = 'batch'") == [([0.75],)]
+        connection.execute("select mlguard.begin_batch('L1')")
+        connection.execute("delete from features.visit where age is null")
+        connection.commit()
+        assert found(db)[-1][:3] == ("L1", "PASS", 120)
+        connection.execute("truncate features.visit")
+        connection.execute("select mlguard.begin_batch('L1')")
+        put(connection, 3, load="L1")
+        connection.commit()
+        assert query(db, "select n from mlguard.verdict where current and over = 'batch'") == [(3,)]
+        tell(db, "select mlguard.sweep('2026-01-20')")
+        connection.execute("select mlguard.begin_batch('L1')")
+        put(connection, 1, load="L1")
+        connection.commit()
+    assert query(db, "select n from mlguard.verdict where current and over = 'batch'") == [(4,)]
+
+
 def test_old_loads_are_forgotten(db: str, tmp_path: Path) -> None:
     guard(db, tmp_path, BY_COLUMN)
     with psycopg.connect(db) as connection:
