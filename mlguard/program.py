@@ -288,6 +288,7 @@ class TableProgram:
     base: Span | None = None  # length of the buckets of states: the longest all windows are made of; None: no window
     baseline: Baseline = Baseline("first", Span("28 days", days=28))
     missing: Mapping[str, tuple[Expr, ...]] = field(default_factory=dict)  # column → literals that count as missing
+    batch_column: str | None = None  # whose values tell loads apart; None: a batch is a transaction
     inputs: tuple[TableName, ...] = ()
     named: tuple[str, ...] = ()  # columns that the file names: what breaks when one is dropped or retyped
     schema_mode: str = "at_least"  # 'exact' | 'at_least' | 'off'

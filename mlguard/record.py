@@ -112,6 +112,7 @@ def of_table(program: TableProgram) -> Record:
             "schema_mode": program.schema_mode,
             "importance": json.dumps({name: float(weight) for name, weight in sorted(program.importance.items())}),
             "judges_batches": judges_batches(program),
+            "batch_column": program.batch_column,
             "recount": recount_name(program) or None,
             "sampler": sampler_name(program) or None,
             "event_sql": event_sql(program),

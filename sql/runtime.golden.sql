@@ -220,6 +220,14 @@ end
 $$;
 ALTER FUNCTION mlguard._arrival(p_tbl text, p_arrives jsonb, p_at timestamp with time zone, OUT due timestamp with time zone, OUT wanted timestamp with time zone, OUT arrived boolean) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._arrival(p_tbl text, p_arrives jsonb, p_at timestamp with time zone, OUT due timestamp with time zone, OUT wanted timestamp with time zone, OUT arrived boolean) IS 'Private. The last deadline of an arrives_by, from which event time on data was wanted by then, and whether such data was written since the deadline before. PL/pgSQL for its cached plans: guarded reads ask it.';
+CREATE FUNCTION mlguard._asker() RETURNS name
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select case when current_setting('role') = 'none' then session_user else current_setting('role') end::name
+$$;
+ALTER FUNCTION mlguard._asker() OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._asker() IS 'Private. Who called, for functions that run as their owner.';
 CREATE FUNCTION mlguard._asks_for_stale(p_states jsonb[], p_metrics text[]) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
@@ -416,6 +424,7 @@ CREATE TABLE mlguard._table (
     sampler text,
     event_sql text,
     missing jsonb DEFAULT '{}'::jsonb NOT NULL,
+    batch_column text,
     CONSTRAINT _table_cap CHECK ((quarantine_cap > 0)),
     CONSTRAINT _table_name CHECK ((tbl = ((schema_name || '.'::text) || table_name))),
     CONSTRAINT _table_schema_mode CHECK ((schema_mode = ANY (ARRAY['exact'::text, 'at_least'::text, 'off'::text])))
@@ -452,6 +461,7 @@ COMMENT ON COLUMN mlguard._table.recount IS 'The generated function that compute
 COMMENT ON COLUMN mlguard._table.sampler IS 'The generated function that samples stored rows.';
 COMMENT ON COLUMN mlguard._table.event_sql IS 'The event time of a row t as timestamptz, in SQL as mlguard writes it; null: the table has none.';
 COMMENT ON COLUMN mlguard._table.missing IS 'What counts as missing beside NULL: {column: [values as text]}; numbers are compared as numbers.';
+COMMENT ON COLUMN mlguard._table.batch_column IS 'The column whose values tell loads apart; null: a batch is a transaction, unless begin_batch() names it.';
 CREATE FUNCTION mlguard._baseline_periods(p_table mlguard._table, p_kind text, p_length interval, p_columns text[], p_as_of timestamp with time zone) RETURNS TABLE(column_name text, starts timestamp with time zone, ends timestamp with time zone, due timestamp with time zone)
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
@@ -1038,7 +1048,8 @@ begin
     where h.tbl = p_tbl and h.ended_at is null and h.batch = any (_held);
     return;
   end if;
-  -- What was taken away belongs to the newest held batch that wrote into the same bucket; what replaces it goes along.
+  -- What was taken away belongs, unless its load is known, to the newest held batch that wrote into the same bucket; what
+  -- replaces it goes along.
   update mlguard._state s
   set corrects = (
     select b.batch
@@ -1049,7 +1060,7 @@ begin
       where w.batch = b.batch and w.sign > 0 and (w.bucket = s.bucket or w.bucket is null or s.bucket is null))
     order by b.batch desc
     limit 1)
-  where s.batch = p_batch and s.corrects is null and (s.sign < 0 or s.op = 'UPDATE');
+  where s.batch = p_batch and s.corrects is null and s.load is null and (s.sign < 0 or s.op = 'UPDATE');
   for _corrected in
     select distinct s.corrects from mlguard._state s where s.batch = p_batch and s.corrects is not null
   loop
@@ -1723,6 +1734,18 @@ end
 $$;
 ALTER FUNCTION mlguard._emptied(p_hold bigint, p_why text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._emptied(p_hold bigint, p_why text) IS 'Private. Ends the hold of a batch of which no rows are left.';
+CREATE FUNCTION mlguard._emptied_at(p_tbl text) RETURNS bigint
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    AS $$
+  select greatest(
+    (select max(s.id) from mlguard._state s where s.tbl = p_tbl and s.op = 'TRUNCATE'),
+    (select max(l.upto) from mlguard._load_state l where l.tbl = p_tbl and l.load = ''),
+    0)
+$$;
+ALTER FUNCTION mlguard._emptied_at(p_tbl text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._emptied_at(p_tbl text) IS 'Private. The line of mlguard._state that says a table was emptied; 0: it never was. What came before is void.';
 CREATE FUNCTION mlguard._end_holds(p_slo text, p_reason text) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -2049,6 +2072,84 @@ end
 $_$;
 ALTER FUNCTION mlguard._find(p_slo mlguard._slo, p_states jsonb, p_c jsonb) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._find(p_slo mlguard._slo, p_states jsonb, p_c jsonb) IS 'Private. Judges states: runs the generated verdict function of an SLO and says what follows. Stores nothing.';
+CREATE SEQUENCE mlguard.batch_id
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+ALTER SEQUENCE mlguard.batch_id OWNER TO postgres;
+COMMENT ON SEQUENCE mlguard.batch_id IS 'Numbers of batches. A sequence, because a transaction id does not survive dump and restore.';
+CREATE TABLE mlguard._batch (
+    id bigint DEFAULT nextval('mlguard.batch_id'::regclass) NOT NULL,
+    tbl text NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id(),
+    opened_at timestamp with time zone DEFAULT now() NOT NULL,
+    closed_at timestamp with time zone,
+    landed bigint,
+    withheld bigint,
+    writer text DEFAULT SESSION_USER NOT NULL,
+    room bigint DEFAULT 0 NOT NULL,
+    name text,
+    part_of bigint,
+    begun boolean DEFAULT false NOT NULL,
+    ended_at timestamp with time zone,
+    retired boolean DEFAULT false NOT NULL
+);
+ALTER TABLE mlguard._batch OWNER TO postgres;
+COMMENT ON TABLE mlguard._batch IS 'Private. What one transaction wrote to one table, where a rule needs to know it.';
+COMMENT ON COLUMN mlguard._batch.id IS 'Number.';
+COMMENT ON COLUMN mlguard._batch.tbl IS 'The table.';
+COMMENT ON COLUMN mlguard._batch.xid IS 'The transaction; null for a load.';
+COMMENT ON COLUMN mlguard._batch.opened_at IS 'Start of the transaction.';
+COMMENT ON COLUMN mlguard._batch.closed_at IS 'Its COMMIT; null where constraints were IMMEDIATE and sweep() has not closed it yet.';
+COMMENT ON COLUMN mlguard._batch.landed IS 'Rows that landed; null where no rule of the table counts them.';
+COMMENT ON COLUMN mlguard._batch.withheld IS 'Rows that were kept out.';
+COMMENT ON COLUMN mlguard._batch.writer IS 'Who wrote.';
+COMMENT ON COLUMN mlguard._batch.room IS 'Kept rows with a lower number cannot be above the cap of the quarantine: they need not be counted.';
+COMMENT ON COLUMN mlguard._batch.name IS 'Of a load: the value of the column, or what begin_batch() was told.';
+COMMENT ON COLUMN mlguard._batch.part_of IS 'Of a transaction: the load it was part of, where it was part of one only.';
+COMMENT ON COLUMN mlguard._batch.begun IS 'Somebody began it and is to end it: how many rows there are is judged then.';
+COMMENT ON COLUMN mlguard._batch.ended_at IS 'Nothing more was expected from then on; null where nobody said so.';
+COMMENT ON COLUMN mlguard._batch.retired IS 'Its states are forgotten: rows that come under its name begin a new load.';
+CREATE FUNCTION mlguard._find_in_load(p_load mlguard._batch, p_slo mlguard._slo, p_segments jsonb[], p_states jsonb[], p_column text) RETURNS mlguard._verdict[]
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  _part record;
+  _v mlguard._verdict;
+  _verdicts mlguard._verdict[] := '{}';
+begin
+  for _part in
+    select p.segment, p.states
+    from mlguard._pooled(p_segments, p_states, p_slo.by_columns, null, p_slo.max_segments) p
+    where p_slo.by_columns <> '{}'
+    union all
+    select s.segment, s.states
+    from unnest(p_segments, p_states) s (segment, states)
+    where p_slo.by_columns = '{}' and s.segment = '{}'
+  loop
+    if p_slo.since > p_load.opened_at then
+      -- Of its first rows the states may lack what this SLO asks for.
+      _v := mlguard._verdict_of(p_slo, mlguard._scope(p_load.tbl, 'batch', p_load.id, null, null, _part.segment));
+      _v.n := (_part.states ->> 'n')::bigint;
+      _v.outcome := 'INSUFFICIENT';
+      _v.reason := 'the batch began before the SLO was in force';
+    elsif (_part.states ->> 'n')::numeric <= 0 then
+      continue;
+    else
+      _v := mlguard._find(
+        p_slo, _part.states, mlguard._scope(p_load.tbl, 'batch', p_load.id, null, null, _part.segment));
+      _v.observed := _v.observed || format(' for %s %s', coalesce(p_column, 'batch'), p_load.name);
+    end if;
+    _verdicts := _verdicts || _v;
+  end loop;
+  return _verdicts;
+end
+$$;
+ALTER FUNCTION mlguard._find_in_load(p_load mlguard._batch, p_slo mlguard._slo, p_segments jsonb[], p_states jsonb[], p_column text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._find_in_load(p_load mlguard._batch, p_slo mlguard._slo, p_segments jsonb[], p_states jsonb[], p_column text) IS 'Private. Judges one SLO over a load, a verdict for each segment. Stores nothing.';
 CREATE FUNCTION mlguard._finding(p_metrics text[], p_vals double precision[], p_limits text, p_segment text) RETURNS text
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
@@ -3419,6 +3520,126 @@ end
 $$;
 ALTER FUNCTION mlguard._judge_late(p_table mlguard._table, p_most integer) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._judge_late(p_table mlguard._table, p_most integer) IS 'Private. Judges windows anew to which rows came after they were judged, and failed ones from which rows went; all or none where there are more than p_most.';
+CREATE FUNCTION mlguard._judge_load(p_tbl text, p_load text, p_part bigint, p_begun boolean, p_ends boolean) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+declare
+  _load mlguard._batch;
+  _column text := (select t.batch_column from mlguard._table t where t.tbl = p_tbl);
+  _segments jsonb[];
+  _states jsonb[];
+  _n bigint;
+  _failure text;
+  _slo mlguard._slo;
+  _verdicts mlguard._verdict[] := '{}';
+  _id bigint;
+begin
+  -- COMMIT has it by now; end_batch() takes it here.
+  perform pg_advisory_xact_lock(hashtextextended('mlguard load ' || p_load, 0));
+  _load := mlguard._open_load(p_tbl, p_load, p_part, p_begun, p_ends);
+  begin
+    select array_agg(s.segment), array_agg(s.states),
+           max((s.states ->> 'n')::numeric) filter (where s.segment = '{}')
+    into _segments, _states, _n
+    from mlguard._load_states(p_tbl, p_load) s;
+  exception
+    when others then
+      if left(sqlstate, 2) in ('40', '57') then
+        raise;
+      end if;
+      _failure := sqlstate;
+  end;
+  update mlguard._batch b set landed = greatest(_n, 0) where b.id = _load.id and _failure is null;
+  if _failure is null then
+    perform mlguard._merge_load(p_tbl, p_load, 32);
+  end if;
+  for _slo in
+    select s.*
+    from mlguard._slo s
+    where s.tbl = p_tbl and s.level = 'batch' and s.verdict is not null and s.action <> 'reject'
+      and (not _load.begun or _load.ended_at is not null or not mlguard._waits(s))
+    order by s.no
+  loop
+    if _failure is not null then
+      _verdicts := _verdicts || mlguard._could_not(
+        _slo, mlguard._scope(p_tbl, 'batch', _load.id, null, null, '{}'), _failure);
+    else
+      _verdicts := _verdicts || mlguard._find_in_load(_load, _slo, _segments, _states, _column);
+    end if;
+  end loop;
+  if cardinality(_verdicts) > 0 then
+    for _id in select k.id from mlguard._keep(_verdicts, true) k loop
+      perform mlguard._conclude(_id);
+    end loop;
+  end if;
+  if _failure is not null then
+    return _load.id;
+  end if;
+  -- The gate tells what is so now, not what was found first.
+  update mlguard._hold h
+  set observed = v.observed, verdict = v.id
+  from mlguard._verdict v
+  where h.tbl = p_tbl and h.ended_at is null and h.batch = _load.id and h.verdict <> v.id
+    and v.tbl = p_tbl and v.batch = _load.id and v.current and v.outcome = 'FAIL' and v.slo = h.slo
+    and v.segment = h.segment;
+  perform mlguard._emptied(h.id, 'no rows are left of it')
+  from mlguard._hold h
+  where h.tbl = p_tbl and h.ended_at is null and h.batch = _load.id and h.verdict is not null
+    and not h.segment ? '*'
+    and not exists (
+      select
+      from unnest(_segments, _states) s (segment, states)
+      where s.segment = h.segment and (s.states ->> 'n')::numeric > 0);
+  return _load.id;
+end
+$$;
+ALTER FUNCTION mlguard._judge_load(p_tbl text, p_load text, p_part bigint, p_begun boolean, p_ends boolean) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._judge_load(p_tbl text, p_load text, p_part bigint, p_begun boolean, p_ends boolean) IS 'Private. Judges all of a load so far, and acts on it; returns its number. p_part: the transaction that wrote to it; p_begun: somebody is to end it; p_ends: nothing more is expected.';
+CREATE FUNCTION mlguard._judge_loads() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+declare
+  _most constant integer := 100;
+  _tbl text;
+  _column text;
+  _loads text[];
+  _load text;
+  _ended jsonb := coalesce(nullif(current_setting('mlguard.loads_ended', true), '')::jsonb, '[]');
+begin
+  select t.tbl, t.batch_column
+  into _tbl, _column
+  from mlguard._batch b
+  join mlguard._table t on t.tbl = b.tbl and t.judges_batches
+  where b.id = new.batch;
+  if _tbl is null then
+    return null;
+  end if;
+  _loads := mlguard._loads_of(new.batch);
+  if cardinality(_loads) = 0 then
+    return null;
+  end if;
+  if current_setting('transaction_isolation') <> 'read committed' then
+    -- It does not see what others of the same load wrote since it began.
+    insert into mlguard._load_due (tbl, load) select _tbl, l.load from unnest(_loads) l (load);
+    return null;
+  end if;
+  insert into mlguard._load_due (tbl, load) select _tbl, l.load from unnest(_loads[_most + 1:]) l (load);
+  for _load in select l.load from unnest(_loads[:_most]) l (load) order by l.load collate "C" loop
+    perform mlguard._judge_load(
+      _tbl, _load, case when cardinality(_loads) = 1 then new.batch end,
+      (_column is null or _load is not distinct from current_setting('mlguard.load', true)) and not _ended ? _load, false);
+  end loop;
+  return null;
+end
+$$;
+ALTER FUNCTION mlguard._judge_loads() OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._judge_loads() IS 'Private. Judges at COMMIT the loads that a transaction wrote to or took away from, after the transaction itself.';
 CREATE FUNCTION mlguard._judge_metrics(p_batch bigint, p_tbl text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -3426,6 +3647,8 @@ CREATE FUNCTION mlguard._judge_metrics(p_batch bigint, p_tbl text) RETURNS void
     SET jit TO 'off'
     AS $$
 declare
+  -- A load is judged as a whole afterwards; but what is refused is what this transaction wrote.
+  _alone boolean;
   _again boolean;
   _judged text := coalesce(current_setting('mlguard.judged', true), '');
   _segments jsonb[];
@@ -3439,6 +3662,8 @@ declare
   _refused mlguard._verdict[] := '{}';
   _id bigint;
 begin
+  perform mlguard._lock_loads(p_batch, p_tbl);
+  _alone := exists (select from mlguard._state s where s.batch = p_batch and s.sign > 0 and s.load is null);
   if not exists (select from mlguard._state s where s.batch = p_batch and s.sign > 0) then
     return;
   end if;
@@ -3458,7 +3683,10 @@ begin
     return;
   end if;
   for _slo in
-    select s.* from mlguard._slo s where s.tbl = p_tbl and s.level = 'batch' and s.verdict is not null order by s.no
+    select s.*
+    from mlguard._slo s
+    where s.tbl = p_tbl and s.level = 'batch' and s.verdict is not null and (_alone or s.action = 'reject')
+    order by s.no
   loop
     if _failure is not null then
       _verdicts := _verdicts || mlguard._could_not(_slo, mlguard._scope(p_tbl, 'batch', p_batch, null, null, '{}'), _failure);
@@ -3936,6 +4164,19 @@ end
 $$;
 ALTER FUNCTION mlguard._keep(p_verdicts mlguard._verdict[], p_again boolean) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._keep(p_verdicts mlguard._verdict[], p_again boolean) IS 'Private. Writes verdicts of one batch, or of windows, and their metrics; gives the new ones. p_again: what was found before is superseded where it differs, else it stays.';
+CREATE FUNCTION mlguard._keep_load() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  insert into mlguard._load_state (tbl, load, bucket, segment, sign, n, states, upto)
+  values (old.tbl, case when old.op = 'TRUNCATE' then '' else old.load end, old.bucket, old.segment, old.sign, old.n,
+          old.states, old.id);
+  return null;
+end
+$$;
+ALTER FUNCTION mlguard._keep_load() OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._keep_load() IS 'Private. Keeps the states of a load when they were folded into buckets.';
 CREATE FUNCTION mlguard._keep_metrics(p_verdicts mlguard._verdict[], p_again boolean) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -4560,6 +4801,71 @@ CREATE FUNCTION mlguard._linf(p_here double precision[], p_baseline double preci
 $$;
 ALTER FUNCTION mlguard._linf(p_here double precision[], p_baseline double precision[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._linf(p_here double precision[], p_baseline double precision[]) IS 'Private. Greatest difference of the share of one bin or category.';
+CREATE FUNCTION mlguard._load_rows(p_tbl text, p_load text, p_bucket timestamp with time zone, p_batch bigint, p_before bigint) RETURNS bigint
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+  select coalesce(sum(c.n), 0)::bigint
+  from (
+    select l.sign * l.n as n
+    from mlguard._load_state l
+    where l.tbl = p_tbl and l.load = p_load and l.segment = '{}'
+      and (l.bucket = p_bucket or l.bucket is null or p_bucket is null)
+    union all
+    select s.sign * s.n
+    from mlguard._state s
+    where s.tbl = p_tbl and s.load = p_load and not s.load_kept and s.segment = '{}'
+      and (s.bucket = p_bucket or s.bucket is null or p_bucket is null)
+      and (s.batch is distinct from p_batch or (s.sign > 0 and s.id < p_before))
+  ) c
+$$;
+ALTER FUNCTION mlguard._load_rows(p_tbl text, p_load text, p_bucket timestamp with time zone, p_batch bigint, p_before bigint) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._load_rows(p_tbl text, p_load text, p_bucket timestamp with time zone, p_batch bigint, p_before bigint) IS 'Private. How many rows of a bucket a load has: of a transaction only what it wrote before a line.';
+CREATE FUNCTION mlguard._load_states(p_tbl text, p_load text) RETURNS TABLE(segment jsonb, states jsonb)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+declare
+  _from bigint := mlguard._emptied_at(p_tbl);
+begin
+  -- One statement: what sweep() moves from one table to the other is counted once.
+  return query
+    select c.segment,
+           mlguard._unmerge(
+             mlguard.merge_v1(c.states) filter (where c.sign > 0), mlguard.merge_v1(c.states) filter (where c.sign < 0))
+    from (
+      select l.segment, l.sign, l.states
+      from mlguard._load_state l
+      where l.tbl = p_tbl and l.load = p_load and l.upto > _from
+      union all
+      select s.segment, s.sign, s.states
+      from mlguard._state s
+      where s.tbl = p_tbl and s.load = p_load and not s.load_kept and s.id > _from
+    ) c
+    group by c.segment;
+end
+$$;
+ALTER FUNCTION mlguard._load_states(p_tbl text, p_load text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._load_states(p_tbl text, p_load text) IS 'Private. What a load wrote so far, by segment, without what of it was taken away.';
+CREATE FUNCTION mlguard._loads_of(p_batch bigint) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+  select array(
+    select s.load
+    from mlguard._state s
+    where s.batch = p_batch and s.load is not null
+    group by s.load
+    order by max(s.id) desc)
+$$;
+ALTER FUNCTION mlguard._loads_of(p_batch bigint) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._loads_of(p_batch bigint) IS 'Private. The loads that a transaction wrote to or took away from, the last first; COMMIT judges 100 of them.';
 CREATE TABLE mlguard._assertion_lock (
     slo text NOT NULL,
     xid xid8,
@@ -4614,6 +4920,28 @@ end
 $$;
 ALTER FUNCTION mlguard._lock_assertion(p_slo text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._lock_assertion(p_slo text) IS 'Private. Takes the lock of an assertion until the end of the transaction; null where it is no longer in force.';
+CREATE FUNCTION mlguard._lock_loads(p_batch bigint, p_tbl text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  _load text;
+begin
+  if exists (select from mlguard._table t where t.tbl = p_tbl and t.batch_column is null) then
+    perform mlguard._sort_removals(p_batch, p_tbl);
+  end if;
+  if current_setting('transaction_isolation') <> 'read committed' then
+    return;
+  end if;
+  -- Until this transaction ends the next of the same load waits here: else neither would see what the other wrote. In one
+  -- order, before any hold is locked, and one lock for a name whatever the table, so that none waits for one that waits.
+  for _load in select l.load from unnest((mlguard._loads_of(p_batch))[:100]) l (load) order by l.load collate "C" loop
+    perform pg_advisory_xact_lock(hashtextextended('mlguard load ' || _load, 0));
+  end loop;
+end
+$$;
+ALTER FUNCTION mlguard._lock_loads(p_batch bigint, p_tbl text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._lock_loads(p_batch bigint, p_tbl text) IS 'Private. At COMMIT, first of all: which loads the transaction is of, and its turn to judge them.';
 CREATE FUNCTION mlguard._lock_table(p_tbl text) RETURNS boolean
     LANGUAGE sql
     SET search_path TO ''
@@ -4916,6 +5244,62 @@ end
 $$;
 ALTER FUNCTION mlguard._merge_keys(p_parts jsonb[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._merge_keys(p_parts jsonb[]) IS 'Private. Merges counts of hashed keys: {"t", "k", "n"}; above 4096 keys those with the smallest hashes.';
+CREATE FUNCTION mlguard._merge_load(p_tbl text, p_load text, p_least integer) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+declare
+  _by_column boolean := (select t.batch_column is not null from mlguard._table t where t.tbl = p_tbl);
+  _from bigint := mlguard._emptied_at(p_tbl);
+  _merged bigint;
+  _loose bigint;
+begin
+  select count(*) filter (where l.merged), count(*) filter (where not l.merged)
+  into _merged, _loose
+  from mlguard._load_state l
+  where l.tbl = p_tbl and l.load = p_load;
+  _loose := _loose + (
+    select count(*) from mlguard._state s where s.tbl = p_tbl and s.load = p_load and not s.load_kept);
+  -- Seldom enough that all the merging together costs no more than reading each line once.
+  if _loose <= p_least + least(p_least, 1) * _merged then
+    return;
+  end if;
+  -- What sweep() is about to move is left to it.
+  with line as materialized (
+    select s.id, s.bucket, s.segment, s.sign, s.n, s.states
+    from mlguard._state s
+    where s.tbl = p_tbl and s.load = p_load and not s.load_kept
+    for update skip locked
+  ), part as materialized (
+    select l.id, l.bucket, l.segment, l.sign, l.n, l.states, l.upto
+    from mlguard._load_state l
+    where l.tbl = p_tbl and l.load = p_load
+    for update skip locked
+  ), kept as (
+    update mlguard._state s set load_kept = true from line l where s.tbl = p_tbl and s.id = l.id
+  ), dropped as (
+    delete from mlguard._load_state l using part p where l.id = p.id
+  )
+  insert into mlguard._load_state (tbl, load, bucket, segment, sign, n, states, upto, merged)
+  select p_tbl, p_load, c.bucket, c.segment, 1, sum(c.sign * c.n),
+         mlguard._unmerge(
+           mlguard.merge_v1(c.states) filter (where c.sign > 0), mlguard.merge_v1(c.states) filter (where c.sign < 0)),
+         max(c.upto), true
+  from (
+    select case when not _by_column then l.bucket end as bucket, l.segment, l.sign, l.n, l.states, l.id as upto
+    from line l
+    union all
+    select case when not _by_column then p.bucket end, p.segment, p.sign, p.n, p.states, p.upto
+    from part p
+  ) c
+  where c.upto > _from
+  group by c.bucket, c.segment;
+end
+$$;
+ALTER FUNCTION mlguard._merge_load(p_tbl text, p_load text, p_least integer) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._merge_load(p_tbl text, p_load text, p_least integer) IS 'Private. Merges the states of a load, if there are more than p_least that are not merged yet.';
 CREATE FUNCTION mlguard._merge_moments(p_parts jsonb[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO ''
@@ -5524,6 +5908,30 @@ end
 $$;
 ALTER FUNCTION mlguard._on_ddl() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._on_ddl() IS 'Private. Judges the columns of a guarded table as soon as somebody changes it.';
+CREATE FUNCTION mlguard._open_load(p_tbl text, p_load text, p_part bigint, p_begun boolean, p_ends boolean) RETURNS mlguard._batch
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    AS $$
+declare
+  _load mlguard._batch;
+begin
+  -- Only one at a time comes here with this name.
+  insert into mlguard._batch (tbl, xid, name, opened_at)
+  select p_tbl, null, p_load, coalesce((select p.opened_at from mlguard._batch p where p.id = p_part), now())
+  where not exists (
+    select from mlguard._batch b where b.tbl = p_tbl and b.name = p_load and b.name is not null and not b.retired);
+  update mlguard._batch b
+  set begun = b.begun or p_begun, closed_at = clock_timestamp(),
+      ended_at = case when p_ends then clock_timestamp() when not p_begun then b.ended_at end
+  where b.tbl = p_tbl and b.name = p_load and b.name is not null and not b.retired
+  returning b.* into _load;
+  update mlguard._batch b set part_of = _load.id where b.id = p_part and b.part_of is distinct from _load.id;
+  return _load;
+end
+$$;
+ALTER FUNCTION mlguard._open_load(p_tbl text, p_load text, p_part bigint, p_begun boolean, p_ends boolean) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._open_load(p_tbl text, p_load text, p_part bigint, p_begun boolean, p_ends boolean) IS 'Private. The row of a load, made when it is new; notes that rows came and whether more are expected.';
 CREATE FUNCTION mlguard._open_upstream_holds(p_new bigint[]) RETURNS bigint[]
     LANGUAGE sql
     SET search_path TO ''
@@ -6489,6 +6897,48 @@ CREATE FUNCTION mlguard._rows_sql(p_event_sql text) RETURNS text
 $_$;
 ALTER FUNCTION mlguard._rows_sql(p_event_sql text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._rows_sql(p_event_sql text) IS 'Private. The condition for rows t from $1 on, before $2 and outside the windows $3; without an event time all rows.';
+CREATE FUNCTION mlguard._same_columns(p_staging regclass, p_target regclass) RETURNS TABLE(columns text, overriding text)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+declare
+  _wrong record;
+begin
+  select case
+           when t.attname is null then
+             format('mlguard: %s has a column %I, which %s lacks', p_staging, s.attname, p_target)
+           when s.attname is null then
+             format('mlguard: %s lacks column %I of %s, which has no default', p_staging, t.attname, p_target)
+           else format('mlguard: column %I is %s in %s and %s in %s', t.attname,
+                       format_type(s.atttypid, s.atttypmod), p_staging, format_type(t.atttypid, t.atttypmod), p_target)
+         end as message,
+         case
+           when t.attname is null then 'Take it out of the staging table, or add it to the other.'
+           when s.attname is null then 'Add it to the staging table; NULL is a value like any other.'
+           else 'Cast it where the staging table is made.'
+         end as hint
+  into _wrong
+  from (select a.* from pg_attribute a where a.attrelid = p_staging and a.attnum > 0 and not a.attisdropped) s
+  full join (select a.* from pg_attribute a where a.attrelid = p_target and a.attnum > 0 and not a.attisdropped) t
+    using (attname)
+  where t.attname is null
+     or (s.attname is null and not t.atthasdef and t.attidentity = '')
+     or (s.atttypid <> t.atttypid and t.attgenerated = '')
+  order by coalesce(t.attnum, 10000 + s.attnum)
+  limit 1;
+  if found then
+    raise exception using errcode = 'datatype_mismatch', message = _wrong.message, hint = _wrong.hint;
+  end if;
+  return query
+    select string_agg(quote_ident(t.attname), ', ' order by t.attnum),
+           case when bool_or(t.attidentity = 'a') then ' overriding system value' else '' end
+    from pg_attribute t
+    join pg_attribute s on s.attrelid = p_staging and s.attname = t.attname and s.attnum > 0 and not s.attisdropped
+    where t.attrelid = p_target and t.attnum > 0 and not t.attisdropped and t.attgenerated = '';
+end
+$$;
+ALTER FUNCTION mlguard._same_columns(p_staging regclass, p_target regclass) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._same_columns(p_staging regclass, p_target regclass) IS 'Private. The columns to move from a staging table, in words of SQL; raises where the two tables differ.';
 CREATE FUNCTION mlguard._same_series(p_scope bigint, p_before bigint) RETURNS TABLE(column_name text, value double precision)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
@@ -6900,6 +7350,54 @@ CREATE FUNCTION mlguard._slot(p_over text, p_zone text, p_at timestamp with time
 $$;
 ALTER FUNCTION mlguard._slot(p_over text, p_zone text, p_at timestamp with time zone) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._slot(p_over text, p_zone text, p_at timestamp with time zone) IS 'Private. The place of a window in its cycle: day of the week, or hour of the day; null for other lengths.';
+CREATE FUNCTION mlguard._sort_removals(p_batch bigint, p_tbl text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+begin
+  if not exists (select from mlguard._state s where s.batch = p_batch and s.sign < 0) then
+    return;
+  end if;
+  -- Transition tables do not tell who wrote an old row. A load that is tried again takes away what it wrote before: as
+  -- many rows, of the same buckets, as it has. More than that were of others.
+  with gone as materialized (
+    select s.load, s.bucket, sum(s.n) as n, max(s.id) as last
+    from mlguard._state s
+    where s.batch = p_batch and s.sign < 0 and s.segment = '{}' and s.load is not null and not s.load_kept
+    group by s.load, s.bucket
+  ), foreign_rows as materialized (
+    select g.load, g.bucket
+    from gone g
+    where g.n > mlguard._load_rows(p_tbl, g.load, g.bucket, p_batch, g.last)
+  )
+  update mlguard._state s
+  set load = null
+  from foreign_rows f
+  where s.batch = p_batch and s.sign < 0 and s.load = f.load and not s.load_kept and s.bucket is not distinct from f.bucket;
+  -- They may be of a load that is held: then what was changed is counted with that, and may mend it.
+  with held as materialized (
+    select distinct b.id, b.name
+    from mlguard._hold h
+    join mlguard._batch b on b.id = h.batch
+    where h.tbl = p_tbl and h.ended_at is null and b.name is not null
+  ), line as materialized (
+    select s.id,
+           (select h.name
+            from held h
+            where mlguard._load_rows(p_tbl, h.name, s.bucket, p_batch, 0) > 0
+            order by h.id desc
+            limit 1) as load
+    from mlguard._state s
+    where s.batch = p_batch and s.load is null and s.corrects is null and (s.sign < 0 or s.op = 'UPDATE')
+      and s.op <> 'TRUNCATE' and exists (select from held)
+  )
+  update mlguard._state s set load = l.load from line l where s.tbl = p_tbl and s.id = l.id and l.load is not null;
+end
+$$;
+ALTER FUNCTION mlguard._sort_removals(p_batch bigint, p_tbl text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._sort_removals(p_batch bigint, p_tbl text) IS 'Private. Decides to which load the rows belong that a transaction changed or took away, as far as can be told.';
 CREATE FUNCTION mlguard._steady(p_class text, p_x double precision, p_scale double precision) RETURNS double precision
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
@@ -7058,6 +7556,7 @@ CREATE FUNCTION mlguard._sweep_holds(p_as_of timestamp with time zone) RETURNS T
 declare
   _n bigint;
 begin
+  return query select l.what, l.n from mlguard._sweep_loads(p_as_of) l;
   update mlguard._hold h
   set ended_at = clock_timestamp(), ended_by = 'mlguard', reason = 'the SLO is no longer in force'
   where h.ended_at is null and h.verdict is not null
@@ -7067,7 +7566,7 @@ begin
 end
 $$;
 ALTER FUNCTION mlguard._sweep_holds(p_as_of timestamp with time zone) OWNER TO postgres;
-COMMENT ON FUNCTION mlguard._sweep_holds(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that ends holds whose SLO was taken out of its file: nothing would judge it good again.';
+COMMENT ON FUNCTION mlguard._sweep_holds(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that judges loads, and ends holds whose SLO was taken out of its file: nothing would judge it good again.';
 CREATE FUNCTION mlguard._sweep_incidents(p_as_of timestamp with time zone DEFAULT statement_timestamp()) RETURNS TABLE(what text, n bigint)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -7095,6 +7594,73 @@ end
 $$;
 ALTER FUNCTION mlguard._sweep_incidents(p_as_of timestamp with time zone) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._sweep_incidents(p_as_of timestamp with time zone) IS 'Private. Makes incidents of what failed, finds causes, resolves what is over, ends snoozes, writes the outbox.';
+CREATE FUNCTION mlguard._sweep_loads(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+declare
+  _patience constant interval := interval '1 hour';
+  _memory constant interval := interval '90 days';
+  _due record;
+  _n bigint := 0;
+  _tbl text;
+begin
+  -- A loader that is at its COMMIT is not waited for: what it leaves is due the next time.
+  for _due in
+    select l.tbl, l.load, false as ends, array_agg(l.id) as lines
+    from mlguard._load_due l
+    join mlguard._table t on t.tbl = l.tbl and t.judges_batches
+    group by l.tbl, l.load
+    union all
+    -- Nobody ended it: what is there is all there is, until more comes.
+    select b.tbl, b.name, true, '{}'
+    from mlguard._batch b
+    join mlguard._table t on t.tbl = b.tbl and t.judges_batches
+    where b.name is not null and not b.retired and b.begun and b.ended_at is null and b.closed_at < p_as_of - _patience
+    order by 1, 2, 3
+  loop
+    continue when not pg_try_advisory_xact_lock(hashtextextended('mlguard load ' || _due.load, 0));
+    perform mlguard._judge_load(_due.tbl, _due.load, null, false, _due.ends);
+    delete from mlguard._load_due l where l.id = any (_due.lines);
+    _n := _n + 1;
+  end loop;
+  delete from mlguard._load_due l
+  where not exists (select from mlguard._table t where t.tbl = l.tbl and t.judges_batches);
+  return query values ('loads judged', _n);
+  -- While a table is not guarded its rows change unseen.
+  update mlguard._batch b
+  set retired = true
+  where b.name is not null and not b.retired
+    and not exists (select from mlguard._table t where t.tbl = b.tbl);
+  with old as (
+    update mlguard._batch b
+    set retired = true
+    where b.name is not null and not b.retired and b.closed_at < p_as_of - _memory
+      and not exists (
+        select from mlguard._hold h where h.tbl = b.tbl and h.ended_at is null and h.batch = b.id)
+      and not exists (select from mlguard._state s where s.tbl = b.tbl and s.load = b.name and not s.load_kept)
+    returning b.tbl, b.name
+  )
+  delete from mlguard._load_state l using old where l.tbl = old.tbl and l.load = old.name;
+  -- From one table's name to the next, as there may be many lines of few tables.
+  _tbl := (select min(l.tbl) from mlguard._load_state l);
+  while _tbl is not null loop
+    if not exists (select from mlguard._table t where t.tbl = _tbl) then
+      delete from mlguard._load_state l where l.tbl = _tbl;
+    end if;
+    delete from mlguard._load_state l
+    using (select max(e.upto) as upto from mlguard._load_state e where e.tbl = _tbl and e.load = '') emptied
+    where l.tbl = _tbl and l.upto < emptied.upto;
+    perform mlguard._merge_load(_tbl, k.load, 0)
+    from (select distinct l.load from mlguard._load_state l where l.tbl = _tbl and not l.merged and l.load <> '') k;
+    _tbl := (select min(l.tbl) from mlguard._load_state l where l.tbl > _tbl);
+  end loop;
+end
+$$;
+ALTER FUNCTION mlguard._sweep_loads(p_as_of timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._sweep_loads(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that judges loads which COMMIT left to it or nobody ended, and merges and forgets states of loads.';
 CREATE FUNCTION mlguard._sweep_schema(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
@@ -7719,6 +8285,14 @@ CREATE FUNCTION mlguard._wait_table(p_tbl text) RETURNS void
 $$;
 ALTER FUNCTION mlguard._wait_table(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._wait_table(p_tbl text) IS 'Private. Waits for the lock of a table''s buckets and windows.';
+CREATE FUNCTION mlguard._waits(p_slo mlguard._slo) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select exists (select from unnest(p_slo.metrics) m (metric) where m.metric ~ '\m(row_count|count|sum|distinct_count)\(')
+$$;
+ALTER FUNCTION mlguard._waits(p_slo mlguard._slo) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._waits(p_slo mlguard._slo) IS 'Private. Whether an SLO asks how much there is, which of a load that was begun is not known before it has ended.';
 CREATE FUNCTION mlguard._warn_baseline(p_tbl text, p_version integer) RETURNS void
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
@@ -7841,6 +8415,22 @@ CREATE FUNCTION mlguard._worst(p_errors double precision[], p_units double preci
 $$;
 ALTER FUNCTION mlguard._worst(p_errors double precision[], p_units double precision[], p_spread double precision, p_side text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._worst(p_errors double precision[], p_units double precision[], p_spread double precision, p_side text) IS 'Private. The worst past errors of a guess, up and down; from 40 errors on the mean of the two worst.';
+CREATE FUNCTION mlguard._written(p_target oid) RETURNS TABLE(tbl text, kept_out bigint, mended bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select t.tbl,
+         (select count(*) from mlguard._quarantine q where q.batch = b.id),
+         (select count(distinct (c.key, c.row_hash)) from mlguard._change c where c.batch = b.id and not c.pending)
+  from pg_class r
+  join pg_namespace s on s.oid = r.relnamespace
+  join mlguard._table t on t.schema_name = s.nspname and t.table_name = r.relname
+  left join mlguard._batch b
+    on b.xid = pg_current_xact_id_if_assigned() and b.tbl = t.tbl and b.opened_at = transaction_timestamp()
+  where r.oid = p_target
+$$;
+ALTER FUNCTION mlguard._written(p_target oid) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._written(p_target oid) IS 'Private. Of a guarded table: rows kept out and mended in this transaction; no line where it is not guarded.';
 CREATE FUNCTION mlguard.ack(p_id bigint, p_reason text DEFAULT NULL::text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -8086,6 +8676,43 @@ end
 $$;
 ALTER FUNCTION mlguard.batch_v1(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.batch_v1(p_tbl text) IS 'The batch of this transaction on a table, opened when there is none.';
+CREATE FUNCTION mlguard.begin_batch(p_id bigint, p_session boolean DEFAULT false) RETURNS text
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  select mlguard.begin_batch(p_id::text, p_session)
+$$;
+ALTER FUNCTION mlguard.begin_batch(p_id bigint, p_session boolean) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.begin_batch(p_id bigint, p_session boolean) IS 'As begin_batch(text, boolean), for ids that are numbers.';
+CREATE FUNCTION mlguard.begin_batch(p_id text, p_session boolean DEFAULT false) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if p_id is null or p_id !~ '\S' then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      message = 'mlguard: a batch needs an id',
+      hint = 'Use what names the load wherever it is tried again: the id of the run, or the day it is for.';
+  elsif length(p_id) > 200 then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      message = format('mlguard: the id of a batch has %s characters, allowed 200', length(p_id)),
+      hint = 'Use a shorter one, or a hash.';
+  end if;
+  -- The first statement of its transaction, and so perhaps the only one.
+  if not p_session and statement_timestamp() = transaction_timestamp() then
+    raise notice using
+      message = format('mlguard: batch %s is what the rest of this transaction writes', p_id),
+      hint = 'Outside BEGIN … COMMIT that is nothing: begin a transaction first, or call begin_batch(id, true) on a '
+             'connection of your own.';
+  end if;
+  perform set_config('mlguard.load', p_id, not p_session);
+  return p_id;
+end
+$$;
+ALTER FUNCTION mlguard.begin_batch(p_id text, p_session boolean) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.begin_batch(p_id text, p_session boolean) IS 'What this transaction (p_session: this session) writes from here on belongs to the batch of this id, which may span transactions and sessions; the same id is the same batch. Call it at the start of each transaction.';
 CREATE FUNCTION mlguard.claim_outbox(p_n integer DEFAULT 10, p_lease interval DEFAULT '00:05:00'::interval) RETURNS TABLE(id bigint, at timestamp with time zone, incident bigint, alarm bigint, event text, severity text, recipients text[], subject text, body text, payload jsonb, attempts integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -8280,6 +8907,74 @@ end
 $$;
 ALTER FUNCTION mlguard.end_assertion_v1(p_slo text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.end_assertion_v1(p_slo text) IS 'Takes an assertion out of force, with its hold.';
+CREATE FUNCTION mlguard.end_batch(p_id bigint) RETURNS TABLE(tbl text, slo text, outcome text, observed text, allowed text)
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  select e.tbl, e.slo, e.outcome, e.observed, e.allowed from mlguard.end_batch(p_id::text) e
+$$;
+ALTER FUNCTION mlguard.end_batch(p_id bigint) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.end_batch(p_id bigint) IS 'As end_batch(text), for ids that are numbers.';
+CREATE FUNCTION mlguard.end_batch(p_id text DEFAULT NULL::text) RETURNS TABLE(tbl text, slo text, outcome text, observed text, allowed text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+declare
+  _now text := nullif(current_setting('mlguard.load', true), '');
+  _load text := coalesce(p_id, _now);
+  _table record;
+  _id bigint;
+  _known boolean := false;
+begin
+  if _load is null then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = 'mlguard: no batch was begun in this transaction',
+      hint = 'Name the one to end: select * from mlguard.end_batch(<id>)';
+  end if;
+  if _now is not distinct from _load then
+    perform set_config('mlguard.load', '', false);
+  end if;
+  perform set_config(
+    'mlguard.loads_ended',
+    (coalesce(nullif(current_setting('mlguard.loads_ended', true), '')::jsonb, '[]') || to_jsonb(_load))::text, true);
+  for _table in
+    select t.tbl, t.batch_column, t.pii
+    from mlguard._table t
+    where t.judges_batches
+      and (exists (
+             select from mlguard._batch b
+             where b.tbl = t.tbl and b.name = _load and b.name is not null and not b.retired)
+           or exists (
+             select from mlguard._state s where s.tbl = t.tbl and s.load = _load and not s.load_kept))
+      and has_table_privilege(mlguard._asker(), to_regclass(format('%I.%I', t.schema_name, t.table_name)), 'insert')
+    order by t.tbl
+  loop
+    _known := true;
+    if _table.batch_column is null then
+      perform mlguard._sort_removals(b.id, b.tbl)
+      from mlguard._batch b
+      where b.xid = pg_current_xact_id_if_assigned() and b.tbl = _table.tbl and b.opened_at = now();
+    end if;
+    _id := mlguard._judge_load(_table.tbl, _load, null, true, true);
+    return query
+      select v.tbl, v.slo, v.outcome,
+             case when not mlguard._shows_values(v.metrics, _table.pii) then coalesce(v.observed, v.reason) end, v.allowed
+      from mlguard._verdict v
+      where v.tbl = _table.tbl and v.batch = _id and v.current
+      order by v.id;
+  end loop;
+  if not _known then
+    raise notice using
+      message = format('mlguard: nothing was written in batch %s to a table that judges batches', _load),
+      hint = 'Only tables with SLOs over: batch know of batches, and only who may write to them ends them.';
+  end if;
+end
+$$;
+ALTER FUNCTION mlguard.end_batch(p_id text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.end_batch(p_id text) IS 'Ends a batch: judges it as complete in every table it was written to, and gives what was found. Without an id, the batch that begin_batch() named in this transaction. Rows that come later under the id are judged with it.';
 CREATE FUNCTION mlguard.failed(p_id bigint, p_error text) RETURNS timestamp with time zone
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -8757,6 +9452,66 @@ CREATE FUNCTION mlguard.psi_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) 
 $$;
 ALTER FUNCTION mlguard.psi_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.psi_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) IS 'Population stability index of a column against its baseline; null: no_distance_v1 says why.';
+CREATE FUNCTION mlguard.publish(p_staging regclass, p_target regclass, p_replace boolean DEFAULT false) RETURNS TABLE(stored bigint, quarantined bigint, repaired bigint)
+    LANGUAGE plpgsql
+    AS $$
+declare
+  _kind "char" := (select c.relkind from pg_catalog.pg_class c where c.oid operator(pg_catalog.=) p_staging);
+  _before record;
+  _after record;
+  _names record;
+  _any boolean;
+begin
+  select w.* into _before from mlguard._written(p_target) w;
+  if _before.tbl is null then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = pg_catalog.format('mlguard: %s is not guarded, so there is nothing to judge rows by', p_target),
+      hint = 'publish(staging, target) takes the guarded table second; its guard is made by mlguard apply.';
+  elsif p_staging operator(pg_catalog.=) p_target or _kind operator(pg_catalog.<>) all ('{r,p}'::"char"[]) then
+    raise exception using
+      errcode = 'wrong_object_type',
+      message = pg_catalog.format('mlguard: %s is no staging table for %s', p_staging, p_target),
+      hint = 'Name another, ordinary table: it is emptied when its rows have moved.';
+  end if;
+  select c.* into _names from mlguard._same_columns(p_staging, p_target) c;
+  execute pg_catalog.format('lock table %s in access exclusive mode', p_staging);
+  if p_replace then
+    execute pg_catalog.format('select exists (select from %s)', p_staging) into _any;
+    if not _any then
+      raise exception using
+        errcode = 'no_data_found',
+        message = pg_catalog.format('mlguard: %s is empty, and would replace all rows of %s by none', p_staging, p_target),
+        hint = pg_catalog.format('If that is meant: delete from %s', p_target);
+    end if;
+    execute pg_catalog.format('delete from %s', p_target);
+  end if;
+  execute pg_catalog.format(
+    'insert into %s (%s)%s select %s from %s', p_target, _names.columns, _names.overriding, _names.columns, p_staging);
+  get diagnostics stored = row_count;
+  if p_replace and stored operator(pg_catalog.=) 0 then
+    raise exception using
+      errcode = 'no_data_found',
+      message = pg_catalog.format('mlguard: all rows of %s were kept out, and %s would be left empty', p_staging, p_target),
+      hint = 'Correct them; they are still there.';
+  end if;
+  -- Judged here rather than at COMMIT, so that it is this call that fails.
+  set constraints mlguard.judge_batch, mlguard.judge_loads immediate;
+  set constraints mlguard.judge_batch, mlguard.judge_loads deferred;
+  if pg_catalog.has_table_privilege(p_staging, 'truncate') and not exists (
+       select from pg_catalog.pg_constraint f where f.confrelid operator(pg_catalog.=) p_staging) then
+    execute pg_catalog.format('truncate %s', p_staging);
+  else
+    execute pg_catalog.format('delete from %s', p_staging);
+  end if;
+  select w.* into _after from mlguard._written(p_target) w;
+  quarantined := _after.kept_out operator(pg_catalog.-) _before.kept_out;
+  repaired := _after.mended operator(pg_catalog.-) _before.mended;
+  return next;
+end
+$$;
+ALTER FUNCTION mlguard.publish(p_staging regclass, p_target regclass, p_replace boolean) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.publish(p_staging regclass, p_target regclass, p_replace boolean) IS 'Moves the rows of a staging table into a guarded one, judged as a load of their own: all or, where they are refused, none; p_replace: instead of the rows there. Gives rows stored, kept out and mended; the staging table is emptied.';
 CREATE FUNCTION mlguard.put_assertion_v1(p_slo text, p_tables text[], p_relation text, p_judge text, p_hidden boolean, p_version text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -9556,36 +10311,6 @@ COMMENT ON COLUMN mlguard._baseline_column.sampled IS 'Values that were looked a
 COMMENT ON COLUMN mlguard._baseline_column.missing IS 'Missing values and NaN; null: not counted.';
 COMMENT ON COLUMN mlguard._baseline_column.starts IS 'Event time of its first rows, as of the baseline.';
 COMMENT ON COLUMN mlguard._baseline_column.ends IS 'Event time up to which its rows reach.';
-CREATE SEQUENCE mlguard.batch_id
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1;
-ALTER SEQUENCE mlguard.batch_id OWNER TO postgres;
-COMMENT ON SEQUENCE mlguard.batch_id IS 'Numbers of batches. A sequence, because a transaction id does not survive dump and restore.';
-CREATE TABLE mlguard._batch (
-    id bigint DEFAULT nextval('mlguard.batch_id'::regclass) NOT NULL,
-    tbl text NOT NULL,
-    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    opened_at timestamp with time zone DEFAULT now() NOT NULL,
-    closed_at timestamp with time zone,
-    landed bigint,
-    withheld bigint,
-    writer text DEFAULT SESSION_USER NOT NULL,
-    room bigint DEFAULT 0 NOT NULL
-);
-ALTER TABLE mlguard._batch OWNER TO postgres;
-COMMENT ON TABLE mlguard._batch IS 'Private. What one transaction wrote to one table, where a rule needs to know it.';
-COMMENT ON COLUMN mlguard._batch.id IS 'Number.';
-COMMENT ON COLUMN mlguard._batch.tbl IS 'The table.';
-COMMENT ON COLUMN mlguard._batch.xid IS 'The transaction.';
-COMMENT ON COLUMN mlguard._batch.opened_at IS 'Start of the transaction.';
-COMMENT ON COLUMN mlguard._batch.closed_at IS 'Its COMMIT; null where constraints were IMMEDIATE and sweep() has not closed it yet.';
-COMMENT ON COLUMN mlguard._batch.landed IS 'Rows that landed; null where no rule of the table counts them.';
-COMMENT ON COLUMN mlguard._batch.withheld IS 'Rows that were kept out.';
-COMMENT ON COLUMN mlguard._batch.writer IS 'Who wrote.';
-COMMENT ON COLUMN mlguard._batch.room IS 'Kept rows with a lower number cannot be above the cap of the quarantine: they need not be counted.';
 CREATE TABLE mlguard._bucket (
     tbl text NOT NULL,
     bucket timestamp with time zone NOT NULL,
@@ -9812,6 +10537,56 @@ COMMENT ON COLUMN mlguard._learned_scope.excluded IS 'Labelled as a fault: left 
 COMMENT ON COLUMN mlguard._learned_scope.at IS 'When it was judged first.';
 ALTER TABLE mlguard._learned_scope ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME mlguard._learned_scope_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE mlguard._load_due (
+    id bigint NOT NULL,
+    tbl text NOT NULL,
+    load text NOT NULL
+);
+ALTER TABLE mlguard._load_due OWNER TO postgres;
+COMMENT ON TABLE mlguard._load_due IS 'Private. Loads that COMMIT left to sweep() to judge.';
+COMMENT ON COLUMN mlguard._load_due.id IS 'Number.';
+COMMENT ON COLUMN mlguard._load_due.tbl IS 'The table.';
+COMMENT ON COLUMN mlguard._load_due.load IS 'The load.';
+ALTER TABLE mlguard._load_due ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME mlguard._load_due_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE mlguard._load_state (
+    id bigint NOT NULL,
+    tbl text NOT NULL,
+    load text NOT NULL,
+    bucket timestamp with time zone,
+    segment jsonb NOT NULL,
+    sign smallint NOT NULL,
+    n bigint NOT NULL,
+    states jsonb NOT NULL,
+    upto bigint NOT NULL,
+    merged boolean DEFAULT false NOT NULL
+);
+ALTER TABLE mlguard._load_state OWNER TO postgres;
+COMMENT ON TABLE mlguard._load_state IS 'Private. States of loads, merged: a load may grow long after its rows were folded, and by many small transactions.';
+COMMENT ON COLUMN mlguard._load_state.id IS 'Number.';
+COMMENT ON COLUMN mlguard._load_state.tbl IS 'The table.';
+COMMENT ON COLUMN mlguard._load_state.load IS 'The load; empty: the table was emptied, all with lower numbers is void.';
+COMMENT ON COLUMN mlguard._load_state.bucket IS 'Start of the bucket of time; null where there is none, and where loads are told apart by a column.';
+COMMENT ON COLUMN mlguard._load_state.segment IS 'Values of the segment columns; {}: all rows.';
+COMMENT ON COLUMN mlguard._load_state.sign IS '1 for rows that landed, -1 for rows that were taken away.';
+COMMENT ON COLUMN mlguard._load_state.n IS 'Rows.';
+COMMENT ON COLUMN mlguard._load_state.states IS 'The states, by name.';
+COMMENT ON COLUMN mlguard._load_state.upto IS 'Number of the last line of mlguard._state in it.';
+COMMENT ON COLUMN mlguard._load_state.merged IS 'Merged with what was there before.';
+ALTER TABLE mlguard._load_state ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME mlguard._load_state_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -10145,7 +10920,9 @@ CREATE TABLE mlguard._state (
     states jsonb NOT NULL,
     at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     folded boolean DEFAULT false NOT NULL,
-    corrects bigint
+    corrects bigint,
+    load text DEFAULT NULLIF(current_setting('mlguard.load'::text, true), ''::text),
+    load_kept boolean DEFAULT false NOT NULL
 );
 ALTER TABLE mlguard._state OWNER TO postgres;
 COMMENT ON TABLE mlguard._state IS 'Private. States of the rows that statements wrote (sign 1) and took away (sign -1), appended; folded by sweep().';
@@ -10161,6 +10938,8 @@ COMMENT ON COLUMN mlguard._state.states IS 'The states, by name.';
 COMMENT ON COLUMN mlguard._state.at IS 'When.';
 COMMENT ON COLUMN mlguard._state.folded IS 'Counted in mlguard._bucket already; kept because the gate is closed by its batch, whose correction needs it.';
 COMMENT ON COLUMN mlguard._state.corrects IS 'The earlier, held batch that these rows are counted with too.';
+COMMENT ON COLUMN mlguard._state.load IS 'The load the rows belong to; null: none, their batch is their transaction.';
+COMMENT ON COLUMN mlguard._state.load_kept IS 'Counted in mlguard._load_state already.';
 ALTER TABLE mlguard._state ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME mlguard._state_id_seq
     START WITH 1
@@ -10338,15 +11117,25 @@ CREATE VIEW mlguard.batch AS
               WHERE (d.batch = b.id))
         END AS landed,
         CASE
+            WHEN (name IS NOT NULL) THEN ( SELECT (sum(p.withheld))::bigint AS sum
+               FROM mlguard._batch p
+              WHERE (p.part_of = b.id))
             WHEN (closed_at IS NOT NULL) THEN withheld
             ELSE ( SELECT count(*) AS count
                FROM mlguard._quarantine q
               WHERE (q.batch = b.id))
         END AS withheld,
-    writer
+    writer,
+    name,
+    part_of,
+    ended_at
    FROM mlguard._batch b;
 ALTER VIEW mlguard.batch OWNER TO postgres;
-COMMENT ON VIEW mlguard.batch IS 'What one transaction wrote to one table, where a rule needed to know it.';
+COMMENT ON VIEW mlguard.batch IS 'What one transaction wrote to one table, where a rule needed to know it; and loads of several transactions.';
+COMMENT ON COLUMN mlguard.batch.landed IS 'Rows that landed; of a load those that are left of it.';
+COMMENT ON COLUMN mlguard.batch.name IS 'Of a load: the value of its column, or what begin_batch() was told.';
+COMMENT ON COLUMN mlguard.batch.part_of IS 'Of a transaction: the load it was part of.';
+COMMENT ON COLUMN mlguard.batch.ended_at IS 'When end_batch() ended the load.';
 CREATE VIEW mlguard.change AS
  SELECT c.id,
     c.tbl,
@@ -10863,6 +11652,10 @@ ALTER TABLE ONLY mlguard._incident
     ADD CONSTRAINT _incident_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY mlguard._learned_scope
     ADD CONSTRAINT _learned_scope_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY mlguard._load_due
+    ADD CONSTRAINT _load_due_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY mlguard._load_state
+    ADD CONSTRAINT _load_state_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY mlguard._metric
     ADD CONSTRAINT _metric_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY mlguard._object
@@ -10913,6 +11706,8 @@ ALTER TABLE ONLY mlguard.alembic_version
     ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
 CREATE UNIQUE INDEX _baseline_frozen ON mlguard._baseline USING btree (tbl) WHERE (state = 'frozen'::text);
 CREATE UNIQUE INDEX _baseline_learning ON mlguard._baseline USING btree (tbl) WHERE (state = 'learning'::text);
+CREATE UNIQUE INDEX _batch_name ON mlguard._batch USING btree (tbl, name) WHERE ((name IS NOT NULL) AND (NOT retired));
+CREATE INDEX _batch_part_of ON mlguard._batch USING btree (part_of) WHERE (part_of IS NOT NULL);
 CREATE INDEX _bucket_changed ON mlguard._bucket USING btree (tbl, changed_at);
 CREATE INDEX _bucket_shrunk ON mlguard._bucket USING btree (tbl, shrunk_at) WHERE (shrunk_at IS NOT NULL);
 CREATE INDEX _change_batch ON mlguard._change USING btree (batch);
@@ -10933,6 +11728,8 @@ CREATE INDEX _incident_tbl ON mlguard._incident USING btree (tbl) WHERE (state <
 CREATE INDEX _incident_untold ON mlguard._incident USING btree (id) WHERE ((cause IS NULL) AND (told IS DISTINCT FROM state));
 CREATE UNIQUE INDEX _learned_scope_batch ON mlguard._learned_scope USING btree (tbl, over, batch) WHERE (batch IS NOT NULL);
 CREATE UNIQUE INDEX _learned_scope_window ON mlguard._learned_scope USING btree (tbl, over, window_start) WHERE (batch IS NULL);
+CREATE INDEX _load_state_load ON mlguard._load_state USING btree (tbl, load);
+CREATE INDEX _load_state_loose ON mlguard._load_state USING btree (tbl, load) WHERE (NOT merged);
 CREATE INDEX _metric_batch ON mlguard._metric USING btree (tbl, metric, segment, batch) WHERE (current AND (batch IS NOT NULL));
 CREATE INDEX _metric_excluded ON mlguard._metric USING btree (tbl, window_start) WHERE (excluded AND current);
 CREATE INDEX _metric_of_batch ON mlguard._metric USING btree (tbl, batch) WHERE (current AND (batch IS NOT NULL));
@@ -10948,6 +11745,8 @@ CREATE INDEX _slo_gate ON mlguard._slo USING btree (tbl) WHERE (level = 'read'::
 CREATE INDEX _slo_tbl ON mlguard._slo USING btree (tbl);
 CREATE INDEX _state_batch ON mlguard._state USING btree (batch) WHERE (batch IS NOT NULL);
 CREATE INDEX _state_corrects ON mlguard._state USING btree (corrects) WHERE (corrects IS NOT NULL);
+CREATE INDEX _state_emptied ON mlguard._state USING btree (tbl, id) WHERE (op = 'TRUNCATE'::text);
+CREATE INDEX _state_load ON mlguard._state USING btree (tbl, load) WHERE ((load IS NOT NULL) AND (NOT load_kept));
 CREATE INDEX _verdict_batch ON mlguard._verdict USING btree (tbl, batch) WHERE (current AND (batch IS NOT NULL));
 CREATE INDEX _verdict_slo ON mlguard._verdict USING btree (slo, id);
 CREATE INDEX _verdict_window ON mlguard._verdict USING btree (slo, window_start) WHERE (current AND (window_start IS NOT NULL));
@@ -10961,6 +11760,10 @@ CREATE CONSTRAINT TRIGGER judge_batch AFTER INSERT ON mlguard._delta DEFERRABLE 
 ALTER TABLE mlguard._delta ENABLE ALWAYS TRIGGER judge_batch;
 CREATE CONSTRAINT TRIGGER judge_due AFTER INSERT ON mlguard._assertion_due DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION mlguard._judge_assertion_due();
 ALTER TABLE mlguard._assertion_due ENABLE ALWAYS TRIGGER judge_due;
+CREATE CONSTRAINT TRIGGER judge_loads AFTER INSERT ON mlguard._delta DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (new.first) EXECUTE FUNCTION mlguard._judge_loads();
+ALTER TABLE mlguard._delta ENABLE ALWAYS TRIGGER judge_loads;
+CREATE TRIGGER keep_load AFTER DELETE ON mlguard._state FOR EACH ROW WHEN ((((old.load IS NOT NULL) AND (NOT old.load_kept)) OR (old.op = 'TRUNCATE'::text))) EXECUTE FUNCTION mlguard._keep_load();
+ALTER TABLE mlguard._state ENABLE ALWAYS TRIGGER keep_load;
 CREATE TRIGGER refuse_rewriting BEFORE DELETE OR UPDATE OR TRUNCATE ON mlguard._event FOR EACH STATEMENT EXECUTE FUNCTION mlguard._refuse_rewriting();
 ALTER TABLE mlguard._event ENABLE ALWAYS TRIGGER refuse_rewriting;
 ALTER TABLE ONLY mlguard._assertion_lock
@@ -10984,6 +11787,7 @@ REVOKE ALL ON FUNCTION mlguard._acted_on(p_id bigint, p_act text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._alarm_of(p_incident mlguard._incident) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._arm(p_tbl text, p_over text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._arrival(p_tbl text, p_arrives jsonb, p_at timestamp with time zone, OUT due timestamp with time zone, OUT wanted timestamp with time zone, OUT arrived boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._asker() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._asks_for_stale(p_states jsonb[], p_metrics text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._assertion_key(p_row jsonb, p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._assertion_words(p_n bigint, p_samples jsonb, p_tbl text) FROM PUBLIC;
@@ -11033,6 +11837,7 @@ REVOKE ALL ON FUNCTION mlguard._distance_detail(p_slo mlguard._slo, p_s jsonb, p
 REVOKE ALL ON FUNCTION mlguard._domain(p_tbl text, p_over text, p_first text, p_second text, p_mixed boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._drop_unguarded() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._emptied(p_hold bigint, p_why text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._emptied_at(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._end_holds(p_slo text, p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._end_snoozes(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._error_class(p_code text) FROM PUBLIC;
@@ -11043,6 +11848,7 @@ REVOKE ALL ON FUNCTION mlguard._explained(p_first anyarray, p_second anyarray) F
 REVOKE ALL ON FUNCTION mlguard._figure(p_value double precision, p_limits text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._fill_baseline(p_table mlguard._table, p_version integer, p_columns text[], p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._find(p_slo mlguard._slo, p_states jsonb, p_c jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._find_in_load(p_load mlguard._batch, p_slo mlguard._slo, p_segments jsonb[], p_states jsonb[], p_column text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._finding(p_metrics text[], p_vals double precision[], p_limits text, p_segment text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._finished(b mlguard._band) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._fold_failures() FROM PUBLIC;
@@ -11086,6 +11892,8 @@ REVOKE ALL ON FUNCTION mlguard._judge_batch() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_closed(p_table mlguard._table, p_over text, p_slos text[], p_as_of timestamp with time zone, p_most integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_due(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_late(p_table mlguard._table, p_most integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._judge_load(p_tbl text, p_load text, p_part bigint, p_begun boolean, p_ends boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._judge_loads() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_metrics(p_batch bigint, p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_reads(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_schema(p_tbl text) FROM PUBLIC;
@@ -11095,6 +11903,7 @@ REVOKE ALL ON FUNCTION mlguard._judge_usual_batch(p_batch bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_window(p_table mlguard._table, p_slos text[], p_over text, p_start timestamp with time zone, p_end timestamp with time zone, p_again boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_windows(p_tbl text, p_as_of timestamp with time zone, p_most integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._keep(p_verdicts mlguard._verdict[], p_again boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._keep_load() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._keep_metrics(p_verdicts mlguard._verdict[], p_again boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._kept_batches(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._kind(p_metric text) FROM PUBLIC;
@@ -11107,7 +11916,11 @@ REVOKE ALL ON FUNCTION mlguard._left_out(p_tbl text, p_from timestamp with time 
 REVOKE ALL ON FUNCTION mlguard._length(p_length interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._less(p_key text, p_from jsonb, p_gone jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._linf(p_here double precision[], p_baseline double precision[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._load_rows(p_tbl text, p_load text, p_bucket timestamp with time zone, p_batch bigint, p_before bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._load_states(p_tbl text, p_load text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._loads_of(p_batch bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._lock_assertion(p_slo text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._lock_loads(p_batch bigint, p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._lock_table(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._made_stale(p_key text, p_from jsonb, p_gone jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._make_severe(p_id bigint, p_severity text) FROM PUBLIC;
@@ -11126,6 +11939,7 @@ REVOKE ALL ON FUNCTION mlguard._merge_all(p_documents jsonb[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._merge_bins(p_parts jsonb[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._merge_joint(p_parts jsonb[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._merge_keys(p_parts jsonb[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._merge_load(p_tbl text, p_load text, p_least integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._merge_moments(p_parts jsonb[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._merge_parts(p_key text, p_parts jsonb[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._merge_quantiles(p_parts jsonb[]) FROM PUBLIC;
@@ -11143,6 +11957,7 @@ REVOKE ALL ON FUNCTION mlguard._observed_words(p_verdict mlguard._verdict, p_slo
 REVOKE ALL ON FUNCTION mlguard._off_grid(p_x double precision, p_decimals integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._offer(p_row mlguard._quarantine, p_set jsonb, OUT outcome text, OUT reason text, OUT broken jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._on_ddl() FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._open_load(p_tbl text, p_load text, p_part bigint, p_begun boolean, p_ends boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._open_upstream_holds(p_new bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._outlived() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._overfull(p_tbl text, p_over text, p_what text, p_name text) FROM PUBLIC;
@@ -11210,6 +12025,7 @@ GRANT ALL ON FUNCTION mlguard._shows_values(p_metrics text[], p_pii text[]) TO m
 GRANT ALL ON FUNCTION mlguard._shows_values(p_metrics text[], p_pii text[]) TO mlguard_task;
 GRANT ALL ON FUNCTION mlguard._shows_values(p_metrics text[], p_pii text[]) TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard._slot(p_over text, p_zone text, p_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._sort_removals(p_batch bigint, p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._steady(p_class text, p_x double precision, p_scale double precision) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._stepped(b mlguard._band, p_value double precision, p_n bigint, p_k bigint, p_slot integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._survey(p_tbl regclass, p_relation regclass, p_columns text[], p_where text, p_from timestamp with time zone, p_to timestamp with time zone, p_left_out tstzmultirange) FROM PUBLIC;
@@ -11218,6 +12034,7 @@ REVOKE ALL ON FUNCTION mlguard._sweep_baselines(p_as_of timestamp with time zone
 REVOKE ALL ON FUNCTION mlguard._sweep_fold(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._sweep_holds(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._sweep_incidents(p_as_of timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._sweep_loads(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._sweep_schema(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._sweep_tidy(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._sweep_usual(p_as_of timestamp with time zone) FROM PUBLIC;
@@ -11239,6 +12056,7 @@ REVOKE ALL ON FUNCTION mlguard._upstream(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._use_baseline(p_table mlguard._table, p_version integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._verdict_of(p_slo mlguard._slo, p_c jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._wait_table(p_tbl text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._waits(p_slo mlguard._slo) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._warn_baseline(p_tbl text, p_version integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._window_end(p_length text, p_zone text, p_start timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._window_floor(p_length text, p_local timestamp without time zone) FROM PUBLIC;

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from mlguard.compile import assertion, indexes
+from mlguard.compile.batch import batch_column, judge_batch_column
 from mlguard.compile.build import build
 from mlguard.compile.collect import drafts, members_of
 from mlguard.compile.draft import Scene
@@ -129,6 +130,7 @@ def compile_table(
         personal=personal,
         key=tuple(file.key),
         event_time=file.event_time,
+        batch_column=batch_column(file),
     )
     if unfit:
         scene.fault(unfit, ("window",), CALENDAR_HELP)
@@ -139,6 +141,7 @@ def compile_table(
             "write first 28 days, previous 28 days, or the path of a file",
         )
     _judge_shape(file, scene)
+    judge_batch_column(scene)
     members = members_of(file, scene)
     rules = tuple(rule for draft in drafts(file, scene, members) if (rule := build(draft, scene)) is not None)
     if not scene.problems:
@@ -172,6 +175,7 @@ def compile_table(
             file.baseline.path or "",
         ),
         missing=missing,
+        batch_column=scene.batch_column,
         inputs=tuple(file.inputs),
         named=_named(file, rules, event_time),
         schema_mode=file.schema_,
@@ -191,7 +195,8 @@ def _named(file: SloFile, rules: tuple[Rule, ...], event_time: Expr | None) -> t
     """Return the columns that the file names, in short forms, rules, key and event time, each once."""
     read = (name for rule in rules for name in rule.columns)
     times = columns_of(event_time) if event_time is not None else ()
-    return tuple(dict.fromkeys((*file.columns, *file.key, *times, *read)))
+    loads = (column,) if (column := batch_column(file)) is not None else ()
+    return tuple(dict.fromkeys((*file.columns, *file.key, *loads, *times, *read)))
 
 
 def _without_event_time(file: SloFile, rules: tuple[Rule, ...]) -> tuple[str, ...]:

@@ -98,10 +98,8 @@ def _refuse_later(file: SloFile, scene: Scene) -> None:
     for key in LATER_KEYS:
         if file.was_set(key) and getattr(file, key) not in ((), {}, None, "none"):
             scene.fault(f"`{key}` {LATER}", (key,), INSTEAD.get(key, "remove it for now"))
-    if file.batch != "transaction":
-        scene.fault(f"`batch: {file.batch}` {LATER}", ("batch",), "a batch is what one transaction wrote")
     if file.reads == "rename":
-        scene.fault(f"`reads: rename` {LATER}", ("reads",), "use view or policy")
+        scene.fault(f"`reads: rename` {LATER}", ("reads",), "use policy where readers must keep the name, else view")
 
 
 def _of_column(file: SloFile, name: str, rules: ColumnRules, path: Path, scene: Scene, *, own: bool) -> Iterator[Draft]:

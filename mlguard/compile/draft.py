@@ -80,6 +80,7 @@ class Scene:
     personal: frozenset[TableName] = frozenset()  # tables with pii columns, as far as SLO files say
     key: tuple[str, ...] = ()
     event_time: str | None = None  # as the file writes it
+    batch_column: str | None = None  # whose values tell loads apart; None: a batch is a transaction
     problems: list[Problem] = field(default_factory=list)
 
     def fault(self, message: str, path: Path, help: str = "") -> None:

@@ -21,6 +21,7 @@ from mlguard.lang.metrics import (
     Family,
 )
 from mlguard.lang.types import NUMBERS, TIMES, Kind, SqlType
+from mlguard.program import Level
 from mlguard.spec.columns import Usual
 
 ROWS = "rows"
@@ -117,6 +118,13 @@ def learned_fields(draft: Draft, scene: Scene) -> dict[str, Any] | None:
             return None
     found = judged_fields(draft, scene)
     if found is None:
+        return None
+    if scene.batch_column is not None and found["level"] is Level.BATCH:
+        scene.fault(
+            f"learned health is of transactions or windows, not of what `batch: {scene.batch_column}` tells apart",
+            (*draft.words_path, "over"),
+            "write over: 1 day",
+        )
         return None
     least = LEAST_ROWS[Family.RATE] if draft.column is not None else LEAST_ROWS[Family.VOLUME]
     return {

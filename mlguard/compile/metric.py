@@ -59,7 +59,7 @@ def judged_fields(draft: Draft, scene: Scene) -> dict[str, Any] | None:
     return {
         "level": Level.BATCH if over.kind == "batch" else Level.WINDOW,
         "action": action,
-        "placement": _placement(over),
+        "placement": _placement(over, scene),
         "over": over,
         "by": words.by,
         "max_segments": words.max_segments,
@@ -94,7 +94,11 @@ def _over(draft: Draft, scene: Scene) -> Over | None:
     return over_of(said.length, sliding=said.kind == "sliding", scene=scene, path=path)
 
 
-def _placement(over: Over) -> Placement:
+def _placement(over: Over, scene: Scene) -> Placement:
+    if over.kind == "batch" and scene.batch_column is not None:
+        return Placement(
+            Place.COMMIT, f"over: batch: judged at COMMIT, over all rows of its {scene.batch_column} so far"
+        )
     if over.kind == "batch":
         return Placement(Place.COMMIT, "over: batch: judged at COMMIT, over the rows the transaction wrote")
     if over.kind == "sliding":
@@ -119,6 +123,12 @@ def _action_fits(draft: Draft, scene: Scene, action: Action, over: Over) -> bool
     path = (*draft.words_path, "on_violation")
     if action in _INSTEAD:
         scene.fault(f"a metric cannot {action.value}: {_INSTEAD[action]}", path, "use hold or warn, or a row rule")
+    elif action is Action.REJECT and over.kind == "batch" and scene.batch_column is not None:
+        scene.fault(
+            f"a `{scene.batch_column}` may span transactions, and rows of earlier ones cannot be taken back",
+            path,
+            "use hold (guarded reads raise until its rows are good); or max_bad on a row rule to refuse a transaction",
+        )
     elif action is Action.REJECT and over.kind != "batch":
         scene.fault(
             f"a window of {over.span} cannot reject: its rows landed long ago",

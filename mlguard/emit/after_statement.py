@@ -117,7 +117,7 @@ def _rows_body(program: TableProgram) -> tuple[tuple[str, ...], str]:
             body.append(_record(rule, program, f"_bad_{number}"))
     source = states.statement_source(program, "new_rows")
     for by in [by for by in sets if by]:
-        body.append(_append(states.Select(Grouping(program, by, source), sets[by]), sign=1))
+        body.append(_append(states.Select(Grouping(program, by, source, by_load=True), sets[by]), sign=1))
     if samples.columns(program):
         body.append(samples.statement(program, source))
     if _counted(program) or states.judges_batches(program) or _judges_windows_now(program):
@@ -160,7 +160,7 @@ def _states(program: TableProgram, totals: list[_Total]) -> tuple[list[str], lis
     sets = states.needed(program)
     everything = [state for found in sets.values() for state in found]
     source = states.statement_source(program, "new_rows")
-    grouping = Grouping(program, (), source)
+    grouping = Grouping(program, (), source, by_load=True)
     sampled = samples.totals(grouping) if samples.columns(program) else []
     declare = [*declarations(everything), *(f"{name} {type_}" for name, type_, _ in sampled)]
     before = [preparation(program, everything)] if preparation(program, everything) else []
@@ -274,7 +274,7 @@ def _removed_states(program: TableProgram) -> tuple[tuple[str, ...], list[str]]:
     source = states.statement_source(program, "old_rows")
     body = [preparation(program, everything)] if preparation(program, everything) else []
     for by, found in sets.items():
-        body.append(_append(states.Select(Grouping(program, by, source), found, removed=True), sign=-1))
+        body.append(_append(states.Select(Grouping(program, by, source, by_load=True), found, removed=True), sign=-1))
         if not by and states.judges_batches(program):
             landed = f"perform mlguard.landed_v1({literal(str(program.table))}, 0, '{{}}');"
             body.append(f"if found and TG_OP = 'DELETE' then  -- it may mend a batch that is held\n  {landed}\nend if;")
@@ -284,12 +284,11 @@ def _removed_states(program: TableProgram) -> tuple[tuple[str, ...], list[str]]:
 def _truncated(program: TableProgram) -> list[str]:
     table = literal(str(program.table))
     landed = f"perform mlguard.landed_v1({table}, 0, '{{}}');"
-    if not states.recount_name(program):
-        return [landed]
     whole = f"perform mlguard.truncated_v1({table});"
     if not program.shape.partitions:
         return [whole]
-    part = f"perform mlguard.backfill_v1({table});" + (f"\n{landed}" if states.judges_batches(program) else "")
+    counted = f"perform mlguard.backfill_v1({table});" if states.recount_name(program) else ""
+    part = "\n".join(filter(None, [counted, landed if states.judges_batches(program) else ""]))
     named = f"TG_RELID = {literal(program.table.sql)}::regclass"
     return [f"if {named} then\n{indent(whole)}\nelse\n{indent(part)}\nend if;"]
 

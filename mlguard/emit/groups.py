@@ -1,4 +1,4 @@
-"""How rows are grouped before their states are computed: by bucket of time and by segment, or not at all. Pure."""
+"""How rows are grouped before their states are computed: by time, load and segment, or not at all. Pure."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from mlguard.emit.buckets import UNKNOWN, Bucket, of_row
-from mlguard.emit.cells import shown
+from mlguard.emit.cells import shown, text_of
 from mlguard.emit.rules import literal
 from mlguard.lang.tree import Column
 from mlguard.lang.types import Kind, SqlType
 from mlguard.names import quote_ident
-from mlguard.program import TableProgram
+from mlguard.program import Level, TableProgram
+
+LONGEST_NAME = 200  # characters of a load's name; values that differ only beyond them are one load
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,18 @@ class Grouping:
     program: TableProgram
     by: tuple[str, ...]
     source: Source
+    by_load: bool = False  # where the table's loads are judged; states of a statement only
 
     @cached_property
     def bucket(self) -> Bucket | None:
         """The bucket rows are grouped by; None where all rows are in one."""
         timed = self.program.base is not None and self.program.event_time is not None
         return of_row(self.program, "r") if timed else None
+
+    @cached_property
+    def load(self) -> Column | None:
+        """The column whose values tell the loads apart that rows are grouped by; None where they are not."""
+        return load_column(self.program) if self.by_load else None
 
     @cached_property
     def _columns(self) -> tuple[Column, ...]:
@@ -59,12 +67,15 @@ class Grouping:
     def keys(self) -> tuple[str, ...]:
         """The names of what rows are grouped by."""
         names = tuple(f"by_{number}" for number, _ in enumerate(self.by, 1))
-        return ("bucket", *names) if self.bucket else names
+        return (*("bucket",) * bool(self.bucket), *("load",) * bool(self.load), *names)
 
     @property
     def selected(self) -> list[str]:
         """What rows are grouped by, as the first columns of a SELECT over them."""
         found = [f"{self.bucket.group} as bucket"] if self.bucket else []
+        if self.load:
+            text = text_of(f"r.{quote_ident(self.load.name)}", self.load.type.kind)
+            found.append(f"nullif(left({text}, {LONGEST_NAME}), '') as load")
         for number, column in enumerate(self._columns, 1):
             # json has no equality, so it is grouped by its text.
             text = "::text" if column.type.kind is Kind.JSON else ""
@@ -105,6 +116,17 @@ class Grouping:
         conditions = []
         if self.bucket:
             conditions.append(f"coalesce({left}.bucket, '-infinity') = coalesce({right}.bucket, '-infinity')")
+        if self.load:
+            conditions.append(f"coalesce({left}.load, '') = coalesce({right}.load, '')")
         if self.by:
             conditions.append(f"{self.segment(left)} = {self.segment(right)}")
         return " and ".join(conditions) or "true"
+
+
+def load_column(program: TableProgram) -> Column | None:
+    """Return the column whose values tell loads apart, where loads are judged."""
+    name = program.batch_column
+    if name is None or not any(rule.level is Level.BATCH for rule in program.judged):
+        return None
+    types = {column.name: column.type for column in program.shape.columns}
+    return Column(types.get(name, SqlType(Kind.UNKNOWN)), name)

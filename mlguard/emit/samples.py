@@ -57,12 +57,18 @@ def totals(grouping: Grouping) -> list[tuple[str, str, str]]:
     """Return what the statement that computes states tells the sample: variable, its type, expression over groups g."""
     if grouping.bucket is None:
         return []
-    return [
+    large = f"filter (where g.n > {TRIED})"
+    found = [
         ("_buckets", f"{grouping.bucket.type}[]", "array_agg(g.bucket)"),
         ("_sizes", "bigint[]", "array_agg(g.n)"),
-        ("_large", f"{grouping.bucket.type}[]", f"array_agg(g.bucket) filter (where g.n > {TRIED})"),
-        ("_share", "double precision", f"{TRIED}::double precision / min(g.n) filter (where g.n > {TRIED})"),
+        ("_large", f"{grouping.bucket.type}[]", f"array_agg(g.bucket) {large}"),
+        ("_share", "double precision", f"{TRIED}::double precision / min(g.n) {large}"),
     ]
+    if grouping.load is None:
+        return found
+    # Loads share buckets, and a sample is of a bucket.
+    buckets = "(select o.bucket, sum(o.n)::bigint as n from groups as o group by 1 order by 1) as g"
+    return [(name, type_, f"(select {over} from {buckets})") for name, type_, over in found]
 
 
 def statement(program: TableProgram, source: Source) -> str:

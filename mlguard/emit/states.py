@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from mlguard.emit.buckets import UNKNOWN, event_time, of_writing
 from mlguard.emit.cells import Cells, judges, settings
 from mlguard.emit.grouped import Grouped, declarations, preparation
-from mlguard.emit.groups import Grouping, Source
+from mlguard.emit.groups import Grouping, Source, load_column
 from mlguard.emit.objects import DbObject, Kind, Statement, comment, function, indent
 from mlguard.emit.rules import literal, one_line
 from mlguard.lang.analyse import base_metrics
@@ -180,9 +180,10 @@ def insert(grouping: Grouping, values: Sequence[str], source: str, *, finite: bo
     table = literal(str(program.table))
     batch = f"mlguard.batch_v1({table})" if judges_batches(program) else "null"
     group = f"{grouping.start('g', finite=finite)},\n  {grouping.segment('g')}"
+    name, load = (", load", ", g.load") if grouping.load else ("", "")
     return (
-        "insert into mlguard._state (tbl, batch, bucket, segment, sign, op, n, states)\n"
-        f"select\n  {table}, {batch},\n  {group},\n  {', '.join(values)}\nfrom {source}"
+        f"insert into mlguard._state (tbl, batch, bucket, segment, sign, op, n, states{name})\n"
+        f"select\n  {table}, {batch},\n  {group},\n  {', '.join(values)}{load}\nfrom {source}"
     )
 
 
@@ -220,7 +221,8 @@ def text_arguments(program: TableProgram) -> tuple[Expr, ...]:
     types = {column.name: column.type for column in program.shape.columns}
     segments = [Column(types.get(name, UNKNOWN_TYPE), name) for by in sets for name in by]
     states = [state for found in sets.values() for state in found if state.of in (Of.VALUES, Of.KEYS)]
-    return (*segments, *(arg for state in states for arg in state.args))
+    loads = (load,) if (load := load_column(program)) is not None else ()
+    return (*segments, *loads, *(arg for state in states for arg in state.args))
 
 
 def conditions(program: TableProgram) -> tuple[Expr, ...]:

@@ -46,6 +46,9 @@ CASES = {
     " sum(age) > 9}]",
     "batch": "slos: [{name: some, check: coverage(age) >= 0.75, over: batch, on_violation: reject}, {name: w,"
     " check: age > 1, on_violation: warn}]",
+    "batch_of_column": "event_time: event_ts\nbatch: plan\nslos: [{name: some, check: coverage(age) >= 0.75,"
+    " over: batch, on_violation: hold}, {name: mix, check: distinct_count(age) > 3, over: batch, by: customer_id},"
+    " {name: daily, check: row_count() > 1}]",
     "history": "event_time: event_ts\nslos: [{name: drop, check: \"change(coverage(age), '7 days') >= -0.25 AND"
     ' usual(mean(age))"}]',
     "distributions": "event_time: event_ts\nslos: [{name: mix, check: psi(plan) <= 0.2 AND ks(tenure_days) < 0.3},"

@@ -17,7 +17,8 @@ PLATFORM_S = {"quarantine", "change", "event", "hold", "waiver", "object", "outb
 ACTS = {"release", "replay", "discard", "off", "waive", "resume", "sweep"}
 ACTS_ON_INCIDENTS = {"snooze", "resolve", "label", "claim_outbox", "delivered", "failed"}
 ACTS_ON_BASELINES = {"set_baseline", "keep_baseline", "baseline_columns"}
-PUBLIC_S = {"refuse_v1", "guard_v1", "gate_open_v1", "may_mend_v1"}
+LOADER_S = {"begin_batch", "end_batch", "publish", "_written", "_same_columns"}
+PUBLIC_S = {"refuse_v1", "guard_v1", "gate_open_v1", "may_mend_v1", *LOADER_S}
 
 
 @contextmanager
@@ -85,7 +86,11 @@ def test_functions_by_role(db: str) -> None:
         writer = {name for (name,) in rows(connection, executable, "mlguard_writer")}
         platform = {name for (name,) in rows(connection, executable, "mlguard_platform")}
         assert task - writer == {"ack"}
-        assert {name for name in writer if not name.startswith("_")} == PUBLIC_S | {"assert_ok", "newest_v1"}
+        assert {name for name in writer if not name.startswith("_")} == {
+            *(name for name in PUBLIC_S if not name.startswith("_")),
+            "assert_ok",
+            "newest_v1",
+        }
         of_platform = {name for name in platform - task if not name.startswith("_")}
         assert of_platform == ACTS | ACTS_ON_INCIDENTS | ACTS_ON_BASELINES
 
@@ -117,7 +122,8 @@ def test_everything_pins_its_search_path(db: str) -> None:
             "select proname from pg_proc where pronamespace = 'mlguard'::regnamespace"
             " and prokind <> 'a' and not coalesce('search_path=\"\"' = any (proconfig), false)",
         )
-        assert loose == []
+        # publish() writes as its caller, and triggers of the table's owner may count on the caller's path.
+        assert loose == [("publish",)]
 
 
 def test_everything_is_commented(db: str) -> None:

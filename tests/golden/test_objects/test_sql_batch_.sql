@@ -128,7 +128,7 @@ as $mlguard$
 -- features.customer, once a statement, over the rows it wrote or took away.
 begin
   if TG_OP = 'TRUNCATE' then
-    perform mlguard.landed_v1('features.customer', 0, '{}');
+    perform mlguard.truncated_v1('features.customer');
     return null;
   end if;
   with groups as (
@@ -158,7 +158,7 @@ $mlguard$;
 revoke all on function mlguard."after removal features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after removal features.customer"() is 'mlguard:features.customer/some:13f5fa6fbe72';
+comment on function mlguard."after removal features.customer"() is 'mlguard:features.customer/some:115dfa7b2624';
 
 -- undo: drop function if exists mlguard."after removal features.customer"();
 

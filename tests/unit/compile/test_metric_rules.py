@@ -131,3 +131,28 @@ def test_assertions_are_handed_on() -> None:
 def test_two_short_forms_of_one_name() -> None:
     with pytest.raises(SpecError, match="`age` is not learned"):
         compiled("usual: [age]\n")
+
+
+def test_a_batch_of_a_column_says_so() -> None:
+    program = compiled("batch: plan\nslos: [{name: a, check: coverage(age) > 0.5, over: batch, on_violation: hold}]\n")
+    assert program.batch_column == "plan"
+    assert program.rules[0].placement.reason == "over: batch: judged at COMMIT, over all rows of its plan so far"
+    assert "plan" in program.named
+    assert compiled("slos: []\n").batch_column is None
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ("plans", "no column `plans` in features.customer to tell batches apart by"),
+        ("tenure_days", "tenure_days is double precision, whose values are no names of loads"),
+        ("payload", "payload is jsonb, whose values are no names of loads"),
+        ("churned", "churned is boolean, whose values are no names of loads"),
+        ("decade", "decade is a virtual generated column, which statement triggers see as NULL"),
+        ("email", "email is pii, and the name of a batch stands in messages"),
+    ],
+)
+def test_columns_that_cannot_tell_batches_apart(column: str, message: str) -> None:
+    with pytest.raises(SpecError) as refused:
+        compiled(f"batch: {column}\ncolumns: {{email: {{pii: true}}}}\n")
+    assert [problem.message for problem in refused.value.problems] == [message]
