@@ -2122,6 +2122,7 @@ volatile
 security definer
 set search_path = ''
 set enable_seqscan = off
+set enable_nestloop = off  -- bands made in this transaction have no statistics: loops over them are quadratic
 set jit = off
 as $mlguard$
 declare
