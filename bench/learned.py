@@ -73,9 +73,9 @@ def series(connection: Connection) -> list[str]:
     judged = min(_seconds(lambda: _judge(connection)) for _ in range(5))
     connection.execute("truncate mlguard._metric, mlguard._band, mlguard._series, mlguard._table cascade")
     return [
-        f"bands of {SERIES} series learned from {WINDOWS} windows: {anew:.2f} s, of them {anew_cpu:.2f} s CPU (<= 10 s)",
-        f"the same brought up to date by one more window: {after:.2f} s, of them {after_cpu:.2f} s CPU",
-        f"{JUDGED} series judged against their bands: {judged * 1000:.0f} ms (<= 100 ms)",
+        f"bands of {SERIES} series learned from {WINDOWS} windows (<= 10 s): {anew:.2f} s, {anew_cpu:.2f} s of it CPU",
+        f"the same brought up to date by one more window: {after:.2f} s, {after_cpu:.2f} s of it CPU",
+        f"{JUDGED} series judged against their bands (<= 100 ms): {judged * 1000:.0f} ms",
     ]
 
 

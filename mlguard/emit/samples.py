@@ -70,12 +70,8 @@ def declarations(program: TableProgram) -> tuple[str, ...]:
     wanted = columns(program)
     if not wanted:
         return ()
-    cells = Cells(program)
-    chosen = ",\n      ".join(
-        f"{_value(cells, column, f'r.{quote_ident(column.name)}')} as {name}" for name, column in _numbered(wanted)
-    )
     return (
-        f"_written no scroll cursor for\n    select\n      {chosen}\n    from new_rows as r",
+        "_written no scroll cursor for select r.* from new_rows as r",
         "_line record",
         "_place bigint",
         "_at bigint := -1",
@@ -108,10 +104,15 @@ def statement(program: TableProgram, source: Source) -> str:
 def _walked(program: TableProgram, grouping: Grouping) -> str:
     """Return the statements that sample rows of one bucket.
 
-    The rows to take are known beforehand, so the others are passed over unseen: numbering rows in a query copies them.
+    The rows to take are known beforehand, so the others are passed over unseen: numbering rows in a query would copy
+    each, and a cursor with expressions of its own would compute them for each.
     """
-    wanted = columns(program)
-    put = ["_arrival[_k] := _place;", *(f"_{name}[_k] := _line.{name};" for name, _ in _numbered(wanted))]
+    wanted, cells = columns(program), Cells(program)
+    put = ["_arrival[_k] := _place;"]
+    put += [
+        f"_{name}[_k] := {_value(cells, column, f'_line.{quote_ident(column.name)}')};"
+        for name, column in _numbered(wanted)
+    ]
     lines = ["('', _arrival, null::text[])"]
     lines += [
         f"({literal(column.name)}, {f'_{name}, null::text[]' if is_number(column) else f'null, _{name}'})"

@@ -570,7 +570,9 @@ begin
   ) q;
   b.plain := (select e.c from unnest(b.errors[1:5]) with ordinality e (error, c) order by e.error nulls last, e.c limit 1);
   b.plain_up := null;
+  b.plain_down := null;
   b.slot_up := null;
+  b.slot_down := null;
   if b.history = 0 then
     return b;
   end if;
