@@ -62,6 +62,8 @@ def _bulk(server: BenchServer, options: Options) -> list[Figure]:
     with server.connect() as connection:
         for table in ("raw", "states", "profile", "by_hand", "grown"):
             copy_cpu(connection, table, warm_up)
+        # Without a baseline there are no bins to count, and the profile would be measured without its histograms.
+        connection.execute(b"select mlguard.set_baseline('bench.profile', 'bench.raw')")
         loads: dict[str, Callable[[], float]] = {
             RAW: partial(copy_cpu, connection, "raw", clean),
             STATES: partial(copy_cpu, connection, "states", clean),
