@@ -2196,6 +2196,14 @@ CREATE TABLE mlguard._band (
     left_out bigint DEFAULT 0 NOT NULL,
     learned_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
+ALTER TABLE ONLY mlguard._band ALTER COLUMN filled SET STORAGE EXTERNAL;
+ALTER TABLE ONLY mlguard._band ALTER COLUMN units SET STORAGE EXTERNAL;
+ALTER TABLE ONLY mlguard._band ALTER COLUMN r1 SET STORAGE EXTERNAL;
+ALTER TABLE ONLY mlguard._band ALTER COLUMN r2 SET STORAGE EXTERNAL;
+ALTER TABLE ONLY mlguard._band ALTER COLUMN r3 SET STORAGE EXTERNAL;
+ALTER TABLE ONLY mlguard._band ALTER COLUMN r4 SET STORAGE EXTERNAL;
+ALTER TABLE ONLY mlguard._band ALTER COLUMN r5 SET STORAGE EXTERNAL;
+ALTER TABLE ONLY mlguard._band ALTER COLUMN r6 SET STORAGE EXTERNAL;
 ALTER TABLE mlguard._band OWNER TO postgres;
 COMMENT ON TABLE mlguard._band IS 'Private. What the next value of a series should be, and how far off is too far.';
 COMMENT ON COLUMN mlguard._band.tbl IS 'The table.';
@@ -2249,7 +2257,9 @@ begin
   ) q;
   b.plain := (select e.c from unnest(b.errors[1:5]) with ordinality e (error, c) order by e.error nulls last, e.c limit 1);
   b.plain_up := null;
+  b.plain_down := null;
   b.slot_up := null;
+  b.slot_down := null;
   if b.history = 0 then
     return b;
   end if;
@@ -4656,6 +4666,48 @@ end
 $$;
 ALTER FUNCTION mlguard._learn_pairs(p_tbl text, p_over text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._learn_pairs(p_tbl text, p_over text) IS 'Private. Finds rules between two columns in the last twenty samples: values that only come together in certain pairs, columns that tell of one another, values that are missing together.';
+CREATE FUNCTION mlguard._learned(p_tbl text, p_over text, p_segment jsonb, p_metric text, p_start timestamp with time zone DEFAULT NULL::timestamp with time zone, p_batch bigint DEFAULT NULL::bigint) RETURNS mlguard._band
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  _b mlguard._band;
+  _past record;
+begin
+  select k.class, k.side, k.factor into _b.class, _b.side, _b.factor from mlguard._kind(p_metric) k;
+  if not found then
+    return null;
+  end if;
+  _b.tbl := p_tbl;
+  _b.over := p_over;
+  _b.segment := p_segment;
+  _b.metric := p_metric;
+  _b.scale := case when _b.class = 'location' then mlguard._scale_of(p_tbl, p_over, p_segment, p_metric) else 1 end;
+  _b.filled := '{}';
+  _b.known := '{}';
+  _b.slots := '{}';
+  _b.units := '{}';
+  _b.r1 := '{}';
+  _b.r2 := '{}';
+  _b.r3 := '{}';
+  _b.r4 := '{}';
+  _b.r5 := '{}';
+  _b.r6 := '{}';
+  _b.history := 0;
+  select coalesce(max(p.id), 0) as upto, array_agg(p.value order by p.place) as vals, array_agg(p.n order by p.place) as rows,
+         mlguard._slots(p_over, (select t.time_zone from mlguard._table t where t.tbl = p_tbl),
+                        array_agg(p.at order by p.place)) as slots
+  into _past
+  from mlguard._past(p_tbl, p_over, p_segment, p_metric, p_start, p_batch)
+    with ordinality p (id, value, n, sd, at, place);
+  _b := mlguard._taken_in(_b, _past.vals, _past.rows, _past.slots);
+  _b.upto := _past.upto;
+  _b.learned_at := clock_timestamp();
+  return mlguard._finished(_b);
+end
+$$;
+ALTER FUNCTION mlguard._learned(p_tbl text, p_over text, p_segment jsonb, p_metric text, p_start timestamp with time zone, p_batch bigint) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._learned(p_tbl text, p_over text, p_segment jsonb, p_metric text, p_start timestamp with time zone, p_batch bigint) IS 'Private. The band of a series learned from nothing, of all values or of those before a window or batch; null: nobody knows how the errors of such a metric are judged.';
 CREATE FUNCTION mlguard._left_out(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS tstzmultirange
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
@@ -6110,26 +6162,35 @@ end
 $$;
 ALTER FUNCTION mlguard._pair_value(p_scope bigint, p_rule mlguard._pair) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._pair_value(p_scope bigint, p_rule mlguard._pair) IS 'Private. The value of a pair rule in a scope: share of pairs never seen, dependence, or share of lone nulls.';
-CREATE FUNCTION mlguard._past(p_tbl text, p_over text, p_segment jsonb, p_metric text, p_after bigint) RETURNS TABLE(id bigint, value double precision, n bigint, k bigint, sd double precision, slot integer)
+CREATE FUNCTION mlguard._past(p_tbl text, p_over text, p_segment jsonb, p_metric text, p_start timestamp with time zone DEFAULT NULL::timestamp with time zone, p_batch bigint DEFAULT NULL::bigint) RETURNS TABLE(id bigint, value double precision, n bigint, sd double precision, at timestamp with time zone)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
-  select m.id, m.value, m.n, m.n, m.sd, mlguard._slot(p_over, t.time_zone, coalesce(m.window_start, m.at))
+  -- Windows and batches each by the index they have; a series has only ones or the others.
+  select p.id, p.value, p.n, p.sd, coalesce(p.window_start, p.at)
   from (
-    select m.*
-    from mlguard._metric m
-    where m.tbl = p_tbl and m.over = p_over and m.metric = p_metric and m.segment = p_segment
-      and m.current and not m.excluded and m.id > p_after
-    order by m.window_start desc nulls last, m.batch desc nulls last
-    limit 200
-  ) m
-  join mlguard._table t on t.tbl = m.tbl
-  order by m.window_start nulls first, m.batch nulls first
+    (select m.*
+     from mlguard._metric m
+     where m.tbl = p_tbl and m.over = p_over and m.metric = p_metric and m.segment = p_segment
+       and m.current and not m.excluded
+       and m.window_start is not null and (p_start is null or m.window_start < p_start)
+     order by m.window_start desc
+     limit 200)
+    union all
+    (select m.*
+     from mlguard._metric m
+     where m.tbl = p_tbl and m.over = p_over and m.metric = p_metric and m.segment = p_segment
+       and m.current and not m.excluded
+       and m.batch is not null and (p_batch is null or m.batch < p_batch)
+     order by m.batch desc
+     limit 200)
+  ) p
+  order by p.window_start nulls first, p.batch nulls first
 $$;
-ALTER FUNCTION mlguard._past(p_tbl text, p_over text, p_segment jsonb, p_metric text, p_after bigint) OWNER TO postgres;
-COMMENT ON FUNCTION mlguard._past(p_tbl text, p_over text, p_segment jsonb, p_metric text, p_after bigint) IS 'Private. Past values of a series, oldest first, 200 at most; those labelled as faults left out.';
+ALTER FUNCTION mlguard._past(p_tbl text, p_over text, p_segment jsonb, p_metric text, p_start timestamp with time zone, p_batch bigint) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._past(p_tbl text, p_over text, p_segment jsonb, p_metric text, p_start timestamp with time zone, p_batch bigint) IS 'Private. Past values of a series, oldest first, the last 200; those labelled as faults left out. With a start or a batch only those before it.';
 CREATE FUNCTION mlguard._personal(p_observed jsonb, p_pii text[]) RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO ''
@@ -6565,77 +6626,68 @@ end
 $_$;
 ALTER FUNCTION mlguard._recount(p_tbl text, p_recount text, p_from timestamp with time zone, p_to timestamp with time zone) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._recount(p_tbl text, p_recount text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Private. Replaces buckets by a recount of the stored rows. Windows are not judged anew for it: no row came.';
-CREATE FUNCTION mlguard._refresh_band(p_tbl text, p_over text, p_segment jsonb, p_metric text, p_rescale boolean DEFAULT false) RETURNS void
+CREATE FUNCTION mlguard._refresh_bands(p_tbl text, p_over text, p_rescale boolean) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET enable_nestloop TO 'off'
+    SET jit TO 'off'
     AS $$
 declare
-  _b mlguard._band;
-  _kind record;
   _one record;
-  _anew boolean;
-  _left_out bigint := (
-    select count(*)
-    from mlguard._metric m
-    where m.tbl = p_tbl and m.over = p_over and m.metric = p_metric and m.segment = p_segment and m.current and m.excluded);
+  _b mlguard._band;
+  _zone text := (select t.time_zone from mlguard._table t where t.tbl = p_tbl);
+  -- What came since is read in one go for all bands, by number.
+  _upto bigint := (
+    select min(b.upto)
+    from mlguard._band b
+    where b.tbl = p_tbl and b.over = p_over and b.segment = '{}' and b.upto > 0);
 begin
-  select b.* into _b
-  from mlguard._band b
-  where b.tbl = p_tbl and b.over = p_over and b.segment = p_segment and b.metric = p_metric;
-  _anew := not found or (p_rescale and _b.class = 'location') or _b.left_out <> _left_out;
-  if _anew then
-    select k.* into _kind from mlguard._kind(p_metric) k;
-    if not found then
-      return;
-    end if;
-    _b := null;
-    _b.tbl := p_tbl;
-    _b.over := p_over;
-    _b.segment := p_segment;
-    _b.metric := p_metric;
-    _b.class := _kind.class;
-    _b.side := _kind.side;
-    _b.factor := _kind.factor;
-    _b.scale := case when _kind.class = 'location' then mlguard._scale_of(p_tbl, p_over, p_segment, p_metric) else 1 end;
-    _b.filled := '{}';
-    _b.known := '{}';
-    _b.slots := '{}';
-    _b.units := '{}';
-    _b.r1 := '{}';
-    _b.r2 := '{}';
-    _b.r3 := '{}';
-    _b.r4 := '{}';
-    _b.r5 := '{}';
-    _b.r6 := '{}';
-    _b.history := 0;
-    _b.upto := 0;
-    _b.left_out := _left_out;
-  end if;
   for _one in
-    select p.* from mlguard._past(p_tbl, p_over, p_segment, p_metric, _b.upto) p
+    with labelled as materialized (
+      select m.metric, count(*) as n
+      from mlguard._metric m
+      where m.tbl = p_tbl and m.over = p_over and m.segment = '{}' and m.current and m.excluded
+      group by m.metric
+    ), fresh as materialized (
+      select m.metric, max(m.id) as upto,
+             array_agg(m.value order by m.window_start nulls first, m.batch nulls first) as vals,
+             array_agg(m.n order by m.window_start nulls first, m.batch nulls first) as rows,
+             array_agg(coalesce(m.window_start, m.at) order by m.window_start nulls first, m.batch nulls first) as ats
+      from mlguard._metric m
+      join mlguard._band b
+        on b.tbl = m.tbl and b.over = m.over and b.segment = m.segment and b.metric = m.metric and b.upto < m.id
+      where m.id > _upto and m.tbl = p_tbl and m.over = p_over and m.segment = '{}' and m.current and not m.excluded
+      group by m.metric
+    )
+    select r.metric, b as band, coalesce(l.n, 0) as left_out, f.upto, f.vals, f.rows,
+           mlguard._slots(p_over, _zone, f.ats) as slots,
+           b.metric is null or b.upto = 0 or (p_rescale and b.class = 'location') or b.left_out <> coalesce(l.n, 0) as anew
+    from mlguard._series r
+    left join mlguard._band b on b.tbl = r.tbl and b.over = r.over and b.segment = '{}' and b.metric = r.metric
+    left join labelled l on l.metric = r.metric
+    left join fresh f on f.metric = r.metric
+    where r.tbl = p_tbl and r.over = p_over
   loop
-    _b := mlguard._stepped(_b, _one.value, _one.n, _one.k, _one.slot);
-    _b.upto := greatest(_b.upto, _one.id);
+    if _one.anew then
+      _b := mlguard._learned(p_tbl, p_over, '{}', _one.metric);
+      continue when _b.metric is null;
+      _b.left_out := _one.left_out;
+    else
+      continue when _one.upto is null;
+      _b := mlguard._taken_in(_one.band, _one.vals, _one.rows, _one.slots);
+      _b := mlguard._finished(_b);
+      _b.upto := _one.upto;
+      _b.learned_at := clock_timestamp();
+    end if;
+    delete from mlguard._band b
+    where b.tbl = p_tbl and b.over = p_over and b.segment = '{}' and b.metric = _one.metric;
+    insert into mlguard._band select _b.*;
   end loop;
-  _b := mlguard._finished(_b);
-  _b.learned_at := clock_timestamp();
-  delete from mlguard._band b
-  where b.tbl = p_tbl and b.over = p_over and b.segment = p_segment and b.metric = p_metric;
-  insert into mlguard._band select _b.*;
 end
 $$;
-ALTER FUNCTION mlguard._refresh_band(p_tbl text, p_over text, p_segment jsonb, p_metric text, p_rescale boolean) OWNER TO postgres;
-COMMENT ON FUNCTION mlguard._refresh_band(p_tbl text, p_over text, p_segment jsonb, p_metric text, p_rescale boolean) IS 'Private. Takes the values that came since into the band of a series; p_rescale: locations are learned anew.';
-CREATE FUNCTION mlguard._refresh_bands(p_tbl text, p_over text, p_rescale boolean) RETURNS void
-    LANGUAGE sql SECURITY DEFINER
-    SET search_path TO ''
-    AS $$
-  select mlguard._refresh_band(r.tbl, r.over, '{}', r.metric, p_rescale)
-  from mlguard._series r
-  where r.tbl = p_tbl and r.over = p_over
-$$;
 ALTER FUNCTION mlguard._refresh_bands(p_tbl text, p_over text, p_rescale boolean) OWNER TO postgres;
-COMMENT ON FUNCTION mlguard._refresh_bands(p_tbl text, p_over text, p_rescale boolean) IS 'Private. Takes the values that came since into the bands of a table.';
+COMMENT ON FUNCTION mlguard._refresh_bands(p_tbl text, p_over text, p_rescale boolean) IS 'Private. Takes the values that came since into the bands of a table; p_rescale: locations are learned anew.';
 CREATE FUNCTION mlguard._refresh_reference(p_tbl text, p_over text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
@@ -7042,10 +7094,11 @@ CREATE FUNCTION mlguard._scale_of(p_tbl text, p_over text, p_segment jsonb, p_me
   select coalesce(nullif(percentile_cont(0.5) within group (order by p.sd), 0),
                   nullif(percentile_cont(0.5) within group (order by abs(p.value)), 0), 1)
   from (
-    select p.*, row_number() over (order by p.id desc) as back
-    from mlguard._past(p_tbl, p_over, p_segment, p_metric, 0) p
+    select p.sd, p.value
+    from mlguard._past(p_tbl, p_over, p_segment, p_metric) p
+    order by p.id desc
+    limit 90
   ) p
-  where p.back <= 90
 $$;
 ALTER FUNCTION mlguard._scale_of(p_tbl text, p_over text, p_segment jsonb, p_metric text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._scale_of(p_tbl text, p_over text, p_segment jsonb, p_metric text) IS 'Private. The unit of a location: the median of the column''s standard deviation over the last 90 windows.';
@@ -7343,13 +7396,24 @@ CREATE FUNCTION mlguard._slot(p_over text, p_zone text, p_at timestamp with time
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$
-  select case
-    when p_over in ('1 day', 'batch') then extract(dow from p_at at time zone p_zone)::integer
-    when p_over = '1 hour' then extract(hour from p_at at time zone p_zone)::integer
-  end
+  select (mlguard._slots(p_over, p_zone, array[p_at]))[1]
 $$;
 ALTER FUNCTION mlguard._slot(p_over text, p_zone text, p_at timestamp with time zone) OWNER TO postgres;
-COMMENT ON FUNCTION mlguard._slot(p_over text, p_zone text, p_at timestamp with time zone) IS 'Private. The place of a window in its cycle: day of the week, or hour of the day; null for other lengths.';
+COMMENT ON FUNCTION mlguard._slot(p_over text, p_zone text, p_at timestamp with time zone) IS 'Private. _slots() of one window.';
+CREATE FUNCTION mlguard._slots(p_over text, p_zone text, p_ats timestamp with time zone[]) RETURNS integer[]
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select array_agg(
+           case
+             when p_over in ('1 day', 'batch') then extract(dow from u.at at time zone p_zone)::integer
+             when p_over = '1 hour' then extract(hour from u.at at time zone p_zone)::integer
+           end
+           order by u.i)
+  from unnest(p_ats) with ordinality u (at, i)
+$$;
+ALTER FUNCTION mlguard._slots(p_over text, p_zone text, p_ats timestamp with time zone[]) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._slots(p_over text, p_zone text, p_ats timestamp with time zone[]) IS 'Private. The places of windows in their cycle: day of the week, or hour of the day; null for other lengths.';
 CREATE FUNCTION mlguard._sort_removals(p_batch bigint, p_tbl text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -7398,53 +7462,34 @@ end
 $$;
 ALTER FUNCTION mlguard._sort_removals(p_batch bigint, p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._sort_removals(p_batch bigint, p_tbl text) IS 'Private. Decides to which load the rows belong that a transaction changed or took away, as far as can be told.';
-CREATE FUNCTION mlguard._steady(p_class text, p_x double precision, p_scale double precision) RETURNS double precision
+CREATE FUNCTION mlguard._steadied(p_class text, p_values double precision[], p_scale double precision) RETURNS double precision[]
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
     AS $$
   -- GREATEST leaves NULL out, hence the first branch. Infinity, NaN and numbers too large or too small to be divided must
   -- not raise: NaN is no value, the rest is cut at 1e150.
-  select case
-    when p_x is null or p_x = 'NaN' then null
-    when p_class = 'share' then asin(sqrt(least(greatest(p_x, 0), 1)))
-    when p_class = 'count' then ln(1 + least(greatest(p_x, 0), 1e150))
-    when p_class = 'information' then ln(least(greatest(p_x, 0.001), 1e150))
-    when abs(p_x) < 1e-100 then 0
-    else asinh(least(greatest(p_x, -1e150), 1e150) / least(greatest(p_scale, 1e-100), 1e150))
-  end
+  select array_agg(
+           case
+             when u.x is null or u.x = 'NaN' then null
+             when p_class = 'share' then asin(sqrt(least(greatest(u.x, 0), 1)))
+             when p_class = 'count' then ln(1 + least(greatest(u.x, 0), 1e150))
+             when p_class = 'information' then ln(least(greatest(u.x, 0.001), 1e150))
+             when abs(u.x) < 1e-100 then 0
+             else asinh(least(greatest(u.x, -1e150), 1e150) / least(greatest(p_scale, 1e-100), 1e150))
+           end
+           order by u.i)
+  from unnest(p_values) with ordinality u (x, i)
 $$;
-ALTER FUNCTION mlguard._steady(p_class text, p_x double precision, p_scale double precision) OWNER TO postgres;
-COMMENT ON FUNCTION mlguard._steady(p_class text, p_x double precision, p_scale double precision) IS 'Private. The scale on which errors of a kind of metric are alike whatever its level: asin √p of shares, ln(1 + n) of counts, ln of information, asinh(x / scale) of locations.';
-CREATE FUNCTION mlguard._stepped(b mlguard._band, p_value double precision, p_n bigint, p_k bigint, p_slot integer) RETURNS mlguard._band
-    LANGUAGE plpgsql IMMUTABLE
+ALTER FUNCTION mlguard._steadied(p_class text, p_values double precision[], p_scale double precision) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._steadied(p_class text, p_values double precision[], p_scale double precision) IS 'Private. The scale on which errors of a kind of metric are alike whatever its level: asin √p of shares, ln(1 + n) of counts, ln of information, asinh(x / scale) of locations.';
+CREATE FUNCTION mlguard._steady(p_class text, p_x double precision, p_scale double precision) RETURNS double precision
+    LANGUAGE sql IMMUTABLE
     SET search_path TO ''
     AS $$
-declare
-  _y double precision := mlguard._steady(b.class, p_value, coalesce(b.scale, 1));
-  _g double precision[];
-  _begun boolean := cardinality(b.filled) >= 7;
-begin
-  -- The history of a series begins with its first value.
-  if _y is null and cardinality(b.filled) = 0 then
-    return b;
-  end if;
-  _g := mlguard._guesses(b.filled, b.slots, p_slot);
-  b.r1 := (b.r1 || case when _begun then _y - _g[1] end)[greatest(1, cardinality(b.r1) - 148):];
-  b.r2 := (b.r2 || case when _begun then _y - _g[2] end)[greatest(1, cardinality(b.r2) - 148):];
-  b.r3 := (b.r3 || case when _begun then _y - _g[3] end)[greatest(1, cardinality(b.r3) - 148):];
-  b.r4 := (b.r4 || case when _begun then _y - _g[4] end)[greatest(1, cardinality(b.r4) - 148):];
-  b.r5 := (b.r5 || case when _begun then _y - _g[5] end)[greatest(1, cardinality(b.r5) - 148):];
-  b.r6 := (b.r6 || case when _begun then _y - _g[6] end)[greatest(1, cardinality(b.r6) - 148):];
-  b.units := (b.units || mlguard._unit(b.class, p_n, p_k))[greatest(1, cardinality(b.units) - 148):];
-  b.known := (b.known || (_y is not null))[greatest(1, cardinality(b.known) - 148):];
-  -- A scope without a value is taken to have been as usual.
-  b.filled := (b.filled || coalesce(_y, _g[1]))[greatest(1, cardinality(b.filled) - 198):];
-  b.slots := (b.slots || p_slot)[greatest(1, cardinality(b.slots) - 33):];
-  return b;
-end
+  select (mlguard._steadied(p_class, array[p_x], p_scale))[1]
 $$;
-ALTER FUNCTION mlguard._stepped(b mlguard._band, p_value double precision, p_n bigint, p_k bigint, p_slot integer) OWNER TO postgres;
-COMMENT ON FUNCTION mlguard._stepped(b mlguard._band, p_value double precision, p_n bigint, p_k bigint, p_slot integer) IS 'Private. The band with one more value in its past.';
+ALTER FUNCTION mlguard._steady(p_class text, p_x double precision, p_scale double precision) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._steady(p_class text, p_x double precision, p_scale double precision) IS 'Private. _steadied() of one value.';
 CREATE FUNCTION mlguard._survey(p_tbl regclass, p_relation regclass, p_columns text[], p_where text, p_from timestamp with time zone DEFAULT NULL::timestamp with time zone, p_to timestamp with time zone DEFAULT NULL::timestamp with time zone, p_left_out tstzmultirange DEFAULT '{}'::tstzmultirange) RETURNS TABLE(column_name text, edges double precision[], n bigint, missing bigint)
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
@@ -7918,6 +7963,146 @@ CREATE FUNCTION mlguard._take_profile(p_scope bigint, p_tbl text, p_start timest
 $$;
 ALTER FUNCTION mlguard._take_profile(p_scope bigint, p_tbl text, p_start timestamp with time zone, p_end timestamp with time zone, p_batch bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._take_profile(p_scope bigint, p_tbl text, p_start timestamp with time zone, p_end timestamp with time zone, p_batch bigint) IS 'Private. Profiles of the columns of a scope, from its sample.';
+CREATE FUNCTION mlguard._taken_in(b mlguard._band, p_values double precision[], p_rows bigint[], p_slots integer[]) RETURNS mlguard._band
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+declare
+  -- The whole past stays in these arrays, and each grows at its end, which does not copy it.
+  _filled double precision[] := b.filled;
+  _known boolean[] := b.known;
+  _slots integer[] := b.slots;
+  _units double precision[] := b.units;
+  _r1 double precision[] := b.r1;
+  _r2 double precision[] := b.r2;
+  _r3 double precision[] := b.r3;
+  _r4 double precision[] := b.r4;
+  _r5 double precision[] := b.r5;
+  _r6 double precision[] := b.r6;
+  _new double precision[] := mlguard._steadied(b.class, p_values, coalesce(b.scale, 1));
+  _least double precision[] := mlguard._units(b.class, p_rows, p_rows);
+  _n integer := cardinality(b.filled);
+  _m integer := cardinality(b.units);
+  _s integer := cardinality(b.slots);
+  _y double precision;
+  _slot integer;
+  -- The last 30 and the last 7 in order of size: a median is then read off.
+  _by_size double precision[] := array(select u.y from unnest(b.filled[greatest(1, _n - 29) : _n]) u (y) order by u.y);
+  _by_size_7 double precision[] := array(select u.y from unnest(b.filled[greatest(1, _n - 6) : _n]) u (y) order by u.y);
+  _place integer;
+  _m30 double precision;
+  _m7 double precision;
+  _weeks double precision;
+  _same double precision;
+  _low double precision;
+  _high double precision;
+  -- Where each slot came last, and where it had come before that.
+  _latest integer[] := array_fill(0, array[24]);
+  _earlier integer[] := array_fill(0, array[_n]);
+  _a integer;
+  _b integer;
+  _c integer;
+  _d integer;
+begin
+  for _i in 1 .. _s loop
+    if _slots[_i] is not null then
+      _earlier[_n - _s + _i] := _latest[_slots[_i] + 1];
+      _latest[_slots[_i] + 1] := _n - _s + _i;
+    end if;
+  end loop;
+  for _i in 1 .. coalesce(cardinality(p_values), 0) loop
+    _y := _new[_i];
+    _slot := p_slots[_i];
+    -- The history of a series begins with its first value.
+    continue when _y is null and _n = 0;
+    _m30 := case when _n = 0 then null
+                 when cardinality(_by_size) % 2 = 1 then _by_size[cardinality(_by_size) / 2 + 1]
+                 else _by_size[cardinality(_by_size) / 2]
+                      + 0.5 * (_by_size[cardinality(_by_size) / 2 + 1] - _by_size[cardinality(_by_size) / 2]) end;
+    _m := _m + 1;
+    if _n >= 7 then
+      _m7 := _by_size_7[4];
+      _weeks := _filled[_n - 6];
+      if _n >= 21 then
+        _weeks := greatest(least(_weeks, _filled[_n - 13]), least(greatest(_weeks, _filled[_n - 13]), _filled[_n - 20]));
+      end if;
+      _same := null;
+      if _slot is not null then
+        -- The last four on the same slot, of the last 35. Of four the middle two are the greater of the lesser and the
+        -- lesser of the greater.
+        _a := _latest[_slot + 1];
+        _b := case when _a > 0 then _earlier[_a] else 0 end;
+        if _b > 0 and _b > _n - 35 then
+          _c := _earlier[_b];
+          _d := case when _c > 0 then _earlier[_c] else 0 end;
+          if _c > 0 and _c > _n - 35 and (_d = 0 or _d <= _n - 35) then
+            _same := greatest(least(_filled[_a], _filled[_b]), least(greatest(_filled[_a], _filled[_b]), _filled[_c]));
+          else
+            _low := _filled[_a];
+            _high := _filled[_b];
+            if _d > 0 and _d > _n - 35 then
+              _low := greatest(least(_filled[_a], _filled[_b]), least(_filled[_c], _filled[_d]));
+              _high := least(greatest(_filled[_a], _filled[_b]), greatest(_filled[_c], _filled[_d]));
+            end if;
+            _same := least(_low, _high) + 0.5 * (greatest(_low, _high) - least(_low, _high));
+          end if;
+        end if;
+      end if;
+      _r1[_m] := _y - _m30;
+      _r2[_m] := _y - _m7;
+      _r3[_m] := _y - _filled[_n];
+      _r4[_m] := _y - _filled[_n - 6];
+      _r5[_m] := _y - _weeks;
+      _r6[_m] := _y - _same;
+    else
+      _r1[_m] := null;
+      _r2[_m] := null;
+      _r3[_m] := null;
+      _r4[_m] := null;
+      _r5[_m] := null;
+      _r6[_m] := null;
+    end if;
+    _units[_m] := _least[_i];
+    _known[_m] := _y is not null;
+    -- A scope without a value is taken to have been as usual.
+    _y := coalesce(_y, _m30);
+    if _n >= 30 then
+      _place := width_bucket(_filled[_n - 29], _by_size);
+      _by_size := _by_size[: _place - 1] || _by_size[_place + 1 :];
+    end if;
+    _place := width_bucket(_y, _by_size);
+    _by_size := _by_size[: _place] || _y || _by_size[_place + 1 :];
+    if _n >= 7 then
+      _place := width_bucket(_filled[_n - 6], _by_size_7);
+      _by_size_7 := _by_size_7[: _place - 1] || _by_size_7[_place + 1 :];
+    end if;
+    _place := width_bucket(_y, _by_size_7);
+    _by_size_7 := _by_size_7[: _place] || _y || _by_size_7[_place + 1 :];
+    _n := _n + 1;
+    _s := _s + 1;
+    _filled[_n] := _y;
+    _slots[_s] := _slot;
+    _earlier[_n] := 0;
+    if _slot is not null then
+      _earlier[_n] := _latest[_slot + 1];
+      _latest[_slot + 1] := _n;
+    end if;
+  end loop;
+  b.filled := _filled[greatest(1, _n - 199) : _n];
+  b.known := _known[greatest(1, _m - 149) : _m];
+  b.slots := _slots[greatest(1, _s - 34) : _s];
+  b.units := _units[greatest(1, _m - 149) : _m];
+  b.r1 := _r1[greatest(1, _m - 149) : _m];
+  b.r2 := _r2[greatest(1, _m - 149) : _m];
+  b.r3 := _r3[greatest(1, _m - 149) : _m];
+  b.r4 := _r4[greatest(1, _m - 149) : _m];
+  b.r5 := _r5[greatest(1, _m - 149) : _m];
+  b.r6 := _r6[greatest(1, _m - 149) : _m];
+  return b;
+end
+$$;
+ALTER FUNCTION mlguard._taken_in(b mlguard._band, p_values double precision[], p_rows bigint[], p_slots integer[]) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._taken_in(b mlguard._band, p_values double precision[], p_rows bigint[], p_slots integer[]) IS 'Private. The band with more values in its past, oldest first: for each value the errors of the guesses that _guesses() makes.';
 CREATE FUNCTION mlguard._tallied(p_tbl regclass, p_relation regclass, p_edges jsonb) RETURNS TABLE(place bigint, column_name text, key text, edges double precision[], amount text, category text)
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -8165,19 +8350,30 @@ CREATE FUNCTION mlguard._together(p_one mlguard._incident, p_other mlguard._inci
 $$;
 ALTER FUNCTION mlguard._together(p_one mlguard._incident, p_other mlguard._incident) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._together(p_one mlguard._incident, p_other mlguard._incident) IS 'Private. Whether two incidents of one table began in the same batch, or in the same stretch of time.';
-CREATE FUNCTION mlguard._unit(p_class text, p_n double precision, p_k double precision) RETURNS double precision
+CREATE FUNCTION mlguard._unit(p_class text, p_n bigint, p_k bigint) RETURNS double precision
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
     AS $$
-  select case p_class
-    when 'share' then greatest(0.4 / sqrt(greatest(p_k, 1)), 0.01)
-    when 'count' then greatest(0.02, 0.5 / (1 + greatest(p_n, 1)))
-    when 'information' then greatest(1 / sqrt(greatest(p_k, 1)), 0.03)
-    else greatest(1.25 / sqrt(greatest(p_k, 1)), 0.02)
-  end
+  select (mlguard._units(p_class, array[p_n], array[p_k]))[1]
 $$;
-ALTER FUNCTION mlguard._unit(p_class text, p_n double precision, p_k double precision) OWNER TO postgres;
-COMMENT ON FUNCTION mlguard._unit(p_class text, p_n double precision, p_k double precision) IS 'Private. The least error that counts as one: sampling noise of so many rows, or the smallest effect worth a word.';
+ALTER FUNCTION mlguard._unit(p_class text, p_n bigint, p_k bigint) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._unit(p_class text, p_n bigint, p_k bigint) IS 'Private. _units() of one value.';
+CREATE FUNCTION mlguard._units(p_class text, p_n bigint[], p_k bigint[]) RETURNS double precision[]
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select array_agg(
+           case p_class
+             when 'share' then greatest(0.4 / sqrt(greatest(u.k, 1)), 0.01)
+             when 'count' then greatest(0.02, 0.5 / (1 + greatest(u.n, 1)))
+             when 'information' then greatest(1 / sqrt(greatest(u.k, 1)), 0.03)
+             else greatest(1.25 / sqrt(greatest(u.k, 1)), 0.02)
+           end
+           order by u.i)
+  from unnest(p_n::double precision[], p_k::double precision[]) with ordinality u (n, k, i)
+$$;
+ALTER FUNCTION mlguard._units(p_class text, p_n bigint[], p_k bigint[]) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._units(p_class text, p_n bigint[], p_k bigint[]) IS 'Private. The least error that counts as one: sampling noise of so many rows, or the smallest effect worth a word.';
 CREATE FUNCTION mlguard._unmerge(p_from jsonb, p_gone jsonb) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO ''
@@ -9795,6 +9991,72 @@ end
 $$;
 ALTER FUNCTION mlguard.resume(p_slo text, p_reason text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.resume(p_slo text, p_reason text) IS 'Ends every exception (off, waive) of an SLO that is in force, now, with a reason; returns how many there were.';
+CREATE FUNCTION mlguard.sample_places_v1(p_n bigint, p_tried integer, p_most integer) RETURNS bigint[]
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+declare
+  -- A row draws the fractional part of its place times the golden ratio, in units of 2^-32.
+  _step constant bigint := 2654435761;
+  _whole constant bigint := 4294967296;
+  _below bigint := ceil(p_tried::numeric * _whole / p_n);
+  _up bigint;
+  _up_by bigint;
+  _down bigint;
+  _down_by bigint;
+  _moved bigint := 0;
+  _stride bigint := 0;
+  _place bigint := 0;
+  _draw bigint := 0;
+  _places bigint[];
+  _draws bigint[];
+  _k integer := 0;
+begin
+  if p_n <= p_tried then
+    return array(
+      select p.place
+      from (
+        select g.i as place from generate_series(0, p_n - 1) g (i) order by g.i * _step % _whole limit p_most
+      ) p
+      order by p.place);
+  end if;
+  -- From one draw below the limit to the next leads the shortest stride that moves it up, the shortest that moves it down,
+  -- or both together: the three gaps theorem (Slater 1967). So no other place is looked at.
+  while _up is null or _down is null loop
+    _stride := _stride + 1;
+    _moved := (_moved + _step) % _whole;
+    if _up is null and _moved < _below then
+      _up := _stride;
+      _up_by := _moved;
+    end if;
+    if _down is null and _whole - _moved < _below then
+      _down := _stride;
+      _down_by := _whole - _moved;
+    end if;
+  end loop;
+  while _place < p_n loop
+    _k := _k + 1;
+    _places[_k] := _place;
+    _draws[_k] := _draw;
+    if _draw + _up_by < _below and (_up < _down or _draw < _down_by) then
+      _place := _place + _up;
+      _draw := _draw + _up_by;
+    elsif _draw >= _down_by then
+      _place := _place + _down;
+      _draw := _draw - _down_by;
+    else
+      _place := _place + _up + _down;
+      _draw := _draw + _up_by - _down_by;
+    end if;
+  end loop;
+  return array(
+    select p.place
+    from (select u.place from unnest(_places, _draws) u (place, draw) order by u.draw limit p_most) p
+    order by p.place);
+end
+$$;
+ALTER FUNCTION mlguard.sample_places_v1(p_n bigint, p_tried integer, p_most integer) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.sample_places_v1(p_n bigint, p_tried integer, p_most integer) IS 'Places, from 0, of the rows that a sample of a statement takes: of about p_tried evenly spread ones the p_most that drew least.';
 CREATE FUNCTION mlguard.schema_faults(p_tbl text) RETURNS TABLE(column_name text, fault text, words text, slos text[])
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
@@ -10034,50 +10296,18 @@ declare
   _over text := p_c ->> 'over';
   _segment jsonb := coalesce(p_c -> 'segment', '{}');
   _slot integer;
-  _n integer;
-  _one record;
   _b mlguard._band;
 begin
   if p_value is null then
     return null;
   end if;
   -- From the values before this one, so that a window judged again is held against the same past.
-  for _one in
-    select m.*
-    from (
-      select m.value, m.n, m.window_start, m.batch, m.at
-      from mlguard._metric m
-      where m.tbl = _tbl and m.over = _over and m.metric = p_metric and m.segment = _segment
-        and m.current and not m.excluded
-        and (m.window_start < (p_c ->> 'start')::timestamptz or m.batch < (p_c ->> 'batch')::bigint)
-      order by m.window_start desc nulls last, m.batch desc nulls last
-      limit 200
-    ) m
-    order by m.window_start nulls first, m.batch nulls first
-  loop
-    if _b.class is null then
-      select k.class, k.side, k.factor into _b.class, _b.side, _b.factor from mlguard._kind(p_metric) k;
-      _b.scale := case when _b.class = 'location' then mlguard._scale_of(_tbl, _over, _segment, p_metric) else 1 end;
-      _b.filled := '{}';
-      _b.known := '{}';
-      _b.slots := '{}';
-      _b.units := '{}';
-      _b.r1 := '{}';
-      _b.r2 := '{}';
-      _b.r3 := '{}';
-      _b.r4 := '{}';
-      _b.r5 := '{}';
-      _b.r6 := '{}';
-    end if;
-    _slot := (select mlguard._slot(_over, t.time_zone, coalesce(_one.window_start, _one.at)) from mlguard._table t where t.tbl = _tbl);
-    _b := mlguard._stepped(_b, _one.value, _one.n, _one.n, _slot);
-  end loop;
-  _n := coalesce(cardinality(_b.filled), 0);
+  _b := mlguard._learned(
+    _tbl, _over, _segment, p_metric, (p_c ->> 'start')::timestamptz, (p_c ->> 'batch')::bigint);
   -- Before twenty values a band knows too little to call anything unusual.
-  if _n < 20 then
+  if coalesce(cardinality(_b.filled), 0) < 20 then
     return null;
   end if;
-  _b := mlguard._finished(_b);
   _slot := (
     select mlguard._slot(_over, t.time_zone, coalesce((p_c ->> 'start')::timestamptz, statement_timestamp()))
     from mlguard._table t where t.tbl = _tbl);
@@ -11912,6 +12142,7 @@ REVOKE ALL ON FUNCTION mlguard._label_incident(p_incident mlguard._incident, p_l
 REVOKE ALL ON FUNCTION mlguard._lacks_counts(p_table mlguard._table, p_version integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._learn_baseline(p_table mlguard._table, p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._learn_pairs(p_tbl text, p_over text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._learned(p_tbl text, p_over text, p_segment jsonb, p_metric text, p_start timestamp with time zone, p_batch bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._left_out(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._length(p_length interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._less(p_key text, p_from jsonb, p_gone jsonb) FROM PUBLIC;
@@ -11963,7 +12194,7 @@ REVOKE ALL ON FUNCTION mlguard._outlived() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._overfull(p_tbl text, p_over text, p_what text, p_name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._own_removals(p_batch bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._pair_value(p_scope bigint, p_rule mlguard._pair) FROM PUBLIC;
-REVOKE ALL ON FUNCTION mlguard._past(p_tbl text, p_over text, p_segment jsonb, p_metric text, p_after bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._past(p_tbl text, p_over text, p_segment jsonb, p_metric text, p_start timestamp with time zone, p_batch bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._personal(p_observed jsonb, p_pii text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._personal(p_observed jsonb, p_pii text[]) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard._personal(p_observed jsonb, p_pii text[]) TO mlguard_task;
@@ -11985,7 +12216,6 @@ REVOKE ALL ON FUNCTION mlguard._recipients(p_incident bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._record(p_act text, p_target text, p_before jsonb, p_after jsonb, p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._record_assertion(p_slo text, p_lock mlguard._assertion_lock, p_outcome text, p_n bigint, p_samples jsonb, p_words text, p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._recount(p_tbl text, p_recount text, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
-REVOKE ALL ON FUNCTION mlguard._refresh_band(p_tbl text, p_over text, p_segment jsonb, p_metric text, p_rescale boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._refresh_bands(p_tbl text, p_over text, p_rescale boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._refresh_reference(p_tbl text, p_over text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._refusals() FROM PUBLIC;
@@ -12025,9 +12255,10 @@ GRANT ALL ON FUNCTION mlguard._shows_values(p_metrics text[], p_pii text[]) TO m
 GRANT ALL ON FUNCTION mlguard._shows_values(p_metrics text[], p_pii text[]) TO mlguard_task;
 GRANT ALL ON FUNCTION mlguard._shows_values(p_metrics text[], p_pii text[]) TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard._slot(p_over text, p_zone text, p_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._slots(p_over text, p_zone text, p_ats timestamp with time zone[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._sort_removals(p_batch bigint, p_tbl text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._steadied(p_class text, p_values double precision[], p_scale double precision) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._steady(p_class text, p_x double precision, p_scale double precision) FROM PUBLIC;
-REVOKE ALL ON FUNCTION mlguard._stepped(b mlguard._band, p_value double precision, p_n bigint, p_k bigint, p_slot integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._survey(p_tbl regclass, p_relation regclass, p_columns text[], p_where text, p_from timestamp with time zone, p_to timestamp with time zone, p_left_out tstzmultirange) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._survey(p_tbl regclass, p_relation regclass, p_columns text[], p_where text, p_from timestamp with time zone, p_to timestamp with time zone, p_left_out tstzmultirange) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._sweep_baselines(p_as_of timestamp with time zone) FROM PUBLIC;
@@ -12040,6 +12271,7 @@ REVOKE ALL ON FUNCTION mlguard._sweep_tidy(p_as_of timestamp with time zone) FRO
 REVOKE ALL ON FUNCTION mlguard._sweep_usual(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._sweep_windows(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._take_profile(p_scope bigint, p_tbl text, p_start timestamp with time zone, p_end timestamp with time zone, p_batch bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._taken_in(b mlguard._band, p_values double precision[], p_rows bigint[], p_slots integer[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._tallied(p_tbl regclass, p_relation regclass, p_edges jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._tallied(p_tbl regclass, p_relation regclass, p_edges jsonb) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._tally(p_tbl regclass, p_relation regclass, p_edges jsonb, p_where text, p_from timestamp with time zone, p_to timestamp with time zone, p_left_out tstzmultirange) FROM PUBLIC;
@@ -12049,7 +12281,8 @@ GRANT ALL ON FUNCTION mlguard._tbl(p_table regclass) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._tell_incidents() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._text_series(p_scope bigint, p_before bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._together(p_one mlguard._incident, p_other mlguard._incident) FROM PUBLIC;
-REVOKE ALL ON FUNCTION mlguard._unit(p_class text, p_n double precision, p_k double precision) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._unit(p_class text, p_n bigint, p_k bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._units(p_class text, p_n bigint[], p_k bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._unmerge(p_from jsonb, p_gone jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._unsteady(p_class text, p_y double precision, p_scale double precision) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._upstream(p_tbl text) FROM PUBLIC;
@@ -12142,6 +12375,7 @@ GRANT ALL ON FUNCTION mlguard.resolve(p_id bigint, p_reason text, p_label text) 
 REVOKE ALL ON FUNCTION mlguard.rest_v1(p_states jsonb, p_part text, p_whole text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.resume(p_slo text, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.resume(p_slo text, p_reason text) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.sample_places_v1(p_n bigint, p_tried integer, p_most integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.schema_faults(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.set_baseline(p_tbl regclass, p_other regclass) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.set_baseline(p_tbl regclass, p_other regclass) TO mlguard_platform;

@@ -162,7 +162,11 @@ def _states(program: TableProgram, totals: list[_Total]) -> tuple[list[str], lis
     source = states.statement_source(program, "new_rows")
     grouping = Grouping(program, (), source, by_load=True)
     sampled = samples.totals(grouping) if samples.columns(program) else []
-    declare = [*declarations(everything), *(f"{name} {type_}" for name, type_, _ in sampled)]
+    declare = [
+        *declarations(everything),
+        *(f"{name} {type_}" for name, type_, _ in sampled),
+        *samples.declarations(program),
+    ]
     before = [preparation(program, everything)] if preparation(program, everything) else []
     if program.writes_rows and len(totals) == 1 and len(sets) == 1:
         before += _short_way(program, grouping, sets[()])

@@ -136,14 +136,16 @@ class Grouped:
         columns = list(self.grouping.selected)
         columns += [f"{self._picked_value(state)} as v_{number}" for number, state in enumerate(self.states, 1)]
         source = self.grouping.source
+        # Without a baseline there are no bins, and where nothing else is grouped no row is looked at.
+        only_bins = ["_version is not null"] if all(state.of is Of.BINS for state in self.states) else []
         if self._by_bucket() and self.grouping.bucket:
             columns.append("1 / size.share as weight")
             same = f"size.bucket = coalesce({self.grouping.bucket.group}, '-infinity')"
             joined = f"{source.rows}{self.cells.amounts}\njoin size on {same}"
-            rows = f"from {joined}{source.where('random() < size.share')}"
+            rows = f"from {joined}{source.where(*only_bins, 'random() < size.share')}"
         else:
             columns.append("1 / (select size.share from size) as weight")
-            picked = source.where("random() < (select size.share from size)")
+            picked = source.where(*only_bins, "random() < (select size.share from size)")
             rows = f"from {source.rows}{self.cells.amounts}{picked}"
         return f"picked as materialized (\n  select\n{indent(_lines(columns), 4)}\n{indent(rows)}\n)"
 

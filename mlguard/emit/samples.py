@@ -71,23 +71,73 @@ def totals(grouping: Grouping) -> list[tuple[str, str, str]]:
     return [(name, type_, f"(select {over} from {buckets})") for name, type_, over in found]
 
 
+def declarations(program: TableProgram) -> tuple[str, ...]:
+    """Return the variables that a statement's sample is gathered in."""
+    wanted = columns(program)
+    if not wanted:
+        return ()
+    return (
+        "_written no scroll cursor for select r.* from new_rows as r",
+        "_line record",
+        "_place bigint",
+        "_at bigint := -1",
+        "_k integer := 0",
+        "_arrival double precision[]",
+        *(f"_{name} {'double precision' if is_number(column) else 'text'}[]" for name, column in _numbered(wanted)),
+    )
+
+
 def statement(program: TableProgram, source: Source) -> str:
     """Return the statement that keeps samples of what a statement wrote; it reads the variables of `totals`."""
     grouping = Grouping(program, (), source)
     if grouping.bucket is None:
-        first, thinned = f"{PICK} < {TRIED}::double precision / _n", ""
-        sizes = "(values (_n)) as z (n)"
-    else:
-        # Buckets of many rows are thinned while the rows are read, by what suits the least of them.
-        first = f"{PICK} < case when {grouping.bucket.group} = any (_large) then _share else 1 end"
-        sizes = "unnest(_buckets, _sizes) as z (bucket, n)"
-        thinned = f"r.pick < {TRIED}::double precision / z.n"
+        return f"if _n >= {LEAST} then\n{indent(_walked(program, grouping))}\nend if;"
+    # Buckets of many rows are thinned while the rows are read, by what suits the least of them.
+    first = f"{PICK} < case when {grouping.bucket.group} = any (_large) then _share else 1 end"
+    sizes = "unnest(_buckets, _sizes) as z (bucket, n)"
+    thinned = f"r.pick < {TRIED}::double precision / z.n"
     taken = _taken(program, grouping, first, sizes, thinned, arrived=True)
-    return (
-        f"if _n >= {LEAST} then\n"
-        f"  perform mlguard.add_sample_v1({literal(str(program.table))}, {grouping.start('s')}, s.n, s.k,\n"
-        f"    c.name, c.nums, c.texts)\n{indent(taken)};\nend if;"
+    several = (
+        f"perform mlguard.add_sample_v1({literal(str(program.table))}, {grouping.start('s')}, s.n, s.k,\n"
+        f"  c.name, c.nums, c.texts)\n{taken};"
     )
+    return (
+        f"if _n >= {LEAST} and cardinality(_buckets) = 1 then\n{indent(_walked(program, grouping))}\n"
+        f"elsif _n >= {LEAST} then\n{indent(several)}\nend if;"
+    )
+
+
+def _walked(program: TableProgram, grouping: Grouping) -> str:
+    """Return the statements that sample rows of one bucket.
+
+    The rows to take are known beforehand, so the others are passed over unseen: numbering rows in a query would copy
+    each, and a cursor with expressions of its own would compute them for each.
+    """
+    wanted, cells = columns(program), Cells(program)
+    put = ["_arrival[_k] := _place;"]
+    put += [
+        f"_{name}[_k] := {_value(cells, column, f'_line.{quote_ident(column.name)}')};"
+        for name, column in _numbered(wanted)
+    ]
+    lines = ["('', _arrival, null::text[])"]
+    lines += [
+        f"({literal(column.name)}, {f'_{name}, null::text[]' if is_number(column) else f'null, _{name}'})"
+        for name, column in _numbered(wanted)
+    ]
+    bucket = "(select _buckets[1] as bucket) as s\ncross join " if grouping.bucket else ""
+    return (
+        "open _written;\n"
+        f"foreach _place in array mlguard.sample_places_v1(_n, {TRIED}, {MOST}) loop\n"
+        "  fetch relative _place - _at from _written into _line;\n"
+        "  _at := _place;\n  _k := _k + 1;\n"
+        f"{indent(chr(10).join(put))}\nend loop;\nclose _written;\n"
+        f"perform mlguard.add_sample_v1({literal(str(program.table))}, {grouping.start('s')}, _n, _k,\n"
+        f"  c.name, c.nums, c.texts)\nfrom {bucket}(values\n{indent(_lines(lines))}\n) as c (name, nums, texts);"
+    )
+
+
+def _numbered(wanted: Sequence[Column]) -> list[tuple[str, Column]]:
+    return [(f"v_{number}", column) for number, column in enumerate(wanted, 1)]
 
 
 def objects(program: TableProgram) -> list[DbObject]:

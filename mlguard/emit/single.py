@@ -30,6 +30,7 @@ def statement(grouping: Grouping, states: Sequence[State]) -> str:
     pairs: list[tuple[str, str]] = []
     there: dict[str, None] = {}
     ordinary: dict[str, None] = {}
+    bounded: dict[str, str] = {}
     for state in states:
         conditions = counted(state, cells)
         if conditions is not None and (state.where is not None or state.of is Of.TRUE):
@@ -40,7 +41,7 @@ def statement(grouping: Grouping, states: Sequence[State]) -> str:
         there |= dict.fromkeys(map(cells.raw, state.args))
         ordinary |= dict.fromkeys(filter(None, map(cells.present, state.args)))
         if state.of in _AMOUNTS:
-            ordinary |= dict.fromkeys(filter(None, (_within(cells, arg) for arg in state.args)))
+            bounded |= {cells.raw(arg): _within(cells, arg) for arg in state.args if _within(cells, arg)}
             pairs.append((state.key, _amount(state, cells)))
         else:
             counts[state.key] = _EXPECTED[state.of]
@@ -48,9 +49,13 @@ def statement(grouping: Grouping, states: Sequence[State]) -> str:
                 ordinary[f"{cells.raw(state.args[0])} {_EXCEPT[state.of]}"] = None
     known = f"{literal(json.dumps(counts, ensure_ascii=False))}::jsonb"
     states_text = f"{known}\n|| {document(pairs)}" if pairs else known
-    conditions = [f"num_nulls({', '.join(there)}) = 0"] if there else []
+    # A bound holds neither for NULL nor for NaN: both need no condition of their own.
+    asked = [raw for raw in there if raw not in bounded]
+    settled = {f"{raw} {_EXCEPT[Of.NAN]}" for raw in bounded}
+    conditions = [f"num_nulls({', '.join(asked)}) = 0"] if asked else []
     conditions += [f"isfinite({grouping.bucket.moment})"] if grouping.bucket else []
-    conditions += [*ordinary, "not exists (select from new_rows offset 1)"]
+    conditions += [*bounded.values(), *(condition for condition in ordinary if condition not in settled)]
+    conditions.append("not exists (select from new_rows offset 1)")
     selected = ",\n".join([*grouping.selected, f"{states_text} as states"])
     where = "\n  and ".join(conditions)
     rows = f"select\n{indent(selected)}\nfrom new_rows as r\nwhere {where}"

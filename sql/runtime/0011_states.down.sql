@@ -7,6 +7,7 @@ drop function mlguard._window_sample(text, timestamptz, timestamptz);
 drop function mlguard._batch_sample(bigint);
 drop function mlguard._pool_samples(bigint[]);
 drop function mlguard.truncated_v1(text);
+drop function mlguard.sample_places_v1(bigint, integer, integer);
 drop function mlguard.add_sample_v1(text, timestamptz, bigint, integer, text, double precision[], text[]);
 drop function mlguard.add_states_v1(text, text, integer, timestamptz, jsonb, bigint, jsonb);
 drop function mlguard.duplicates_v1(jsonb, text);

@@ -1090,6 +1090,78 @@ comment on function mlguard.add_sample_v1(text, timestamptz, bigint, integer, te
   'Appends one column of a sample of the rows that a statement wrote, of one bucket.';
 
 
+create function mlguard.sample_places_v1(p_n bigint, p_tried integer, p_most integer)
+returns bigint[]
+language plpgsql
+immutable
+set search_path = ''
+as $mlguard$
+declare
+  -- A row draws the fractional part of its place times the golden ratio, in units of 2^-32.
+  _step constant bigint := 2654435761;
+  _whole constant bigint := 4294967296;
+  _below bigint := ceil(p_tried::numeric * _whole / p_n);
+  _up bigint;
+  _up_by bigint;
+  _down bigint;
+  _down_by bigint;
+  _moved bigint := 0;
+  _stride bigint := 0;
+  _place bigint := 0;
+  _draw bigint := 0;
+  _places bigint[];
+  _draws bigint[];
+  _k integer := 0;
+begin
+  if p_n <= p_tried then
+    return array(
+      select p.place
+      from (
+        select g.i as place from generate_series(0, p_n - 1) g (i) order by g.i * _step % _whole limit p_most
+      ) p
+      order by p.place);
+  end if;
+  -- From one draw below the limit to the next leads the shortest stride that moves it up, the shortest that moves it down,
+  -- or both together: the three gaps theorem (Slater 1967). So no other place is looked at.
+  while _up is null or _down is null loop
+    _stride := _stride + 1;
+    _moved := (_moved + _step) % _whole;
+    if _up is null and _moved < _below then
+      _up := _stride;
+      _up_by := _moved;
+    end if;
+    if _down is null and _whole - _moved < _below then
+      _down := _stride;
+      _down_by := _whole - _moved;
+    end if;
+  end loop;
+  while _place < p_n loop
+    _k := _k + 1;
+    _places[_k] := _place;
+    _draws[_k] := _draw;
+    if _draw + _up_by < _below and (_up < _down or _draw < _down_by) then
+      _place := _place + _up;
+      _draw := _draw + _up_by;
+    elsif _draw >= _down_by then
+      _place := _place + _down;
+      _draw := _draw - _down_by;
+    else
+      _place := _place + _up + _down;
+      _draw := _draw + _up_by - _down_by;
+    end if;
+  end loop;
+  return array(
+    select p.place
+    from (select u.place from unnest(_places, _draws) u (place, draw) order by u.draw limit p_most) p
+    order by p.place);
+end
+$mlguard$;
+
+comment on function mlguard.sample_places_v1(bigint, integer, integer) is
+  'Places, from 0, of the rows that a sample of a statement takes: of about p_tried evenly spread ones the p_most that '
+  'drew least.';
+
+
 create function mlguard.truncated_v1(p_tbl text)
 returns void
 language plpgsql

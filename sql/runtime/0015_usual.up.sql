@@ -171,6 +171,17 @@ create table mlguard._band (
   primary key (tbl, over, segment, metric)
 );
 
+-- Numbers hardly compress: trying would cost more than learning them.
+alter table mlguard._band
+  alter column filled set storage external,
+  alter column units set storage external,
+  alter column r1 set storage external,
+  alter column r2 set storage external,
+  alter column r3 set storage external,
+  alter column r4 set storage external,
+  alter column r5 set storage external,
+  alter column r6 set storage external;
+
 comment on table mlguard._band is 'Private. What the next value of a series should be, and how far off is too far.';
 comment on column mlguard._band.tbl is 'The table.';
 comment on column mlguard._band.over is 'batch, or the length of the window.';
@@ -218,27 +229,42 @@ comment on column mlguard._armed.scopes is 'Windows or batches of the trial.';
 comment on column mlguard._armed.alarms is 'Those among them in which the table would have alarmed.';
 
 
-create function mlguard._steady(p_class text, p_x double precision, p_scale double precision)
-returns double precision
+create function mlguard._steadied(p_class text, p_values double precision[], p_scale double precision)
+returns double precision[]
 language sql
 immutable
 set search_path = ''
 as $mlguard$
   -- GREATEST leaves NULL out, hence the first branch. Infinity, NaN and numbers too large or too small to be divided must
   -- not raise: NaN is no value, the rest is cut at 1e150.
-  select case
-    when p_x is null or p_x = 'NaN' then null
-    when p_class = 'share' then asin(sqrt(least(greatest(p_x, 0), 1)))
-    when p_class = 'count' then ln(1 + least(greatest(p_x, 0), 1e150))
-    when p_class = 'information' then ln(least(greatest(p_x, 0.001), 1e150))
-    when abs(p_x) < 1e-100 then 0
-    else asinh(least(greatest(p_x, -1e150), 1e150) / least(greatest(p_scale, 1e-100), 1e150))
-  end
+  select array_agg(
+           case
+             when u.x is null or u.x = 'NaN' then null
+             when p_class = 'share' then asin(sqrt(least(greatest(u.x, 0), 1)))
+             when p_class = 'count' then ln(1 + least(greatest(u.x, 0), 1e150))
+             when p_class = 'information' then ln(least(greatest(u.x, 0.001), 1e150))
+             when abs(u.x) < 1e-100 then 0
+             else asinh(least(greatest(u.x, -1e150), 1e150) / least(greatest(p_scale, 1e-100), 1e150))
+           end
+           order by u.i)
+  from unnest(p_values) with ordinality u (x, i)
 $mlguard$;
 
-comment on function mlguard._steady(text, double precision, double precision) is
+comment on function mlguard._steadied(text, double precision[], double precision) is
   'Private. The scale on which errors of a kind of metric are alike whatever its level: asin √p of shares, ln(1 + n) of '
   'counts, ln of information, asinh(x / scale) of locations.';
+
+
+create function mlguard._steady(p_class text, p_x double precision, p_scale double precision)
+returns double precision
+language sql
+immutable
+set search_path = ''
+as $mlguard$
+  select (mlguard._steadied(p_class, array[p_x], p_scale))[1]
+$mlguard$;
+
+comment on function mlguard._steady(text, double precision, double precision) is 'Private. _steadied() of one value.';
 
 
 create function mlguard._unsteady(p_class text, p_y double precision, p_scale double precision)
@@ -260,22 +286,37 @@ $mlguard$;
 comment on function mlguard._unsteady(text, double precision, double precision) is 'Private. The inverse of _steady.';
 
 
-create function mlguard._unit(p_class text, p_n double precision, p_k double precision)
+create function mlguard._units(p_class text, p_n bigint[], p_k bigint[])
+returns double precision[]
+language sql
+immutable
+set search_path = ''
+as $mlguard$
+  select array_agg(
+           case p_class
+             when 'share' then greatest(0.4 / sqrt(greatest(u.k, 1)), 0.01)
+             when 'count' then greatest(0.02, 0.5 / (1 + greatest(u.n, 1)))
+             when 'information' then greatest(1 / sqrt(greatest(u.k, 1)), 0.03)
+             else greatest(1.25 / sqrt(greatest(u.k, 1)), 0.02)
+           end
+           order by u.i)
+  from unnest(p_n::double precision[], p_k::double precision[]) with ordinality u (n, k, i)
+$mlguard$;
+
+comment on function mlguard._units(text, bigint[], bigint[]) is
+  'Private. The least error that counts as one: sampling noise of so many rows, or the smallest effect worth a word.';
+
+
+create function mlguard._unit(p_class text, p_n bigint, p_k bigint)
 returns double precision
 language sql
 immutable
 set search_path = ''
 as $mlguard$
-  select case p_class
-    when 'share' then greatest(0.4 / sqrt(greatest(p_k, 1)), 0.01)
-    when 'count' then greatest(0.02, 0.5 / (1 + greatest(p_n, 1)))
-    when 'information' then greatest(1 / sqrt(greatest(p_k, 1)), 0.03)
-    else greatest(1.25 / sqrt(greatest(p_k, 1)), 0.02)
-  end
+  select (mlguard._units(p_class, array[p_n], array[p_k]))[1]
 $mlguard$;
 
-comment on function mlguard._unit(text, double precision, double precision) is
-  'Private. The least error that counts as one: sampling noise of so many rows, or the smallest effect worth a word.';
+comment on function mlguard._unit(text, bigint, bigint) is 'Private. _units() of one value.';
 
 
 create function mlguard._guesses(p_filled double precision[], p_slots integer[], p_slot integer)
@@ -323,39 +364,156 @@ comment on function mlguard._guesses(double precision[], integer[], integer) is
   'the last 4 on the same day of the week or hour.';
 
 
-create function mlguard._stepped(b mlguard._band, p_value double precision, p_n bigint, p_k bigint, p_slot integer)
+create function mlguard._taken_in(
+  b mlguard._band, p_values double precision[], p_rows bigint[], p_slots integer[])
 returns mlguard._band
 language plpgsql
 immutable
 set search_path = ''
 as $mlguard$
 declare
-  _y double precision := mlguard._steady(b.class, p_value, coalesce(b.scale, 1));
-  _g double precision[];
-  _begun boolean := cardinality(b.filled) >= 7;
+  -- The whole past stays in these arrays, and each grows at its end, which does not copy it.
+  _filled double precision[] := b.filled;
+  _known boolean[] := b.known;
+  _slots integer[] := b.slots;
+  _units double precision[] := b.units;
+  _r1 double precision[] := b.r1;
+  _r2 double precision[] := b.r2;
+  _r3 double precision[] := b.r3;
+  _r4 double precision[] := b.r4;
+  _r5 double precision[] := b.r5;
+  _r6 double precision[] := b.r6;
+  _new double precision[] := mlguard._steadied(b.class, p_values, coalesce(b.scale, 1));
+  _least double precision[] := mlguard._units(b.class, p_rows, p_rows);
+  _n integer := cardinality(b.filled);
+  _m integer := cardinality(b.units);
+  _s integer := cardinality(b.slots);
+  _y double precision;
+  _slot integer;
+  -- The last 30 and the last 7 in order of size: a median is then read off.
+  _by_size double precision[] := array(select u.y from unnest(b.filled[greatest(1, _n - 29) : _n]) u (y) order by u.y);
+  _by_size_7 double precision[] := array(select u.y from unnest(b.filled[greatest(1, _n - 6) : _n]) u (y) order by u.y);
+  _place integer;
+  _m30 double precision;
+  _m7 double precision;
+  _weeks double precision;
+  _same double precision;
+  _low double precision;
+  _high double precision;
+  -- Where each slot came last, and where it had come before that.
+  _latest integer[] := array_fill(0, array[24]);
+  _earlier integer[] := array_fill(0, array[_n]);
+  _a integer;
+  _b integer;
+  _c integer;
+  _d integer;
 begin
-  -- The history of a series begins with its first value.
-  if _y is null and cardinality(b.filled) = 0 then
-    return b;
-  end if;
-  _g := mlguard._guesses(b.filled, b.slots, p_slot);
-  b.r1 := (b.r1 || case when _begun then _y - _g[1] end)[greatest(1, cardinality(b.r1) - 148):];
-  b.r2 := (b.r2 || case when _begun then _y - _g[2] end)[greatest(1, cardinality(b.r2) - 148):];
-  b.r3 := (b.r3 || case when _begun then _y - _g[3] end)[greatest(1, cardinality(b.r3) - 148):];
-  b.r4 := (b.r4 || case when _begun then _y - _g[4] end)[greatest(1, cardinality(b.r4) - 148):];
-  b.r5 := (b.r5 || case when _begun then _y - _g[5] end)[greatest(1, cardinality(b.r5) - 148):];
-  b.r6 := (b.r6 || case when _begun then _y - _g[6] end)[greatest(1, cardinality(b.r6) - 148):];
-  b.units := (b.units || mlguard._unit(b.class, p_n, p_k))[greatest(1, cardinality(b.units) - 148):];
-  b.known := (b.known || (_y is not null))[greatest(1, cardinality(b.known) - 148):];
-  -- A scope without a value is taken to have been as usual.
-  b.filled := (b.filled || coalesce(_y, _g[1]))[greatest(1, cardinality(b.filled) - 198):];
-  b.slots := (b.slots || p_slot)[greatest(1, cardinality(b.slots) - 33):];
+  for _i in 1 .. _s loop
+    if _slots[_i] is not null then
+      _earlier[_n - _s + _i] := _latest[_slots[_i] + 1];
+      _latest[_slots[_i] + 1] := _n - _s + _i;
+    end if;
+  end loop;
+
+  for _i in 1 .. coalesce(cardinality(p_values), 0) loop
+    _y := _new[_i];
+    _slot := p_slots[_i];
+    -- The history of a series begins with its first value.
+    continue when _y is null and _n = 0;
+
+    _m30 := case when _n = 0 then null
+                 when cardinality(_by_size) % 2 = 1 then _by_size[cardinality(_by_size) / 2 + 1]
+                 else _by_size[cardinality(_by_size) / 2]
+                      + 0.5 * (_by_size[cardinality(_by_size) / 2 + 1] - _by_size[cardinality(_by_size) / 2]) end;
+    _m := _m + 1;
+    if _n >= 7 then
+      _m7 := _by_size_7[4];
+      _weeks := _filled[_n - 6];
+      if _n >= 21 then
+        _weeks := greatest(least(_weeks, _filled[_n - 13]), least(greatest(_weeks, _filled[_n - 13]), _filled[_n - 20]));
+      end if;
+      _same := null;
+      if _slot is not null then
+        -- The last four on the same slot, of the last 35. Of four the middle two are the greater of the lesser and the
+        -- lesser of the greater.
+        _a := _latest[_slot + 1];
+        _b := case when _a > 0 then _earlier[_a] else 0 end;
+        if _b > 0 and _b > _n - 35 then
+          _c := _earlier[_b];
+          _d := case when _c > 0 then _earlier[_c] else 0 end;
+          if _c > 0 and _c > _n - 35 and (_d = 0 or _d <= _n - 35) then
+            _same := greatest(least(_filled[_a], _filled[_b]), least(greatest(_filled[_a], _filled[_b]), _filled[_c]));
+          else
+            _low := _filled[_a];
+            _high := _filled[_b];
+            if _d > 0 and _d > _n - 35 then
+              _low := greatest(least(_filled[_a], _filled[_b]), least(_filled[_c], _filled[_d]));
+              _high := least(greatest(_filled[_a], _filled[_b]), greatest(_filled[_c], _filled[_d]));
+            end if;
+            _same := least(_low, _high) + 0.5 * (greatest(_low, _high) - least(_low, _high));
+          end if;
+        end if;
+      end if;
+      _r1[_m] := _y - _m30;
+      _r2[_m] := _y - _m7;
+      _r3[_m] := _y - _filled[_n];
+      _r4[_m] := _y - _filled[_n - 6];
+      _r5[_m] := _y - _weeks;
+      _r6[_m] := _y - _same;
+    else
+      _r1[_m] := null;
+      _r2[_m] := null;
+      _r3[_m] := null;
+      _r4[_m] := null;
+      _r5[_m] := null;
+      _r6[_m] := null;
+    end if;
+    _units[_m] := _least[_i];
+    _known[_m] := _y is not null;
+    -- A scope without a value is taken to have been as usual.
+    _y := coalesce(_y, _m30);
+
+    if _n >= 30 then
+      _place := width_bucket(_filled[_n - 29], _by_size);
+      _by_size := _by_size[: _place - 1] || _by_size[_place + 1 :];
+    end if;
+    _place := width_bucket(_y, _by_size);
+    _by_size := _by_size[: _place] || _y || _by_size[_place + 1 :];
+    if _n >= 7 then
+      _place := width_bucket(_filled[_n - 6], _by_size_7);
+      _by_size_7 := _by_size_7[: _place - 1] || _by_size_7[_place + 1 :];
+    end if;
+    _place := width_bucket(_y, _by_size_7);
+    _by_size_7 := _by_size_7[: _place] || _y || _by_size_7[_place + 1 :];
+
+    _n := _n + 1;
+    _s := _s + 1;
+    _filled[_n] := _y;
+    _slots[_s] := _slot;
+    _earlier[_n] := 0;
+    if _slot is not null then
+      _earlier[_n] := _latest[_slot + 1];
+      _latest[_slot + 1] := _n;
+    end if;
+  end loop;
+
+  b.filled := _filled[greatest(1, _n - 199) : _n];
+  b.known := _known[greatest(1, _m - 149) : _m];
+  b.slots := _slots[greatest(1, _s - 34) : _s];
+  b.units := _units[greatest(1, _m - 149) : _m];
+  b.r1 := _r1[greatest(1, _m - 149) : _m];
+  b.r2 := _r2[greatest(1, _m - 149) : _m];
+  b.r3 := _r3[greatest(1, _m - 149) : _m];
+  b.r4 := _r4[greatest(1, _m - 149) : _m];
+  b.r5 := _r5[greatest(1, _m - 149) : _m];
+  b.r6 := _r6[greatest(1, _m - 149) : _m];
   return b;
 end
 $mlguard$;
 
-comment on function mlguard._stepped(mlguard._band, double precision, bigint, bigint, integer) is
-  'Private. The band with one more value in its past.';
+comment on function mlguard._taken_in(mlguard._band, double precision[], bigint[], integer[]) is
+  'Private. The band with more values in its past, oldest first: for each value the errors of the guesses that '
+  '_guesses() makes.';
 
 
 create function mlguard._worst(p_errors double precision[], p_units double precision[], p_spread double precision, p_side text)
@@ -412,7 +570,9 @@ begin
   ) q;
   b.plain := (select e.c from unnest(b.errors[1:5]) with ordinality e (error, c) order by e.error nulls last, e.c limit 1);
   b.plain_up := null;
+  b.plain_down := null;
   b.slot_up := null;
+  b.slot_down := null;
   if b.history = 0 then
     return b;
   end if;
@@ -465,24 +625,40 @@ $mlguard$;
 comment on function mlguard._kind(text) is 'Private. How the errors of a metric are judged.';
 
 
+create function mlguard._slots(p_over text, p_zone text, p_ats timestamptz[])
+returns integer[]
+language sql
+stable
+set search_path = ''
+as $mlguard$
+  select array_agg(
+           case
+             when p_over in ('1 day', 'batch') then extract(dow from u.at at time zone p_zone)::integer
+             when p_over = '1 hour' then extract(hour from u.at at time zone p_zone)::integer
+           end
+           order by u.i)
+  from unnest(p_ats) with ordinality u (at, i)
+$mlguard$;
+
+comment on function mlguard._slots(text, text, timestamptz[]) is
+  'Private. The places of windows in their cycle: day of the week, or hour of the day; null for other lengths.';
+
+
 create function mlguard._slot(p_over text, p_zone text, p_at timestamptz)
 returns integer
 language sql
 stable
 set search_path = ''
 as $mlguard$
-  select case
-    when p_over in ('1 day', 'batch') then extract(dow from p_at at time zone p_zone)::integer
-    when p_over = '1 hour' then extract(hour from p_at at time zone p_zone)::integer
-  end
+  select (mlguard._slots(p_over, p_zone, array[p_at]))[1]
 $mlguard$;
 
-comment on function mlguard._slot(text, text, timestamptz) is
-  'Private. The place of a window in its cycle: day of the week, or hour of the day; null for other lengths.';
+comment on function mlguard._slot(text, text, timestamptz) is 'Private. _slots() of one window.';
 
 
-create function mlguard._past(p_tbl text, p_over text, p_segment jsonb, p_metric text, p_after bigint)
-returns table (id bigint, value double precision, n bigint, k bigint, sd double precision, slot integer)
+create function mlguard._past(
+  p_tbl text, p_over text, p_segment jsonb, p_metric text, p_start timestamptz default null, p_batch bigint default null)
+returns table (id bigint, value double precision, n bigint, sd double precision, at timestamptz)
 language sql
 stable
 security definer
@@ -490,21 +666,31 @@ set search_path = ''
 set enable_seqscan = off
 set jit = off
 as $mlguard$
-  select m.id, m.value, m.n, m.n, m.sd, mlguard._slot(p_over, t.time_zone, coalesce(m.window_start, m.at))
+  -- Windows and batches each by the index they have; a series has only ones or the others.
+  select p.id, p.value, p.n, p.sd, coalesce(p.window_start, p.at)
   from (
-    select m.*
-    from mlguard._metric m
-    where m.tbl = p_tbl and m.over = p_over and m.metric = p_metric and m.segment = p_segment
-      and m.current and not m.excluded and m.id > p_after
-    order by m.window_start desc nulls last, m.batch desc nulls last
-    limit 200
-  ) m
-  join mlguard._table t on t.tbl = m.tbl
-  order by m.window_start nulls first, m.batch nulls first
+    (select m.*
+     from mlguard._metric m
+     where m.tbl = p_tbl and m.over = p_over and m.metric = p_metric and m.segment = p_segment
+       and m.current and not m.excluded
+       and m.window_start is not null and (p_start is null or m.window_start < p_start)
+     order by m.window_start desc
+     limit 200)
+    union all
+    (select m.*
+     from mlguard._metric m
+     where m.tbl = p_tbl and m.over = p_over and m.metric = p_metric and m.segment = p_segment
+       and m.current and not m.excluded
+       and m.batch is not null and (p_batch is null or m.batch < p_batch)
+     order by m.batch desc
+     limit 200)
+  ) p
+  order by p.window_start nulls first, p.batch nulls first
 $mlguard$;
 
-comment on function mlguard._past(text, text, jsonb, text, bigint) is
-  'Private. Past values of a series, oldest first, 200 at most; those labelled as faults left out.';
+comment on function mlguard._past(text, text, jsonb, text, timestamptz, bigint) is
+  'Private. Past values of a series, oldest first, the last 200; those labelled as faults left out. With a start or a '
+  'batch only those before it.';
 
 
 create function mlguard._scale_of(p_tbl text, p_over text, p_segment jsonb, p_metric text)
@@ -517,82 +703,65 @@ as $mlguard$
   select coalesce(nullif(percentile_cont(0.5) within group (order by p.sd), 0),
                   nullif(percentile_cont(0.5) within group (order by abs(p.value)), 0), 1)
   from (
-    select p.*, row_number() over (order by p.id desc) as back
-    from mlguard._past(p_tbl, p_over, p_segment, p_metric, 0) p
+    select p.sd, p.value
+    from mlguard._past(p_tbl, p_over, p_segment, p_metric) p
+    order by p.id desc
+    limit 90
   ) p
-  where p.back <= 90
 $mlguard$;
 
 comment on function mlguard._scale_of(text, text, jsonb, text) is
   'Private. The unit of a location: the median of the column''s standard deviation over the last 90 windows.';
 
 
-create function mlguard._refresh_band(
-  p_tbl text, p_over text, p_segment jsonb, p_metric text, p_rescale boolean default false)
-returns void
+create function mlguard._learned(
+  p_tbl text, p_over text, p_segment jsonb, p_metric text, p_start timestamptz default null, p_batch bigint default null)
+returns mlguard._band
 language plpgsql
-volatile
+stable
 security definer
 set search_path = ''
 as $mlguard$
 declare
   _b mlguard._band;
-  _kind record;
-  _one record;
-  _anew boolean;
-  _left_out bigint := (
-    select count(*)
-    from mlguard._metric m
-    where m.tbl = p_tbl and m.over = p_over and m.metric = p_metric and m.segment = p_segment and m.current and m.excluded);
+  _past record;
 begin
-  select b.* into _b
-  from mlguard._band b
-  where b.tbl = p_tbl and b.over = p_over and b.segment = p_segment and b.metric = p_metric;
-  _anew := not found or (p_rescale and _b.class = 'location') or _b.left_out <> _left_out;
-  if _anew then
-    select k.* into _kind from mlguard._kind(p_metric) k;
-    if not found then
-      return;
-    end if;
-    _b := null;
-    _b.tbl := p_tbl;
-    _b.over := p_over;
-    _b.segment := p_segment;
-    _b.metric := p_metric;
-    _b.class := _kind.class;
-    _b.side := _kind.side;
-    _b.factor := _kind.factor;
-    _b.scale := case when _kind.class = 'location' then mlguard._scale_of(p_tbl, p_over, p_segment, p_metric) else 1 end;
-    _b.filled := '{}';
-    _b.known := '{}';
-    _b.slots := '{}';
-    _b.units := '{}';
-    _b.r1 := '{}';
-    _b.r2 := '{}';
-    _b.r3 := '{}';
-    _b.r4 := '{}';
-    _b.r5 := '{}';
-    _b.r6 := '{}';
-    _b.history := 0;
-    _b.upto := 0;
-    _b.left_out := _left_out;
+  select k.class, k.side, k.factor into _b.class, _b.side, _b.factor from mlguard._kind(p_metric) k;
+  if not found then
+    return null;
   end if;
-  for _one in
-    select p.* from mlguard._past(p_tbl, p_over, p_segment, p_metric, _b.upto) p
-  loop
-    _b := mlguard._stepped(_b, _one.value, _one.n, _one.k, _one.slot);
-    _b.upto := greatest(_b.upto, _one.id);
-  end loop;
-  _b := mlguard._finished(_b);
+  _b.tbl := p_tbl;
+  _b.over := p_over;
+  _b.segment := p_segment;
+  _b.metric := p_metric;
+  _b.scale := case when _b.class = 'location' then mlguard._scale_of(p_tbl, p_over, p_segment, p_metric) else 1 end;
+  _b.filled := '{}';
+  _b.known := '{}';
+  _b.slots := '{}';
+  _b.units := '{}';
+  _b.r1 := '{}';
+  _b.r2 := '{}';
+  _b.r3 := '{}';
+  _b.r4 := '{}';
+  _b.r5 := '{}';
+  _b.r6 := '{}';
+  _b.history := 0;
+  select coalesce(max(p.id), 0) as upto, array_agg(p.value order by p.place) as vals, array_agg(p.n order by p.place) as rows,
+         mlguard._slots(p_over, (select t.time_zone from mlguard._table t where t.tbl = p_tbl),
+                        array_agg(p.at order by p.place)) as slots
+  into _past
+  from mlguard._past(p_tbl, p_over, p_segment, p_metric, p_start, p_batch)
+    with ordinality p (id, value, n, sd, at, place);
+  _b := mlguard._taken_in(_b, _past.vals, _past.rows, _past.slots);
+  _b.upto := _past.upto;
   _b.learned_at := clock_timestamp();
-  delete from mlguard._band b
-  where b.tbl = p_tbl and b.over = p_over and b.segment = p_segment and b.metric = p_metric;
-  insert into mlguard._band select _b.*;
+  return mlguard._finished(_b);
 end
 $mlguard$;
 
-comment on function mlguard._refresh_band(text, text, jsonb, text, boolean) is
-  'Private. Takes the values that came since into the band of a series; p_rescale: locations are learned anew.';
+comment on function mlguard._learned(text, text, jsonb, text, timestamptz, bigint) is
+  'Private. The band of a series learned from nothing, of all values or of those before a window or batch; null: nobody '
+  'knows how the errors of such a metric are judged.';
 
 
 create function mlguard.usual_v1(p_c jsonb, p_metric text, p_value double precision, p_rows bigint)
@@ -607,50 +776,18 @@ declare
   _over text := p_c ->> 'over';
   _segment jsonb := coalesce(p_c -> 'segment', '{}');
   _slot integer;
-  _n integer;
-  _one record;
   _b mlguard._band;
 begin
   if p_value is null then
     return null;
   end if;
   -- From the values before this one, so that a window judged again is held against the same past.
-  for _one in
-    select m.*
-    from (
-      select m.value, m.n, m.window_start, m.batch, m.at
-      from mlguard._metric m
-      where m.tbl = _tbl and m.over = _over and m.metric = p_metric and m.segment = _segment
-        and m.current and not m.excluded
-        and (m.window_start < (p_c ->> 'start')::timestamptz or m.batch < (p_c ->> 'batch')::bigint)
-      order by m.window_start desc nulls last, m.batch desc nulls last
-      limit 200
-    ) m
-    order by m.window_start nulls first, m.batch nulls first
-  loop
-    if _b.class is null then
-      select k.class, k.side, k.factor into _b.class, _b.side, _b.factor from mlguard._kind(p_metric) k;
-      _b.scale := case when _b.class = 'location' then mlguard._scale_of(_tbl, _over, _segment, p_metric) else 1 end;
-      _b.filled := '{}';
-      _b.known := '{}';
-      _b.slots := '{}';
-      _b.units := '{}';
-      _b.r1 := '{}';
-      _b.r2 := '{}';
-      _b.r3 := '{}';
-      _b.r4 := '{}';
-      _b.r5 := '{}';
-      _b.r6 := '{}';
-    end if;
-    _slot := (select mlguard._slot(_over, t.time_zone, coalesce(_one.window_start, _one.at)) from mlguard._table t where t.tbl = _tbl);
-    _b := mlguard._stepped(_b, _one.value, _one.n, _one.n, _slot);
-  end loop;
-  _n := coalesce(cardinality(_b.filled), 0);
+  _b := mlguard._learned(
+    _tbl, _over, _segment, p_metric, (p_c ->> 'start')::timestamptz, (p_c ->> 'batch')::bigint);
   -- Before twenty values a band knows too little to call anything unusual.
-  if _n < 20 then
+  if coalesce(cardinality(_b.filled), 0) < 20 then
     return null;
   end if;
-  _b := mlguard._finished(_b);
   _slot := (
     select mlguard._slot(_over, t.time_zone, coalesce((p_c ->> 'start')::timestamptz, statement_timestamp()))
     from mlguard._table t where t.tbl = _tbl);
@@ -1982,18 +2119,70 @@ comment on function mlguard._learn_pairs(text, text) is
 
 create function mlguard._refresh_bands(p_tbl text, p_over text, p_rescale boolean)
 returns void
-language sql
+language plpgsql
 volatile
 security definer
 set search_path = ''
+set enable_seqscan = off
+set enable_nestloop = off  -- bands made in this transaction have no statistics: loops over them are quadratic
+set jit = off
 as $mlguard$
-  select mlguard._refresh_band(r.tbl, r.over, '{}', r.metric, p_rescale)
-  from mlguard._series r
-  where r.tbl = p_tbl and r.over = p_over
+declare
+  _one record;
+  _b mlguard._band;
+  _zone text := (select t.time_zone from mlguard._table t where t.tbl = p_tbl);
+  -- What came since is read in one go for all bands, by number.
+  _upto bigint := (
+    select min(b.upto)
+    from mlguard._band b
+    where b.tbl = p_tbl and b.over = p_over and b.segment = '{}' and b.upto > 0);
+begin
+  for _one in
+    with labelled as materialized (
+      select m.metric, count(*) as n
+      from mlguard._metric m
+      where m.tbl = p_tbl and m.over = p_over and m.segment = '{}' and m.current and m.excluded
+      group by m.metric
+    ), fresh as materialized (
+      select m.metric, max(m.id) as upto,
+             array_agg(m.value order by m.window_start nulls first, m.batch nulls first) as vals,
+             array_agg(m.n order by m.window_start nulls first, m.batch nulls first) as rows,
+             array_agg(coalesce(m.window_start, m.at) order by m.window_start nulls first, m.batch nulls first) as ats
+      from mlguard._metric m
+      join mlguard._band b
+        on b.tbl = m.tbl and b.over = m.over and b.segment = m.segment and b.metric = m.metric and b.upto < m.id
+      where m.id > _upto and m.tbl = p_tbl and m.over = p_over and m.segment = '{}' and m.current and not m.excluded
+      group by m.metric
+    )
+    select r.metric, b as band, coalesce(l.n, 0) as left_out, f.upto, f.vals, f.rows,
+           mlguard._slots(p_over, _zone, f.ats) as slots,
+           b.metric is null or b.upto = 0 or (p_rescale and b.class = 'location') or b.left_out <> coalesce(l.n, 0) as anew
+    from mlguard._series r
+    left join mlguard._band b on b.tbl = r.tbl and b.over = r.over and b.segment = '{}' and b.metric = r.metric
+    left join labelled l on l.metric = r.metric
+    left join fresh f on f.metric = r.metric
+    where r.tbl = p_tbl and r.over = p_over
+  loop
+    if _one.anew then
+      _b := mlguard._learned(p_tbl, p_over, '{}', _one.metric);
+      continue when _b.metric is null;
+      _b.left_out := _one.left_out;
+    else
+      continue when _one.upto is null;
+      _b := mlguard._taken_in(_one.band, _one.vals, _one.rows, _one.slots);
+      _b := mlguard._finished(_b);
+      _b.upto := _one.upto;
+      _b.learned_at := clock_timestamp();
+    end if;
+    delete from mlguard._band b
+    where b.tbl = p_tbl and b.over = p_over and b.segment = '{}' and b.metric = _one.metric;
+    insert into mlguard._band select _b.*;
+  end loop;
+end
 $mlguard$;
 
 comment on function mlguard._refresh_bands(text, text, boolean) is
-  'Private. Takes the values that came since into the bands of a table.';
+  'Private. Takes the values that came since into the bands of a table; p_rescale: locations are learned anew.';
 
 
 create function mlguard._observe(p_scope bigint)

@@ -219,3 +219,16 @@ def test_long_texts_and_rare_ones(large: psycopg.Connection[Any]) -> None:
     large.execute("insert into f.t (word) values (repeat('x', 5000)), (repeat('x', 5000) || 'y')")
     found = states(large)["values(word)"]
     assert [len(name) for name in found["c"]] == [197, 197]
+
+
+@pytest.mark.parametrize(
+    "n", [1, 20, 1999, 2000, 2001, 2299, 2300, 2301, 2302, 3000, 4601, 10_007, 77_777, 262_144, 1_000_003]
+)
+def test_the_places_sampled_are_those_that_drew_least(db: str, n: int) -> None:
+    draws = np.arange(n, dtype=np.uint64) * np.uint64(2654435761) % np.uint64(2**32)
+    tried = np.flatnonzero(draws < 2300 * 2**32 / n)
+    wanted = np.sort(tried[np.argsort(draws[tried])][:2000])
+    with psycopg.connect(db) as connection:
+        row = connection.execute("select mlguard.sample_places_v1(%s, 2300, 2000)", (n,)).fetchone()
+    assert row is not None
+    assert row[0] == wanted.tolist()

@@ -137,6 +137,19 @@ declare
   _sizes bigint[];
   _large timestamptz[];
   _share double precision;
+  _written no scroll cursor for select r.* from new_rows as r;
+  _line record;
+  _place bigint;
+  _at bigint := -1;
+  _k integer := 0;
+  _arrival double precision[];
+  _v_1 double precision[];
+  _v_2 double precision[];
+  _v_3 text[];
+  _v_4 double precision[];
+  _v_5 text[];
+  _v_6 text[];
+  _v_7 text[];
 begin
   with groups as (
     select
@@ -169,7 +182,36 @@ begin
     _large,
     _share
     from groups as g;
-  if _n >= 20 then
+  if _n >= 20 and cardinality(_buckets) = 1 then
+    open _written;
+    foreach _place in array mlguard.sample_places_v1(_n, 2300, 2000) loop
+      fetch relative _place - _at from _written into _line;
+      _at := _place;
+      _k := _k + 1;
+      _arrival[_k] := _place;
+      _v_1[_k] := _line."customer_id"::double precision;
+      _v_2[_k] := _line."age"::double precision;
+      _v_3[_k] := left(_line."plan", 200);
+      _v_4[_k] := _line."tenure_days"::double precision;
+      _v_5[_k] := left(md5(_line."email"), 16);
+      _v_6[_k] := left(md5(_line."payload"::text), 16);
+      _v_7[_k] := left(_line."event_ts"::text, 200);
+    end loop;
+    close _written;
+    perform mlguard.add_sample_v1('features.customer', coalesce(case when isfinite(s.bucket) then s.bucket end, date_bin(interval '1 day', statement_timestamp(), timestamptz '2001-01-01 00:00+00')), _n, _k,
+      c.name, c.nums, c.texts)
+    from (select _buckets[1] as bucket) as s
+    cross join (values
+      ('', _arrival, null::text[]),
+      ('customer_id', _v_1, null::text[]),
+      ('age', _v_2, null::text[]),
+      ('plan', null, _v_3),
+      ('tenure_days', _v_4, null::text[]),
+      ('email', null, _v_5),
+      ('payload', null, _v_6),
+      ('event_ts', null, _v_7)
+    ) as c (name, nums, texts);
+  elsif _n >= 20 then
     perform mlguard.add_sample_v1('features.customer', coalesce(case when isfinite(s.bucket) then s.bucket end, date_bin(interval '1 day', statement_timestamp(), timestamptz '2001-01-01 00:00+00')), s.n, s.k,
       c.name, c.nums, c.texts)
     from (
@@ -230,7 +272,7 @@ $mlguard$;
 revoke all on function mlguard."after rows features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer:398e78f6bf5d';
+comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer:8ff190014145';
 
 -- undo: drop function if exists mlguard."after rows features.customer"();
 
