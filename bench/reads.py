@@ -19,8 +19,8 @@ from bench.workload import table
 
 SMALL, TIMES = 10_000, 100
 POINT_READS = 3_000
-ROUND_TRIPS = 300  # reads of one sample of what a client waits; short, because a busy machine drifts within seconds
-SLICES = 5
+ROUND_TRIPS = 100  # reads of one sample of what a client waits: short, because a busy machine drifts
+SLICES = 20
 SCANNED = 1_000_000  # rows read by one sample of full scans, however small the table
 NOISE = 1.03  # a full scan is the same work twice: what is above this is not noise
 PLAIN, GUARDED = "plain table", "guarded view"
