@@ -71,6 +71,11 @@ begin
   if _broken = '[]' then
     return new;
   end if;
+  if strpos(current_setting('mlguard.kept_out', true), '|features.customer|') > 0 and mlguard.kept_v1(
+    'features.customer', _broken, to_jsonb(new), new::text, jsonb_build_object('customer_id', new.customer_id), tg_op,
+    false) then
+    return null;
+  end if;
   perform mlguard.withhold_v1(
     'features.customer', _broken, to_jsonb(new), new::text, jsonb_build_object('customer_id', new.customer_id), tg_op,
     false);

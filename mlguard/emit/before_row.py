@@ -85,14 +85,14 @@ def _judgement(program: TableProgram, rules: tuple[Rule, ...]) -> tuple[tuple[st
     declare: list[str] = []
     body: list[str] = []
     if diverting:
-        declare += ["_broken jsonb := '[]'", "_arrived record"]
-        body.append("_arrived := NEW;")
+        declare.append("_broken jsonb := '[]'")
     if repairs:
-        declare.append("_mended jsonb := '[]'")
+        declare += ["_arrived record", "_mended jsonb := '[]'"]
+        body.append("_arrived := NEW;")
         body += [_repair(rule, program) for rule in repairs]
     body += [_quarantine(rule, program) for rule in diverting]
     if diverting:
-        body.append(_divert(program))
+        body.append(_divert(program, "_arrived" if repairs else "NEW"))
     body += [_reject(rule, program) for rule in rejects]
     if repairs:
         body.append(_log_repairs(program))
@@ -153,10 +153,10 @@ def row_hash(program: TableProgram, row: str) -> str:
     return f"md5((to_jsonb({whole_row(row)}){without})::text)"
 
 
-def _divert(program: TableProgram) -> str:
+def _divert(program: TableProgram, arrived: str) -> str:
     """Say what happens to a row that broke a quarantine rule: refused, kept out, or kept out and removed.
 
-    Waived rules do not divert; they are noted.
+    Waived rules do not divert; they are noted. `arrived` names the row as it came.
     """
     table = literal(str(program.table))
     refuse = f"perform mlguard.refuse_v1(_broken -> 0 ->> 'slo', _broken -> 0 -> 'observed', {key(program, 'NEW')});"
@@ -168,16 +168,23 @@ def _divert(program: TableProgram) -> str:
             f"elsif current_setting('mlguard.upsert', true) = {table} then\n"
             f"  delete from {program.table.sql} as stored where {_same(program, 'NEW')};\nend if;"
         )
-    act = (
-        f"perform mlguard.withhold_v1({table}, _broken, to_jsonb(_arrived), _arrived::text,\n"
-        f"  {key(program, '_arrived', whole=True)}, TG_OP,\n  {stored});"
+    kept = (
+        f"{table}, _broken, to_jsonb({arrived}), {arrived}::text,\n"
+        f"  {key(program, arrived, whole=True)}, TG_OP,\n  {stored}"
     )
+    act = f"perform mlguard.withhold_v1({kept});"
+    # A statement that kept a row out of this table has its batch, and the next one is kept in one step.
+    again = f"strpos(current_setting('mlguard.kept_out', true), {literal(f'|{program.table}|')}) > 0"
     if program.on_update is OnUpdate.REJECT:
+        again = f"TG_OP = 'INSERT' and {again}"
         act = f"if TG_OP = 'UPDATE' then\n{indent(refuse)}\nend if;\n{act}"
     elif program.on_update is OnUpdate.REMOVE:
         act = f"{act}\n{remove}".rstrip()
+    gone = f"{indent(remove, 6)}\n" if program.on_update is OnUpdate.REMOVE and remove else ""
     return (
-        f"if _broken <> '[]' then\n  if {WAIVERS} then\n"
+        "if _broken <> '[]' then\n"
+        f"  if {again} then\n    if mlguard.kept_v1({indent(kept, 4).lstrip()}) then\n{gone}      return null;\n"
+        f"    end if;\n  end if;\n  if {WAIVERS} then\n"
         f"    _broken := mlguard.not_waived_v1(_broken, {key(program, 'NEW')});\n  end if;\n"
         f"  if _broken <> '[]' then\n{indent(act, 4)}\n    return null;\n  end if;\nend if;"
     )

@@ -1,4 +1,5 @@
 drop function mlguard.resume(text, text);
+drop function mlguard.kept_v1(text, jsonb, jsonb, text, jsonb, text, boolean);
 
 create or replace function mlguard._reasons(p_tbl text)
 returns table (slo text, state text, since timestamptz, batch bigint, observed jsonb, words text)

@@ -49,6 +49,13 @@ begin
       'observed', jsonb_build_object('tenure_days', NEW."tenure_days"));
   end if;
   if _broken <> '[]' then
+    if TG_OP = 'INSERT' and strpos(current_setting('mlguard.kept_out', true), '|features.customer|') > 0 then
+      if mlguard.kept_v1('features.customer', _broken, to_jsonb(_arrived), _arrived::text,
+        jsonb_build_object('customer_id', _arrived."customer_id"), TG_OP,
+        TG_OP = 'UPDATE' or exists (select from "features"."customer" as stored where stored."customer_id" = NEW."customer_id")) then
+        return null;
+      end if;
+    end if;
     if exists (select from mlguard._waiver as w where w.ended_at is null and w.until > statement_timestamp()) then
       _broken := mlguard.not_waived_v1(_broken, jsonb_build_object('customer_id', NEW."customer_id"));
     end if;
@@ -75,7 +82,7 @@ $mlguard$;
 revoke all on function mlguard."before row features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."before row features.customer"() is 'mlguard:features.customer/tenure_days.range:91f8ea457fd1';
+comment on function mlguard."before row features.customer"() is 'mlguard:features.customer/tenure_days.range:230120cd7a9a';
 
 -- undo: drop function if exists mlguard."before row features.customer"();
 
