@@ -54,7 +54,9 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="What mlguard costs, as ratios.")
-    parser.add_argument("suite", nargs="*", metavar="name", help=f"{', '.join(SUITES)}: all when none is named; {', '.join(ALONE)}")
+    parser.add_argument(
+        "suite", nargs="*", metavar="name", help=f"{', '.join(SUITES)}: all when none is named; {', '.join(ALONE)}"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each interleaved series (5)")
     parser.add_argument("--rows", type=int, help="rows of a bulk load (1000000; 200000 with --quick)")
     parser.add_argument("--quick", action="store_true", help="smaller loads and shorter pgbench runs")

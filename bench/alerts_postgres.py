@@ -2,10 +2,10 @@
 
     python bench/alert_quality.py --plugin bench/alerts_postgres.py --methods usual_postgres
 
-A table is guarded by `usual: all` and `pairs: all`; every partition becomes a day, or a week where partitions are weeks.
-A clean batch is copied in and swept, and committed when it becomes history. A batch with a fault is copied in, judged by
-the function that `sweep()` calls for a closed window, and rolled back: `sweep()` would go on to learn from it, which
-nothing here would see. Nothing that the harness has computed is read.
+A table is guarded by `usual: all` and `pairs: all`; every partition becomes a day, or a week where partitions are
+weeks. A clean batch is copied in and swept, and committed when it becomes history. A batch with a fault is copied in,
+judged by the function that `sweep()` calls for a closed window, and rolled back: `sweep()` would go on to learn from
+it, which nothing here would see. Nothing that the harness has computed is read.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import psycopg
 from psycopg.conninfo import make_conninfo
 
@@ -145,6 +144,11 @@ class Postgres:
 
     def _start(self, batch: Any) -> datetime:
         return self.first + int(batch.t) * self.step
+
+    def close(self) -> None:
+        """End the session and take the folder away."""
+        self.connection.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def __del__(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
