@@ -4481,8 +4481,20 @@ begin
   group by s.t, s.scope, s.column_name, a.distinct_values, a.uniqueness;
   _kept := (select count(distinct w.t) from mlguard._pair_work w where w.tbl = p_tbl and w.over = p_over);
   _half := _kept / 2;
-  -- Nulls that come together.
+  -- Nulls that come together. A column that never lacks a value, or never has one, has nothing to come together with.
   insert into mlguard._pair (tbl, over, column_name, metric, partner, evidence)
+  with lacking as materialized (
+    select w.t, w.column_name, w.place, w.codes
+    from mlguard._pair_work w
+    join (
+      select c.column_name
+      from mlguard._pair_work c
+      where c.tbl = p_tbl and c.over = p_over
+      group by c.column_name
+      having bool_or(array_position(c.codes, null) is not null) and bool_or(cardinality(array_remove(c.codes, null)) > 0)
+    ) n on n.column_name = w.column_name
+    where w.tbl = p_tbl and w.over = p_over
+  )
   select distinct on (least(f.a, f.b), greatest(f.a, f.b)) p_tbl, p_over, f.a, 'nulls', f.b,
          jsonb_build_object('scopes', _kept, 'mismatch', f.mismatch, 'missing', least(f.share_a, f.share_b))
   from (
@@ -4492,14 +4504,13 @@ begin
              percentile_cont(0.5) within group (order by s.mismatch) as mismatch,
              percentile_cont(0.5) within group (order by s.share_a) as share_a,
              percentile_cont(0.5) within group (order by s.share_b) as share_b
-      from mlguard._pair_work a
-      join mlguard._pair_work b on b.tbl = a.tbl and b.over = a.over and b.t = a.t and b.column_name <> a.column_name
+      from lacking a
+      join lacking b on b.t = a.t and b.column_name <> a.column_name
       cross join lateral (
         select avg(((u.x is null) <> (u.y is null))::integer) as mismatch, avg((u.x is null)::integer) as share_a,
                avg((u.y is null)::integer) as share_b
         from unnest(a.codes, b.codes) u (x, y)
       ) s
-      where a.tbl = p_tbl and a.over = p_over
       group by a.column_name, b.column_name, a.place
     ) e
     where e.share_a > 0.0005 and e.share_a < 0.999 and e.share_b > 0.0005 and e.share_b < 0.999
@@ -4589,7 +4600,7 @@ begin
       join edge b on b.column_name = w.column_name
       join mlguard._profile p on p.scope = w.scope and p.column_name = w.column_name
       cross join lateral unnest(p.rows_nums, p.rows_texts) with ordinality u (num, text, i)
-      where w.tbl = p_tbl and w.over = p_over and w.t >= _half and (b.bins ? 'values' or b.edges <> '{}')
+      where w.tbl = p_tbl and w.over = p_over and (b.bins ? 'values' or b.edges <> '{}')
     ) h
     group by h.t, h.column_name, h.bins
   )
@@ -4632,20 +4643,37 @@ begin
   where r.tbl = p_tbl and r.over = p_over
   on conflict do nothing;
   insert into mlguard._metric (tbl, metric, over, batch, window_start, window_end, value, n, sampled)
-  select p_tbl, format('usual_%s(%s, %s)', r.metric, r.column_name, r.partner), p_over, c.batch, c.window_start, c.window_end,
-         case when r.metric <> 'pair' then mlguard._pair_value(c.id, r) else d.share end, c.k, true
-  from mlguard._pair r
-  join (select distinct w.t, w.scope from mlguard._pair_work w where w.tbl = p_tbl and w.over = p_over) k on true
+  with added as materialized (
+    select r.*, format('usual_%s(%s, %s)', r.metric, r.column_name, r.partner) as name
+    from mlguard._pair r
+    where r.tbl = p_tbl and r.over = p_over
+      and not exists (
+        select
+        from mlguard._metric m
+        where m.tbl = p_tbl and m.over = p_over and m.metric = format('usual_%s(%s, %s)', r.metric, r.column_name, r.partner))
+  ), valued as (
+    select a.name, d.t, d.share as value
+    from added a
+    cross join lateral mlguard._domain(p_tbl, p_over, a.column_name, a.partner, false) d
+    where a.metric = 'pair' and d.t >= 8
+    union all
+    select a.name, x.t, mlguard._explained(x.bins, y.bins)
+    from added a
+    join mlguard._pair_work x on x.tbl = p_tbl and x.over = p_over and x.column_name = a.column_name
+    join mlguard._pair_work y on y.tbl = p_tbl and y.over = p_over and y.column_name = a.partner and y.t = x.t
+    where a.metric = 'dependence'
+    union all
+    select a.name, x.t, (select avg(((u.x is null) <> (u.y is null))::integer) from unnest(x.codes, y.codes) u (x, y))
+    from added a
+    join mlguard._pair_work x on x.tbl = p_tbl and x.over = p_over and x.column_name = a.column_name
+    join mlguard._pair_work y on y.tbl = p_tbl and y.over = p_over and y.column_name = a.partner and y.t = x.t
+    where a.metric = 'nulls'
+  )
+  select p_tbl, a.name, p_over, c.batch, c.window_start, c.window_end, v.value, c.k, true
+  from added a
+  cross join (select distinct w.t, w.scope from mlguard._pair_work w where w.tbl = p_tbl and w.over = p_over) k
   join mlguard._learned_scope c on c.id = k.scope
-    and not exists (
-      select
-      from mlguard._metric m
-      where m.tbl = p_tbl and m.over = p_over and m.metric = format('usual_%s(%s, %s)', r.metric, r.column_name, r.partner))
-  left join lateral (
-    select x.share from mlguard._domain(p_tbl, p_over, r.column_name, r.partner, false) x
-    where r.metric = 'pair' and x.t = k.t and x.t >= 8
-  ) d on true
-  where r.tbl = p_tbl and r.over = p_over;
+  left join valued v on v.name = a.name and v.t = k.t;
   with met as (
     insert into mlguard._seen (tbl, over, what, name, value)
     select distinct p_tbl, p_over, 'pair', r.column_name || chr(31) || r.partner, a.value || chr(31) || b.value
