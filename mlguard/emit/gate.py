@@ -37,26 +37,9 @@ def _view(program: TableProgram) -> DbObject:
     called only when they fail.
     """
     view = view_name(program.table)
-    columns = ",\n".join(f"  t.{quote_ident(column.name)}" for column in program.shape.columns)
-    table = literal(str(program.table))
-    ages = [
-        rule.max_age
-        for rule in program.at(Place.GATE)
-        if rule.max_age is not None and rule.action is Action.HOLD and not rule.shadow
-    ]
-    fresh = ""
-    if ages:
-        seconds = f"{min(ages).total_seconds():.6f}".rstrip("0").rstrip(".")
-        fresh = (
-            f"exists (\n      select from mlguard._freshness as f\n      where f.tbl = {table}\n"
-            f"        and f.newest between statement_timestamp() - interval '{seconds} seconds'"
-            " and statement_timestamp()\n    )\n    and "
-        )
     made = (
-        f"create or replace view {view.sql} as\nselect\n{columns}\nfrom {program.table.sql} as t\nwhere case\n"
-        f"    when {fresh}not exists (\n      select from mlguard._hold as h\n"
-        f"      where h.tbl = {table} and h.ended_at is null\n    )\n    then true\n"
-        f"    else mlguard.guard_v1({table})\n  end"
+        f"create or replace view {view.sql} as\nselect\n{columns_sql(program)}\nfrom {program.table.sql} as t\n"
+        f"where {open_condition(program)}"
     )
     grants = [Statement(grant_if_role(view, role)) for role in dict.fromkeys((TASK_ROLE, *program.revoke))]
     return DbObject(
@@ -73,6 +56,35 @@ def _view(program: TableProgram) -> DbObject:
         drop=(f"drop view if exists {view.sql}",),
         why="readers reach the table through its gate",
         replaces_in_place=True,
+    )
+
+
+def columns_sql(program: TableProgram) -> str:
+    """Return the select list of a view over the table `t`: every column, in the table's order."""
+    return ",\n".join(f"  t.{quote_ident(column.name)}" for column in program.shape.columns)
+
+
+def open_condition(program: TableProgram) -> str:
+    """Return the condition of a view that is true while the gate is open, and raises while it is closed."""
+    table = literal(str(program.table))
+    ages = [
+        rule.max_age
+        for rule in program.at(Place.GATE)
+        if rule.max_age is not None and rule.action is Action.HOLD and not rule.shadow
+    ]
+    fresh = ""
+    if ages:
+        seconds = f"{min(ages).total_seconds():.6f}".rstrip("0").rstrip(".")
+        fresh = (
+            f"exists (\n      select from mlguard._freshness as f\n      where f.tbl = {table}\n"
+            f"        and f.newest between statement_timestamp() - interval '{seconds} seconds'"
+            " and statement_timestamp()\n    )\n    and "
+        )
+    return (
+        f"case\n"
+        f"    when {fresh}not exists (\n      select from mlguard._hold as h\n"
+        f"      where h.tbl = {table} and h.ended_at is null\n    )\n    then true\n"
+        f"    else mlguard.guard_v1({table})\n  end"
     )
 
 

@@ -1,0 +1,121 @@
+"""What the gates of a model's input tables do to its predictions: refused, replaced, or let in and marked. Pure.
+
+Asked once a statement, before its first row. What was found travels to the statement's other triggers in a setting of
+the transaction that the trigger after the statement clears; while it is set, an INSERT, COPY, upsert or MERGE writes.
+"""
+
+from __future__ import annotations
+
+from mlguard.emit.objects import DbObject, function, indent
+from mlguard.emit.rules import key, literal, one_line
+from mlguard.emit.triggers import trigger, trigger_function
+from mlguard.lang.tree import Column, Expr, Is
+from mlguard.names import digest, fit, quote_ident
+from mlguard.program import Predictions, Step, TableProgram
+
+BEFORE_TRIGGER = "zz_mlguard_predicting"
+# BEFORE ROW triggers fire by name: before the steps (zz_mlguard_before_row), which fill what it empties.
+FALLBACK_TRIGGER = "zz_mlguard_a_fallback"
+
+
+def objects(program: TableProgram) -> list[DbObject]:
+    """Return the triggers before a statement and, with `when_features_held: fallback`, before a row."""
+    assert program.predictions is not None
+    made = _before(program, program.predictions)
+    if program.predictions.features and program.predictions.when_features_held == "fallback":
+        made += _fallback(program, program.predictions)
+    return made
+
+
+def setting(program: TableProgram) -> str:
+    """Return the name of the setting that is not empty while a statement writes predictions.
+
+    Its value begins with h where an input is held, with o where none is; then follows {table: state of its gate}.
+    """
+    return f"mlguard.predicting_{digest(str(program.table))}"
+
+
+def replaced(predictions: Predictions) -> tuple[str, ...]:
+    """Return the columns a fallback empties: those that some step fills where they are NULL, in the steps' order."""
+    found = (part.column for step in predictions.steps for part in step.sets if _fills(step, part.column))
+    return tuple(dict.fromkeys(found))
+
+
+def _fills(step: Step, column: str) -> bool:
+    return step.kind == "default" or (step.when is not None and _asks_null(step.when, column))
+
+
+def _asks_null(when: Expr, column: str) -> bool:
+    match when:
+        case Is(operand=Column(name=name), what="null", negated=False):
+            return name == column
+    return False
+
+
+def _before(program: TableProgram, predictions: Predictions) -> list[DbObject]:
+    name = f"mlguard.{quote_ident(fit(f'before predictions of {program.table}'))}"
+    slos = (str(program.table),)
+    found = "'o{}'"
+    if predictions.features:
+        tables = ", ".join(literal(str(table)) for table in predictions.features)
+        found = (
+            f"mlguard.inputs_v1({literal(str(program.table))}, array[{tables}],"
+            f" {literal(predictions.when_features_held)})"
+        )
+    made = function(
+        f"{name}()",
+        returns="trigger",
+        attributes="security definer\nset search_path = ''",
+        about=f"{one_line(str(program.table))}, once a statement, before its first row: the gates of what"
+        f" {one_line(predictions.model)} reads.",
+        declare=(),
+        body=indent(f"perform set_config({literal(setting(program))}, {found}, true);\nreturn null;"),
+    )
+    why = "tells predictions from later changes of their rows"
+    if predictions.features:
+        why = f"predictions made while an input is held: {predictions.when_features_held}"
+    made_objects = [trigger_function(program, name, made, slos, why)]
+    for relation in (program.table, *program.shape.partitions):
+        rest = f"before insert on {relation.sql}\nfor each statement\nexecute function {name}()"
+        made_objects.append(trigger(program, relation, BEFORE_TRIGGER, rest, slos, why))
+    return made_objects
+
+
+def _fallback(program: TableProgram, predictions: Predictions) -> list[DbObject]:
+    """Return the trigger that empties what the fallback steps fill; the model's own value is kept first.
+
+    It goes into the column that `raw:` names, where there is one, else into the change log.
+    """
+    name = f"mlguard.{quote_ident(fit(f'fallback of {program.table}'))}"
+    slos = (str(program.table),)
+    body = []
+    for column in replaced(predictions):
+        value = f"NEW.{quote_ident(column)}"
+        kept = predictions.raw.get(column)
+        if kept is not None:
+            body.append(f"NEW.{quote_ident(kept)} := {value};")
+        else:
+            body.append(
+                f"perform mlguard.fell_back_v1({literal(str(program.table))}, {key(program, 'NEW', whole=True)},"
+                f" {literal(column)}, to_jsonb({value}));"
+            )
+        body.append(f"{value} := null;")
+    body.append("return NEW;")
+    made = function(
+        f"{name}()",
+        returns="trigger",
+        attributes="security definer\nset search_path = ''",
+        about=f"{one_line(str(program.table))}, called for each row while an input of {one_line(predictions.model)}"
+        " is held:\nwhat the model gave gives way to the step that stands in for NULL.",
+        declare=(),
+        body=indent("\n".join(body)),
+    )
+    rest = (
+        f"before insert on {program.table.sql}\nfor each row\n"
+        f"when (left(current_setting({literal(setting(program))}, true), 1) = 'h')\nexecute function {name}()"
+    )
+    why = "while an input is held a fallback takes the place of what the model gave"
+    return [
+        trigger_function(program, name, made, slos, why),
+        trigger(program, program.table, FALLBACK_TRIGGER, rest, slos, why),
+    ]
