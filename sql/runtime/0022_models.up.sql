@@ -651,14 +651,15 @@ comment on column mlguard.prediction_batch.batch is 'The same in mlguard.batch, 
 
 
 create view mlguard.model_metric as
-select t.model, m.segment ->> t.version_column as version, m.tbl, m.metric, m.over, m.window_start, m.window_end, m.value,
-       m.n
+select t.model, m.segment ->> t.version_column as version, m.tbl, m.metric, m.over,
+       nullif(m.segment - t.version_column, '{}') as segment, m.window_start, m.window_end, m.value, m.n
 from mlguard.metric m
 join mlguard._table t on t.tbl = m.tbl
 where t.model is not null and m.current and m.segment ? t.version_column;
 
 comment on view mlguard.model_metric is
   'Metrics by version: those of SLOs whose `by` names the version column.';
+comment on column mlguard.model_metric.segment is 'The other columns of `by`; null where there is none.';
 
 
 create function mlguard._sweep_models(p_as_of timestamptz)
