@@ -130,7 +130,8 @@ def model_diff(connection: psycopg.Connection[Any], model: str, old: str, new: s
         connection,
         Compared,
         """
-select k.tbl, k.metric, k.over, k.segment, o.value as old, o.window_end as old_at, n.value as new, n.window_end as new_at
+select k.tbl, k.metric, k.over, k.segment, o.value as old, o.window_end as old_at,
+       n.value as new, n.window_end as new_at
 from (
   select distinct m.tbl, m.metric, m.over, m.segment
   from mlguard.model_metric as m
