@@ -6,6 +6,8 @@ the transaction that the trigger after the statement clears; while it is set, an
 
 from __future__ import annotations
 
+import json
+
 from mlguard.emit.objects import DbObject, function, indent
 from mlguard.emit.rules import key, literal, one_line
 from mlguard.emit.triggers import trigger, trigger_function
@@ -55,13 +57,9 @@ def _asks_null(when: Expr, column: str) -> bool:
 def _before(program: TableProgram, predictions: Predictions) -> list[DbObject]:
     name = f"mlguard.{quote_ident(fit(f'before predictions of {program.table}'))}"
     slos = (str(program.table),)
-    found = "'o{}'"
+    put = f"perform set_config({literal(setting(program))}, 'o{{}}', true);"
     if predictions.features:
-        tables = ", ".join(literal(str(table)) for table in predictions.features)
-        found = (
-            f"mlguard.inputs_v1({literal(str(program.table))}, array[{tables}],"
-            f" {literal(predictions.when_features_held)})"
-        )
+        put = _gates(program, predictions)
     made = function(
         f"{name}()",
         returns="trigger",
@@ -69,7 +67,7 @@ def _before(program: TableProgram, predictions: Predictions) -> list[DbObject]:
         about=f"{one_line(str(program.table))}, once a statement, before its first row: the gates of what"
         f" {one_line(predictions.model)} reads.",
         declare=(),
-        body=indent(f"perform set_config({literal(setting(program))}, {found}, true);\nreturn null;"),
+        body=indent(f"{put}\nreturn null;"),
     )
     why = "tells predictions from later changes of their rows"
     if predictions.features:
@@ -79,6 +77,24 @@ def _before(program: TableProgram, predictions: Predictions) -> list[DbObject]:
         rest = f"before insert on {relation.sql}\nfor each statement\nexecute function {name}()"
         made_objects.append(trigger(program, relation, BEFORE_TRIGGER, rest, slos, why))
     return made_objects
+
+
+def _gates(program: TableProgram, predictions: Predictions) -> str:
+    """Return the statements that look at the gates: in line while nothing can close them, by inputs_v1 otherwise."""
+    names = [str(table) for table in predictions.features]
+    tables = ", ".join(map(literal, names))
+    opened = literal("o" + json.dumps(dict.fromkeys(names, "open"), ensure_ascii=False))
+    setting_of = literal(setting(program))
+    asked = (
+        f"mlguard.inputs_v1({literal(str(program.table))}, array[{tables}], {literal(predictions.when_features_held)})"
+    )
+    return (
+        f"if (select count(*) from mlguard._table as t where t.tbl in ({tables})) = {len(set(names))}\n"
+        f"   and not exists (select from mlguard._hold as h where h.tbl in ({tables}) and h.ended_at is null)\n"
+        f"   and not exists (select from mlguard._slo as s where s.tbl in ({tables}) and s.level = 'read') then\n"
+        f"  perform set_config({setting_of}, {opened}, true);\nelse\n"
+        f"  perform set_config({setting_of}, {asked}, true);\nend if;"
+    )
 
 
 def _fallback(program: TableProgram, predictions: Predictions) -> list[DbObject]:

@@ -118,6 +118,42 @@ def _refuse(program: TableProgram, predictions: Predictions, version: str) -> st
     )
 
 
+_LINE = "insert into mlguard._prediction_line (tbl, model, version, n, first_event, last_event, inputs, held)"
+_INPUTS = "substr(_inputs, 2)::jsonb, left(_inputs, 1) = 'h'"
+
+
+def _of_one(program: TableProgram, predictions: Predictions) -> str:
+    """Return what is done for a statement of one version: nothing is grouped, which is what a single row pays for."""
+    put = (
+        f"{_LINE}\nselect {literal(str(program.table))}, {literal(predictions.model)}, _one, _n, _first, _last,\n"
+        f"  {_INPUTS}"
+    )
+    if not predictions.approval:
+        return f"{put};"
+    allowed = _may_write(predictions, "_one")
+    return f"{put}\nwhere {allowed};\nif not found then\n  {_refuse(program, predictions, '_one')}\nend if;"
+
+
+def _of_several(program: TableProgram, predictions: Predictions, times: tuple[str, str]) -> str:
+    """Return what is done for a statement of several versions: they are grouped; one that may not write is named."""
+    used = (
+        f"select {_version(predictions, 'r')} as version, count(*) as n, {times[0]} as first_event,"
+        f" {times[1]} as last_event\nfrom new_rows as r\ngroup by 1"
+    )
+    put = (
+        f"{_LINE}\nselect {literal(str(program.table))}, {literal(predictions.model)}, u.version, u.n, u.first_event,"
+        f" u.last_event,\n  {_INPUTS}\nfrom used as u"
+    )
+    if not predictions.approval:
+        return f"with used as (\n{indent(used)}\n)\n{put};"
+    wrong = f"not {indent(_may_write(predictions, 'u.version')).lstrip()}"
+    chosen = f"select u.version\n  into _one\n  from used as u\n  where {wrong}\n  limit 1;"
+    return (
+        f"with used as (\n{indent(used)}\n), put as (\n{indent(put)}\n)\n{chosen}\n"
+        f"if found then\n  {_refuse(program, predictions, '_one')}\nend if;"
+    )
+
+
 def _written(program: TableProgram, predictions: Predictions) -> list[DbObject]:
     """Return the triggers that note, once a statement, which version wrote how many rows; unapproved ones are refused.
 
@@ -132,30 +168,31 @@ def _written(program: TableProgram, predictions: Predictions) -> list[DbObject]:
     if program.event_time is not None:
         at = event_time(program, "r")
         times = (f"min({at})", f"max({at})")
-    used = (
-        f"select {_version(predictions, 'r')} as version, count(*) as n, {times[0]} as first_event,"
-        f" {times[1]} as last_event\nfrom new_rows as r\ngroup by 1"
-    )
-    put = (
-        "insert into mlguard._prediction_line (tbl, model, version, n, first_event, last_event, inputs, held)\n"
-        f"select {literal(str(program.table))}, {literal(predictions.model)}, u.version, u.n, u.first_event,"
-        " u.last_event,\n  substr(_inputs, 2)::jsonb, left(_inputs, 1) = 'h'\nfrom used as u"
-    )
-    declare = [f"_inputs text := coalesce(current_setting({setting}, true), '')"]
+    declare = [
+        f"_inputs text := coalesce(current_setting({setting}, true), '')",
+        "_one text",
+        "_other text",
+        "_n bigint",
+        "_first timestamptz",
+        "_last timestamptz",
+    ]
     alone = "elsif _inputs = '' then  -- no INSERT belongs to this UPDATE\n  return null;"
+    version = _version(predictions, "r")
+    found_out = (
+        f'select min({version} collate "C"), max({version} collate "C"), count(*), {times[0]}, {times[1]}\n'
+        "  into _one, _other, _n, _first, _last\n  from new_rows as r;"
+    )
+    noted = (
+        "if _one = _other then  -- a statement is mostly of one version; where it wrote no row, both are null\n"
+        f"{indent(_of_one(program, predictions))}\nelsif _n > 0 then\n"
+        f"{indent(_of_several(program, predictions, times))}\nend if;\nreturn null;"
+    )
     body = [
         f"if TG_OP = 'INSERT' then\n  perform set_config({setting}, '', true);\n{alone}\nend if;",
         "if _inputs = '' then\n  _inputs := 'o{}';\nend if;",
+        found_out,
+        noted,
     ]
-    if predictions.approval:
-        declare.append("_wrong text")
-        wrong = f"not {indent(_may_write(predictions, 'u.version')).lstrip()}"
-        chosen = f"select u.version\n  into _wrong\n  from used as u\n  where {wrong}\n  limit 1;"
-        body.append(f"with used as (\n{indent(used)}\n), put as (\n{indent(put)}\n)\n{chosen}")
-        body.append(f"if found then\n  {_refuse(program, predictions, '_wrong')}\nend if;")
-    else:
-        body.append(f"with used as (\n{indent(used)}\n)\n{put};")
-    body.append("return null;")
     made = function(
         f"{name}()",
         returns="trigger",

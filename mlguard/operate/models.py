@@ -141,14 +141,14 @@ left join lateral (
   select m.value, m.window_end
   from mlguard.model_metric as m
   where m.model = %(model)s and m.version = %(old)s and m.tbl = k.tbl and m.metric = k.metric and m.over = k.over
-    and m.segment is not distinct from k.segment
+    and m.segment is not distinct from k.segment and m.value is not null
   order by m.window_end desc nulls last limit 1
 ) as o on true
 left join lateral (
   select m.value, m.window_end
   from mlguard.model_metric as m
   where m.model = %(model)s and m.version = %(new)s and m.tbl = k.tbl and m.metric = k.metric and m.over = k.over
-    and m.segment is not distinct from k.segment
+    and m.segment is not distinct from k.segment and m.value is not null
   order by m.window_end desc nulls last limit 1
 ) as n on true
 order by k.tbl, k.metric, k.over, k.segment::text

@@ -151,9 +151,8 @@ def test_fields_of_the_refusal(team: Team) -> None:
 def test_a_row_without_a_version(team: Team) -> None:
     error = refused(team["dora"], f"{ROW} (1, now(), 0.5, null)")
     assert error.sqlstate == "ML003"
-    assert error.diag.message_primary == (
-        f"mlguard: {TABLE}: model churn: a row names no version, and approval is required; this statement stored nothing"
-    )
+    so = "model churn: a row names no version, and approval is required"
+    assert error.diag.message_primary == f"mlguard: {TABLE}: {so}; this statement stored nothing"
     prepare(team["dora"], ROW + row("1", 1))
     assert refused(team["dora"], f"update {TABLE} set model_version = null").sqlstate == "ML003"
 

@@ -29,7 +29,8 @@ slos:
 """
 HOLD = """
 insert into mlguard._hold (tbl, slo, since, observed, allowed)
-values ('features.customer', 'features.customer/fresh', '2026-11-20 03:12+00', 'coverage(age) is 0.491', 'allowed >= 0.75')
+values ('features.customer', 'features.customer/fresh', '2026-11-20 03:12+00', 'coverage(age) is 0.491',
+        'allowed >= 0.75')
 """
 FRESH = "insert into features.customer values (1, 30, now())"
 BROKEN = (

@@ -27,7 +27,7 @@ def command() -> None:
 
 @command.command("list")
 @shared(*DATABASE)
-@click.option("--target", metavar="NAME", help="About this SLO, table or model; what begins with NAME counts.")
+@click.option("--about", "target", metavar="NAME", help="About this SLO, table or model; what begins with NAME counts.")
 @click.option("--act", metavar="ACT", help="Only these: apply, waive, approve, promote, rollback, ….")
 @click.option("--who", metavar="USER", help="Only what this user did.")
 @click.option("--since", type=TIME_OR_LENGTH, metavar="TIME", help="Only since then: 2026-12-01, or a length: 2 days.")
