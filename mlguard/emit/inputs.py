@@ -86,7 +86,8 @@ def _gates(program: TableProgram, predictions: Predictions) -> str:
     opened = literal("o" + json.dumps(dict.fromkeys(names, "open"), ensure_ascii=False))
     setting_of = literal(setting(program))
     asked = (
-        f"mlguard.inputs_v1({literal(str(program.table))}, array[{tables}], {literal(predictions.when_features_held)})"
+        f"mlguard.inputs_v1(\n    {literal(str(program.table))}, array[{tables}],"
+        f" {literal(predictions.when_features_held)})"
     )
     return (
         f"if (select count(*) from mlguard._table as t where t.tbl in ({tables})) = {len(set(names))}\n"

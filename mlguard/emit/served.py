@@ -137,8 +137,8 @@ def _of_one(program: TableProgram, predictions: Predictions) -> str:
 def _of_several(program: TableProgram, predictions: Predictions, times: tuple[str, str]) -> str:
     """Return what is done for a statement of several versions: they are grouped; one that may not write is named."""
     used = (
-        f"select {_version(predictions, 'r')} as version, count(*) as n, {times[0]} as first_event,"
-        f" {times[1]} as last_event\nfrom new_rows as r\ngroup by 1"
+        f"select {_version(predictions, 'r')} as version,\n  count(*) as n,\n  {times[0]} as first_event,\n"
+        f"  {times[1]} as last_event\nfrom new_rows as r\ngroup by 1"
     )
     put = (
         f"{_LINE}\nselect {literal(str(program.table))}, {literal(predictions.model)}, u.version, u.n, u.first_event,"
@@ -179,8 +179,8 @@ def _written(program: TableProgram, predictions: Predictions) -> list[DbObject]:
     alone = "elsif _inputs = '' then  -- no INSERT belongs to this UPDATE\n  return null;"
     version = _version(predictions, "r")
     found_out = (
-        f'select min({version} collate "C"), max({version} collate "C"), count(*), {times[0]}, {times[1]}\n'
-        "  into _one, _other, _n, _first, _last\n  from new_rows as r;"
+        f'select min({version} collate "C"),\n  max({version} collate "C"),\n  count(*),\n'
+        f"  {times[0]},\n  {times[1]}\n  into _one, _other, _n, _first, _last\n  from new_rows as r;"
     )
     noted = (
         "if _one = _other then  -- a statement is mostly of one version; where it wrote no row, both are null\n"
