@@ -18,6 +18,11 @@ from mlguard.program import Predictions, Step, TableProgram
 BEFORE_TRIGGER = "zz_mlguard_predicting"
 # BEFORE ROW triggers fire by name: before the steps (zz_mlguard_before_row), which fill what it empties.
 FALLBACK_TRIGGER = "zz_mlguard_a_fallback"
+RAW_TRIGGER = "zz_mlguard_raw"  # after them
+# Values are kept in full, whatever the writer's session says.
+PLAIN = (
+    "set extra_float_digits = 1\nset datestyle = 'ISO, YMD'\nset intervalstyle = 'postgres'\nset bytea_output = 'hex'"
+)
 
 
 def objects(program: TableProgram) -> list[DbObject]:
@@ -99,40 +104,55 @@ def _gates(program: TableProgram, predictions: Predictions) -> str:
 
 
 def _fallback(program: TableProgram, predictions: Predictions) -> list[DbObject]:
-    """Return the trigger that empties what the fallback steps fill; the model's own value is kept first.
+    """Return the triggers that let a fallback take the place of what the model gave.
 
-    It goes into the column that `raw:` names, where there is one, else into the change log.
+    The first, before the steps, empties what they fill; the model's own value goes into the change log, or waits in a
+    setting for the second, after the steps, which puts it into the column that `raw:` names: the steps have written
+    there what they found.
     """
-    name = f"mlguard.{quote_ident(fit(f'fallback of {program.table}'))}"
     slos = (str(program.table),)
-    body = []
+    first, second = [], []
+    waiting = literal(f"{setting(program)}_raw")
+    raw = {column: kept for column in replaced(predictions) if (kept := predictions.raw.get(column)) is not None}
+    if raw:
+        pairs = ", ".join(f"{literal(column)}, NEW.{quote_ident(column)}" for column in raw)
+        first.append(f"perform set_config({waiting}, jsonb_build_object({pairs})::text, true);")
+        second = [
+            f"NEW.{quote_ident(kept)} := current_setting({waiting}, true)::jsonb ->> {literal(column)};"
+            for column, kept in raw.items()
+        ]
     for column in replaced(predictions):
         value = f"NEW.{quote_ident(column)}"
-        kept = predictions.raw.get(column)
-        if kept is not None:
-            body.append(f"NEW.{quote_ident(kept)} := {value};")
-        else:
-            body.append(
+        if column not in raw:
+            first.append(
                 f"perform mlguard.fell_back_v1({literal(str(program.table))}, {key(program, 'NEW', whole=True)},"
                 f" {literal(column)}, to_jsonb({value}));"
             )
-        body.append(f"{value} := null;")
-    body.append("return NEW;")
-    made = function(
-        f"{name}()",
-        returns="trigger",
-        attributes="security definer\nset search_path = ''",
-        about=f"{one_line(str(program.table))}, called for each row while an input of {one_line(predictions.model)}"
-        " is held:\nwhat the model gave gives way to the step that stands in for NULL.",
-        declare=(),
-        body=indent("\n".join(body)),
+        first.append(f"{value} := null;")
+    about = (
+        f"{one_line(str(program.table))}, called for each row while an input of {one_line(predictions.model)} is held:"
     )
-    rest = (
-        f"before insert on {program.table.sql}\nfor each row\n"
-        f"when (left(current_setting({literal(setting(program))}, true), 1) = 'h')\nexecute function {name}()"
-    )
-    why = "while an input is held a fallback takes the place of what the model gave"
-    return [
-        trigger_function(program, name, made, slos, why),
-        trigger(program, program.table, FALLBACK_TRIGGER, rest, slos, why),
-    ]
+    made = []
+    for label, name, body, words in (
+        ("fallback of", FALLBACK_TRIGGER, first, "what the model gave gives way to the step that stands in for NULL."),
+        ("raw of", RAW_TRIGGER, second, "what the model gave is kept, whatever took its place."),
+    ):
+        if not body:
+            continue
+        called = f"mlguard.{quote_ident(fit(f'{label} {program.table}'))}"
+        text = function(
+            f"{called}()",
+            returns="trigger",
+            attributes=f"security definer\nset search_path = ''\n{PLAIN}",
+            about=f"{about}\n{words}",
+            declare=(),
+            body=indent("\n".join((*body, "return NEW;"))),
+        )
+        rest = (
+            f"before insert on {program.table.sql}\nfor each row\n"
+            f"when (left(current_setting({literal(setting(program))}, true), 1) = 'h')\nexecute function {called}()"
+        )
+        why = "while an input is held a fallback takes the place of what the model gave"
+        made.append(trigger_function(program, called, text, slos, why))
+        made.append(trigger(program, program.table, name, rest, slos, why))
+    return made

@@ -184,18 +184,21 @@ def test_fallback(held: str, tmp_path: Path, raw: bool) -> None:
     prepare(
         held,
         "create function public.step() returns trigger language plpgsql as $$ begin"
-        " new.score := coalesce(new.score, 0.5); return new; end $$;"
+        f"{' new.raw_score := new.score;' * raw} new.score := coalesce(new.score, 0.5); return new; end $$;"
         f" create trigger zz_mlguard_before_row before insert or update on {TABLE} for each row execute function"
         " public.step()",
     )
     prepare(held, predict(1))
     prepare(held, HOLD)
-    prepare(held, predict(2, "0.8"))
+    prepare(held, "set extra_float_digits = -5; " + predict(2, str(0.1 + 0.2)))
     prepare(held, "update mlguard._hold set ended_at = now()")
     prepare(held, predict(3))
-    prepare(held, f"update {TABLE} set score = score")
     found = query(held, f"select customer_id, score, raw_score from {TABLE} order by 1")
-    assert found == [(1, 0.9, None), (2, 0.5, 0.8 if raw else None), (3, 0.9, None)]
+    assert found == [
+        (1, 0.9, 0.9 if raw else None),
+        (2, 0.5, 0.1 + 0.2 if raw else None),
+        (3, 0.9, 0.9 if raw else None),
+    ]
     log = query(held, "select key ->> 'customer_id', column_name, old, new, rule from mlguard.change")
-    assert log == ([] if raw else [("2", "score", 0.8, None, f"{TABLE}/when_features_held")])
+    assert log == ([] if raw else [("2", "score", 0.1 + 0.2, None, f"{TABLE}/when_features_held")])
     assert query(held, BROKEN) == [(2,)]
