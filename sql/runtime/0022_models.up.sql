@@ -53,7 +53,8 @@ create unique index _model_version_champion on mlguard._model_version (model) wh
 
 comment on table mlguard._model_version is 'Private. One row per version of a model.';
 comment on column mlguard._model_version.model is 'The model.';
-comment on column mlguard._model_version.version is 'The version, as text: what the version column of predictions holds.';
+comment on column mlguard._model_version.version is
+  'The version, as text: what the version column of predictions holds.';
 comment on column mlguard._model_version.state is
   'registered (nobody approved it), approved, champion (served), challenger (writes beside it), retired.';
 comment on column mlguard._model_version.author is 'Who registered it: the user who logged in, whatever role was set.';
@@ -99,7 +100,8 @@ comment on column mlguard._prediction_line.writer is 'Who wrote.';
 comment on column mlguard._prediction_line.n is 'Rows.';
 comment on column mlguard._prediction_line.first_event is 'Their first event time.';
 comment on column mlguard._prediction_line.last_event is 'Their last.';
-comment on column mlguard._prediction_line.inputs is 'Gates of the input tables just before: {table: "open"}, or since when held, and why.';
+comment on column mlguard._prediction_line.inputs is
+  'Gates of the input tables just before: {table: "open"}, or since when held, and why.';
 comment on column mlguard._prediction_line.held is 'Some input was held.';
 
 
@@ -121,7 +123,8 @@ create table mlguard._prediction_batch (
   held boolean not null
 );
 
-create unique index _prediction_batch_hour on mlguard._prediction_batch (tbl, model, version, started_at) where xid is null;
+create unique index _prediction_batch_hour on mlguard._prediction_batch (tbl, model, version, started_at)
+  where xid is null;
 create index _prediction_batch_held on mlguard._prediction_batch (tbl, started_at) where held;
 create index _prediction_batch_tbl on mlguard._prediction_batch (tbl, started_at);
 
@@ -140,7 +143,8 @@ comment on column mlguard._prediction_batch.n is 'Rows.';
 comment on column mlguard._prediction_batch.batches is 'Transactions.';
 comment on column mlguard._prediction_batch.first_event is 'First event time of the rows.';
 comment on column mlguard._prediction_batch.last_event is 'Last event time of the rows.';
-comment on column mlguard._prediction_batch.inputs is 'Gates of the input tables: {table: "open"}, or since when held, and why.';
+comment on column mlguard._prediction_batch.inputs is
+  'Gates of the input tables: {table: "open"}, or since when held, and why.';
 comment on column mlguard._prediction_batch.held is 'Some input was held.';
 
 
@@ -601,7 +605,8 @@ group by u.model, u.version, u.tbl;
 comment on view mlguard.model_usage is
   'What each version wrote, by table, registered or not: first and last use, rows. Exact, folded or not.';
 comment on column mlguard.model_usage.version is 'The version; null for rows that name none.';
-comment on column mlguard.model_usage.predictions is 'Rows that INSERT, COPY, MERGE and upserts wrote; later deletes do not count against it.';
+comment on column mlguard.model_usage.predictions is
+  'Rows that INSERT, COPY, MERGE and upserts wrote; later deletes do not count against it.';
 
 
 create view mlguard.model_version as
@@ -618,7 +623,8 @@ left join (
 ) u on u.model = v.model and u.version = v.version;
 
 comment on view mlguard.model_version is 'Versions of models: state, author and approver, first and last use.';
-comment on column mlguard.model_version.state is 'registered, approved, champion (its predictions are served), challenger or retired.';
+comment on column mlguard.model_version.state is
+  'registered, approved, champion (its predictions are served), challenger or retired.';
 comment on column mlguard.model_version.previous is 'Where a rollback of the model leads.';
 comment on column mlguard.model_version.ticket is 'The training ticket it came from.';
 comment on column mlguard.model_version.predictions is 'Rows it wrote.';
@@ -645,8 +651,10 @@ comment on column mlguard.prediction_batch.xid is
   'The transaction; a column of the table with default pg_current_xact_id() finds its rows. Null for an hour of small ones.';
 comment on column mlguard.prediction_batch.n is 'Rows.';
 comment on column mlguard.prediction_batch.batches is 'Transactions.';
-comment on column mlguard.prediction_batch.inputs is 'Each input table: "open", "not guarded", or since when it was held, and why.';
-comment on column mlguard.prediction_batch.inputs_held is 'Some input was held: these predictions were made on broken features.';
+comment on column mlguard.prediction_batch.inputs is
+  'Each input table: "open", "not guarded", or since when it was held, and why.';
+comment on column mlguard.prediction_batch.inputs_held is
+  'Some input was held: these predictions were made on broken features.';
 comment on column mlguard.prediction_batch.batch is 'The same in mlguard.batch, where an SLO judges batches.';
 
 
@@ -690,7 +698,8 @@ begin
           n = old.n + excluded.n
     ), large as (
       insert into mlguard._prediction_batch (
-        tbl, model, version, xid, started_at, first_at, last_at, writer, n, batches, first_event, last_event, inputs, held)
+        tbl, model, version, xid, started_at, first_at, last_at, writer, n, batches, first_event, last_event, inputs,
+        held)
       select b.tbl, b.model, b.version, b.xid, b.started_at, b.first_at, b.last_at, b.writer, b.n, 1, b.first_event,
              b.last_event, b.inputs, b.held
       from batch b
@@ -897,7 +906,8 @@ begin
     from walked w
     where w.no <> w.before + 1
   ), broken as (
-    select 'broken'::text, w.no, w.event, format('seal %s does not follow seal %s: one of them was replaced', w.no, w.before)
+    select 'broken'::text, w.no, w.event,
+           format('seal %s does not follow seal %s: one of them was replaced', w.no, w.before)
     from walked w
     where w.no = w.before + 1 and w.prev <> w.expected
   ), deleted as (
@@ -936,7 +946,8 @@ begin
       format('the chain ends at %s, and seal %s was exported', coalesce(_last, 0), p_no);
   elsif p_no > 0 and p_hash is not null then
     return query
-    select 'rewritten'::text, s.no, s.event, format('seal %s is not the one that was exported: the chain was made anew', s.no)
+    select 'rewritten'::text, s.no, s.event,
+           format('seal %s is not the one that was exported: the chain was made anew', s.no)
     from mlguard._seal s
     where s.no = p_no and encode(s.hash, 'hex') <> lower(btrim(p_hash));
   end if;
