@@ -10,6 +10,7 @@ from mlguard.program import Action, Place, Reads, TableProgram
 POLICY_GATE = "mlguard_gate"
 POLICY_ROWS = "mlguard_all_rows"
 TASK_ROLE = "mlguard_task"
+_AND = "\n  and "
 
 
 def objects(program: TableProgram) -> list[DbObject]:
@@ -39,7 +40,7 @@ def _view(program: TableProgram) -> DbObject:
     view = view_name(program.table)
     made = (
         f"create or replace view {view.sql} as\nselect\n{columns_sql(program)}\nfrom {program.table.sql} as t\n"
-        f"where {open_condition(program)}"
+        f"where {_AND.join(conditions(program))}"
     )
     grants = [Statement(grant_if_role(view, role)) for role in dict.fromkeys((TASK_ROLE, *program.revoke))]
     return DbObject(
@@ -62,6 +63,11 @@ def _view(program: TableProgram) -> DbObject:
 def columns_sql(program: TableProgram) -> str:
     """Return the select list of a view over the table `t`: every column, in the table's order."""
     return ",\n".join(f"  t.{quote_ident(column.name)}" for column in program.shape.columns)
+
+
+def conditions(program: TableProgram) -> list[str]:
+    """Return what must hold for a row `t` to be read through a view, the gate first: it raises before any row is read."""
+    return [open_condition(program)]
 
 
 def open_condition(program: TableProgram) -> str:

@@ -51,9 +51,9 @@ def view_name(table: TableName) -> TableName:
 
 
 def conditions(program: TableProgram) -> list[str]:
-    """Return the conditions a row `t` must meet to be served, the gate first: it raises before any row is read."""
+    """Return what must hold for a row `t` to be served: what holds for every reader, and that the champion wrote it."""
     assert program.predictions is not None
-    return [gate.open_condition(program), _champion(program, program.predictions)]
+    return [*gate.conditions(program), _champion(program, program.predictions)]
 
 
 def _champion(program: TableProgram, predictions: Predictions) -> str:
