@@ -66,7 +66,7 @@ def columns_sql(program: TableProgram) -> str:
 
 
 def conditions(program: TableProgram) -> list[str]:
-    """Return what must hold for a row `t` to be read through a view, the gate first: it raises before any row is read."""
+    """Return what must hold for a row `t` to be read through a view; the gate comes first, to raise before any row."""
     return [open_condition(program)]
 
 
