@@ -83,7 +83,7 @@ drop trigger await_seal on mlguard._event;
 
 drop function mlguard._await_seal();
 
-drop table mlguard._unsealed, mlguard._seal;
+drop table mlguard._unsealed, mlguard._event_seal;
 
 drop function
   mlguard._grant_models(text), mlguard._sweep_models(timestamptz), mlguard.fell_back_v1(text, jsonb, text, jsonb),

@@ -730,7 +730,7 @@ comment on function mlguard._sweep_models(timestamptz) is
   'Private. The part of sweep() that folds what writers of predictions appended, one sweep at a time.';
 
 
-create table mlguard._seal (
+create table mlguard._event_seal (
   no bigint primary key,
   event bigint not null unique,
   at timestamptz not null default pg_catalog.clock_timestamp(),
@@ -738,20 +738,20 @@ create table mlguard._seal (
   hash bytea not null
 );
 
-comment on table mlguard._seal is
+comment on table mlguard._event_seal is
   'Private. The chain of events: events commit out of the order of their numbers, so committed ones get a number here.';
-comment on column mlguard._seal.no is 'Number in the chain, from 1, without gaps.';
-comment on column mlguard._seal.event is 'The event.';
-comment on column mlguard._seal.at is 'When it was sealed.';
-comment on column mlguard._seal.prev is 'Hash of the seal before it; 32 zero bytes for the first.';
-comment on column mlguard._seal.hash is 'SHA-256 of prev and the text of seal number and event, in UTF-8.';
+comment on column mlguard._event_seal.no is 'Number in the chain, from 1, without gaps.';
+comment on column mlguard._event_seal.event is 'The event.';
+comment on column mlguard._event_seal.at is 'When it was sealed.';
+comment on column mlguard._event_seal.prev is 'Hash of the seal before it; 32 zero bytes for the first.';
+comment on column mlguard._event_seal.hash is 'SHA-256 of prev and the text of seal number and event, in UTF-8.';
 
 create trigger refuse_rewriting
-  before update or delete or truncate on mlguard._seal
+  before update or delete or truncate on mlguard._event_seal
   for each statement
   execute function mlguard._refuse_rewriting();
 
-alter table mlguard._seal enable always trigger refuse_rewriting;
+alter table mlguard._event_seal enable always trigger refuse_rewriting;
 
 
 create table mlguard._unsealed (
@@ -835,19 +835,19 @@ begin
      or not pg_try_advisory_xact_lock(hashtextextended('mlguard audit chain', 0)) then
     return 0;
   end if;
-  select s.no, s.hash into _no, _prev from mlguard._seal s order by s.no desc limit 1;
+  select s.no, s.hash into _no, _prev from mlguard._event_seal s order by s.no desc limit 1;
   _no := coalesce(_no, 0);
   _prev := coalesce(_prev, decode(repeat('00', 32), 'hex'));
   for _event in
     select e.*
     from mlguard._unsealed u
     join mlguard._event e on e.id = u.event
-    where not exists (select from mlguard._seal s where s.event = u.event)
+    where not exists (select from mlguard._event_seal s where s.event = u.event)
     order by e.id
   loop
     _no := _no + 1;
     _hash := mlguard._link(_prev, _no, _event);
-    insert into mlguard._seal (no, event, prev, hash) values (_no, _event.id, _prev, _hash);
+    insert into mlguard._event_seal (no, event, prev, hash) values (_no, _event.id, _prev, _hash);
     _prev := _hash;
     _sealed := _sealed || _event.id;
   end loop;
@@ -871,9 +871,9 @@ as $mlguard$
   from (
     select count(*) as n, min(e.at) as since
     from mlguard._event e
-    where not exists (select from mlguard._seal s where s.event = e.id)
+    where not exists (select from mlguard._event_seal s where s.event = e.id)
   ) w
-  left join lateral (select l.no, l.hash, l.at from mlguard._seal l order by l.no desc limit 1) s on true
+  left join lateral (select l.no, l.hash, l.at from mlguard._event_seal l order by l.no desc limit 1) s on true
 $mlguard$;
 
 comment on function mlguard.audit_head() is
@@ -889,7 +889,7 @@ security definer
 set search_path = ''
 as $mlguard$
 declare
-  _last bigint := (select max(s.no) from mlguard._seal s);
+  _last bigint := (select max(s.no) from mlguard._event_seal s);
 begin
   return query
   with walked as (
@@ -897,7 +897,7 @@ begin
            lag(s.no, 1, 0::bigint) over (order by s.no) as before,
            lag(s.hash, 1, decode(repeat('00', 32), 'hex')) over (order by s.no) as expected,
            e.id is not null and mlguard._link(s.prev, s.no, e) <> s.hash as wrong
-    from mlguard._seal s
+    from mlguard._event_seal s
     left join mlguard._event e on e.id = s.event
   ), gap as (
     select 'gap'::text, w.no, w.event,
@@ -918,7 +918,7 @@ begin
     select 'deleted', null, u.event, format('event %s is gone, before it was sealed', u.event)
     from mlguard._unsealed u
     where not exists (select from mlguard._event e where e.id = u.event)
-      and not exists (select from mlguard._seal s where s.event = u.event)
+      and not exists (select from mlguard._event_seal s where s.event = u.event)
   ), moved as (
     -- Its own text gives the hash that stands at another place: it was taken from there.
     select distinct on (w.no) w.no, w.event, o.no as belongs
@@ -941,14 +941,14 @@ begin
   ) f (fault, seal, event, words)
   order by f.seal nulls last, f.event;
 
-  if p_no is not null and not exists (select from mlguard._seal s where s.no = p_no) and p_no > 0 then
+  if p_no is not null and not exists (select from mlguard._event_seal s where s.no = p_no) and p_no > 0 then
     return query select 'cut'::text, p_no, null::bigint,
       format('the chain ends at %s, and seal %s was exported', coalesce(_last, 0), p_no);
   elsif p_no > 0 and p_hash is not null then
     return query
     select 'rewritten'::text, s.no, s.event,
            format('seal %s is not the one that was exported: the chain was made anew', s.no)
-    from mlguard._seal s
+    from mlguard._event_seal s
     where s.no = p_no and encode(s.hash, 'hex') <> lower(btrim(p_hash));
   end if;
 
@@ -957,7 +957,7 @@ begin
          format('event %s of %s was never sealed', e.id, mlguard._minute(e.at))
   from mlguard._event e
   where e.at < statement_timestamp() - interval '1 hour'
-    and not exists (select from mlguard._seal s where s.event = e.id)
+    and not exists (select from mlguard._event_seal s where s.event = e.id)
   order by e.id
   limit 100;
 end
@@ -971,7 +971,7 @@ comment on function mlguard.verify_audit(bigint, text) is
 create or replace view mlguard.event as
 select e.id, e.at, e.who, e.act, e.target, e.before, e.after, e.reason, s.no as seal, encode(s.hash, 'hex') as hash
 from mlguard._event e
-left join mlguard._seal s on s.event = e.id;
+left join mlguard._event_seal s on s.event = e.id;
 
 comment on view mlguard.event is 'Audited acts, and their places in the chain.';
 comment on column mlguard.event.seal is 'Number in the chain; null until the next sweep() after its COMMIT.';

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import prepare, query
 
-OFF = "alter table mlguard._event disable trigger all; alter table mlguard._seal disable trigger all;"
+OFF = "alter table mlguard._event disable trigger all; alter table mlguard._event_seal disable trigger all;"
 
 
 def act(dsn: str, *versions: int) -> None:
@@ -58,7 +58,7 @@ def test_anybody_can_recompute_it(chain: str) -> None:
     prev = bytes(32)
     for text, found in query(
         chain,
-        "select mlguard._event_text(s.no, e), s.hash from mlguard._seal s join mlguard._event e on e.id = s.event"
+        "select mlguard._event_text(s.no, e), s.hash from mlguard._event_seal s join mlguard._event e on e.id = s.event"
         " order by s.no",
     ):
         prev = hashlib.sha256(prev + str(text).encode()).digest()
@@ -69,13 +69,13 @@ def test_anybody_can_recompute_it(chain: str) -> None:
 
 
 SWAPPED = """
-update mlguard._seal set event = -event where no in (2, 4);
-update mlguard._seal set event = case no when 2 then 4 else 2 end where no in (2, 4)
+update mlguard._event_seal set event = -event where no in (2, 4);
+update mlguard._event_seal set event = case no when 2 then 4 else 2 end where no in (2, 4)
 """
 # The seal is made to fit the edited event: the next one does not follow it.
 SEALED_ANEW = """
 update mlguard._event set who = 'nobody' where id = 3;
-update mlguard._seal s set hash = mlguard._link(s.prev, s.no, e) from mlguard._event e where e.id = s.event and s.no = 3
+update mlguard._event_seal s set hash = mlguard._link(s.prev, s.no, e) from mlguard._event e where e.id = s.event and s.no = 3
 """
 
 
@@ -86,8 +86,8 @@ update mlguard._seal s set hash = mlguard._link(s.prev, s.no, e) from mlguard._e
         ("update mlguard._event set at = at - interval '1 s' where id = 3", [("edited", 3, 3)]),
         ("update mlguard._event set after = null where id in (2, 5)", [("edited", 2, 2), ("edited", 5, 5)]),
         ("delete from mlguard._event where id = 3", [("deleted", 3, 3)]),
-        ("delete from mlguard._event where id = 3; delete from mlguard._seal where no = 3", [("gap", 4, 4)]),
-        ("delete from mlguard._event where id < 3; delete from mlguard._seal where no < 3", [("gap", 3, 3)]),
+        ("delete from mlguard._event where id = 3; delete from mlguard._event_seal where no = 3", [("gap", 4, 4)]),
+        ("delete from mlguard._event where id < 3; delete from mlguard._event_seal where no < 3", [("gap", 3, 3)]),
         (SWAPPED, [("reordered", 2, 4), ("reordered", 4, 2)]),
         (SEALED_ANEW, [("broken", 4, 4)]),
     ],
@@ -102,8 +102,8 @@ def test_tampering_shows(chain: str, tampering: str, found: list[tuple[object, .
 def test_seals_and_numbers_swapped(chain: str) -> None:
     prepare(
         chain,
-        f"{OFF}update mlguard._seal set no = -no where no in (2, 3);"
-        " update mlguard._seal set no = case no when -2 then 3 else 2 end where no < 0",
+        f"{OFF}update mlguard._event_seal set no = -no where no in (2, 3);"
+        " update mlguard._event_seal set no = case no when -2 then 3 else 2 end where no < 0",
     )
     kinds = {fault for fault, _, _ in faults(chain)}
     assert "reordered" in kinds
@@ -113,7 +113,7 @@ def test_only_an_exported_head_shows_a_chain_made_anew(chain: str) -> None:
     exported = head(chain)
     prepare(
         chain,
-        f"{OFF}update mlguard._event set who = 'nobody' where id = 3; truncate mlguard._seal;"
+        f"{OFF}update mlguard._event set who = 'nobody' where id = 3; truncate mlguard._event_seal;"
         " insert into mlguard._unsealed select id from mlguard._event",
     )
     sweep(chain)
@@ -123,7 +123,7 @@ def test_only_an_exported_head_shows_a_chain_made_anew(chain: str) -> None:
 
 def test_an_end_cut_off(chain: str) -> None:
     exported = head(chain)
-    prepare(chain, f"{OFF}delete from mlguard._event where id = 6; delete from mlguard._seal where no = 6")
+    prepare(chain, f"{OFF}delete from mlguard._event where id = 6; delete from mlguard._event_seal where no = 6")
     assert faults(chain) == []
     assert faults(chain, exported) == [("cut", 6, None)]
 
@@ -145,7 +145,7 @@ def test_an_event_kept_from_the_sealer(chain: str) -> None:
 
 
 def test_events_and_seals_are_append_only(chain: str) -> None:
-    for table in ("_event", "_seal"):
+    for table in ("_event", "_event_seal"):
         for sql in (
             f"delete from mlguard.{table}",
             f"truncate mlguard.{table}",
