@@ -6770,19 +6770,19 @@ begin
      or not pg_try_advisory_xact_lock(hashtextextended('mlguard audit chain', 0)) then
     return 0;
   end if;
-  select s.no, s.hash into _no, _prev from mlguard._seal s order by s.no desc limit 1;
+  select s.no, s.hash into _no, _prev from mlguard._event_seal s order by s.no desc limit 1;
   _no := coalesce(_no, 0);
   _prev := coalesce(_prev, decode(repeat('00', 32), 'hex'));
   for _event in
     select e.*
     from mlguard._unsealed u
     join mlguard._event e on e.id = u.event
-    where not exists (select from mlguard._seal s where s.event = u.event)
+    where not exists (select from mlguard._event_seal s where s.event = u.event)
     order by e.id
   loop
     _no := _no + 1;
     _hash := mlguard._link(_prev, _no, _event);
-    insert into mlguard._seal (no, event, prev, hash) values (_no, _event.id, _prev, _hash);
+    insert into mlguard._event_seal (no, event, prev, hash) values (_no, _event.id, _prev, _hash);
     _prev := _hash;
     _sealed := _sealed || _event.id;
   end loop;
@@ -7203,7 +7203,8 @@ begin
           n = old.n + excluded.n
     ), large as (
       insert into mlguard._prediction_batch (
-        tbl, model, version, xid, started_at, first_at, last_at, writer, n, batches, first_event, last_event, inputs, held)
+        tbl, model, version, xid, started_at, first_at, last_at, writer, n, batches, first_event, last_event, inputs,
+        held)
       select b.tbl, b.model, b.version, b.xid, b.started_at, b.first_at, b.last_at, b.writer, b.n, 1, b.first_event,
              b.last_event, b.inputs, b.held
       from batch b
@@ -8123,9 +8124,9 @@ CREATE FUNCTION mlguard.audit_head() RETURNS TABLE(no bigint, hash text, at time
   from (
     select count(*) as n, min(e.at) as since
     from mlguard._event e
-    where not exists (select from mlguard._seal s where s.event = e.id)
+    where not exists (select from mlguard._event_seal s where s.event = e.id)
   ) w
-  left join lateral (select l.no, l.hash, l.at from mlguard._seal l order by l.no desc limit 1) s on true
+  left join lateral (select l.no, l.hash, l.at from mlguard._event_seal l order by l.no desc limit 1) s on true
 $$;
 ALTER FUNCTION mlguard.audit_head() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.audit_head() IS 'The end of the chain of events: number and hash of the last seal, and the events that wait for theirs. Who keeps it elsewhere can tell a chain that was made anew.';
@@ -9751,7 +9752,7 @@ CREATE FUNCTION mlguard.verify_audit(p_no bigint DEFAULT NULL::bigint, p_hash te
     SET search_path TO ''
     AS $$
 declare
-  _last bigint := (select max(s.no) from mlguard._seal s);
+  _last bigint := (select max(s.no) from mlguard._event_seal s);
 begin
   return query
   with walked as (
@@ -9759,7 +9760,7 @@ begin
            lag(s.no, 1, 0::bigint) over (order by s.no) as before,
            lag(s.hash, 1, decode(repeat('00', 32), 'hex')) over (order by s.no) as expected,
            e.id is not null and mlguard._link(s.prev, s.no, e) <> s.hash as wrong
-    from mlguard._seal s
+    from mlguard._event_seal s
     left join mlguard._event e on e.id = s.event
   ), gap as (
     select 'gap'::text, w.no, w.event,
@@ -9768,7 +9769,8 @@ begin
     from walked w
     where w.no <> w.before + 1
   ), broken as (
-    select 'broken'::text, w.no, w.event, format('seal %s does not follow seal %s: one of them was replaced', w.no, w.before)
+    select 'broken'::text, w.no, w.event,
+           format('seal %s does not follow seal %s: one of them was replaced', w.no, w.before)
     from walked w
     where w.no = w.before + 1 and w.prev <> w.expected
   ), deleted as (
@@ -9779,7 +9781,7 @@ begin
     select 'deleted', null, u.event, format('event %s is gone, before it was sealed', u.event)
     from mlguard._unsealed u
     where not exists (select from mlguard._event e where e.id = u.event)
-      and not exists (select from mlguard._seal s where s.event = u.event)
+      and not exists (select from mlguard._event_seal s where s.event = u.event)
   ), moved as (
     -- Its own text gives the hash that stands at another place: it was taken from there.
     select distinct on (w.no) w.no, w.event, o.no as belongs
@@ -9801,13 +9803,14 @@ begin
     select * from gap union all select * from broken union all select * from deleted union all select * from changed
   ) f (fault, seal, event, words)
   order by f.seal nulls last, f.event;
-  if p_no is not null and not exists (select from mlguard._seal s where s.no = p_no) and p_no > 0 then
+  if p_no is not null and not exists (select from mlguard._event_seal s where s.no = p_no) and p_no > 0 then
     return query select 'cut'::text, p_no, null::bigint,
       format('the chain ends at %s, and seal %s was exported', coalesce(_last, 0), p_no);
   elsif p_no > 0 and p_hash is not null then
     return query
-    select 'rewritten'::text, s.no, s.event, format('seal %s is not the one that was exported: the chain was made anew', s.no)
-    from mlguard._seal s
+    select 'rewritten'::text, s.no, s.event,
+           format('seal %s is not the one that was exported: the chain was made anew', s.no)
+    from mlguard._event_seal s
     where s.no = p_no and encode(s.hash, 'hex') <> lower(btrim(p_hash));
   end if;
   return query
@@ -9815,7 +9818,7 @@ begin
          format('event %s of %s was never sealed', e.id, mlguard._minute(e.at))
   from mlguard._event e
   where e.at < statement_timestamp() - interval '1 hour'
-    and not exists (select from mlguard._seal s where s.event = e.id)
+    and not exists (select from mlguard._event_seal s where s.event = e.id)
   order by e.id
   limit 100;
 end
@@ -10159,6 +10162,20 @@ ALTER TABLE mlguard._event ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+CREATE TABLE mlguard._event_seal (
+    no bigint NOT NULL,
+    event bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    prev bytea NOT NULL,
+    hash bytea NOT NULL
+);
+ALTER TABLE mlguard._event_seal OWNER TO postgres;
+COMMENT ON TABLE mlguard._event_seal IS 'Private. The chain of events: events commit out of the order of their numbers, so committed ones get a number here.';
+COMMENT ON COLUMN mlguard._event_seal.no IS 'Number in the chain, from 1, without gaps.';
+COMMENT ON COLUMN mlguard._event_seal.event IS 'The event.';
+COMMENT ON COLUMN mlguard._event_seal.at IS 'When it was sealed.';
+COMMENT ON COLUMN mlguard._event_seal.prev IS 'Hash of the seal before it; 32 zero bytes for the first.';
+COMMENT ON COLUMN mlguard._event_seal.hash IS 'SHA-256 of prev and the text of seal number and event, in UTF-8.';
 CREATE TABLE mlguard._freshness (
     id bigint NOT NULL,
     tbl text NOT NULL,
@@ -10635,20 +10652,6 @@ COMMENT ON COLUMN mlguard._schema_column.attnum IS 'Its number, by which a renam
 COMMENT ON COLUMN mlguard._schema_column.type IS 'Its type, as PostgreSQL prints it.';
 COMMENT ON COLUMN mlguard._schema_column.wanted IS 'The SLO file names it: without it something breaks.';
 COMMENT ON COLUMN mlguard._schema_column.slos IS 'Ids of the SLOs that read it.';
-CREATE TABLE mlguard._seal (
-    no bigint NOT NULL,
-    event bigint NOT NULL,
-    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    prev bytea NOT NULL,
-    hash bytea NOT NULL
-);
-ALTER TABLE mlguard._seal OWNER TO postgres;
-COMMENT ON TABLE mlguard._seal IS 'Private. The chain of events: events commit out of the order of their numbers, so committed ones get a number here.';
-COMMENT ON COLUMN mlguard._seal.no IS 'Number in the chain, from 1, without gaps.';
-COMMENT ON COLUMN mlguard._seal.event IS 'The event.';
-COMMENT ON COLUMN mlguard._seal.at IS 'When it was sealed.';
-COMMENT ON COLUMN mlguard._seal.prev IS 'Hash of the seal before it; 32 zero bytes for the first.';
-COMMENT ON COLUMN mlguard._seal.hash IS 'SHA-256 of prev and the text of seal number and event, in UTF-8.';
 CREATE TABLE mlguard._seen (
     tbl text NOT NULL,
     over text NOT NULL,
@@ -10964,7 +10967,7 @@ CREATE VIEW mlguard.event AS
     s.no AS seal,
     encode(s.hash, 'hex'::text) AS hash
    FROM (mlguard._event e
-     LEFT JOIN mlguard._seal s ON ((s.event = e.id)));
+     LEFT JOIN mlguard._event_seal s ON ((s.event = e.id)));
 ALTER VIEW mlguard.event OWNER TO postgres;
 COMMENT ON VIEW mlguard.event IS 'Audited acts, and their places in the chain.';
 COMMENT ON COLUMN mlguard.event.seal IS 'Number in the chain; null until the next sweep() after its COMMIT.';
@@ -11575,6 +11578,10 @@ ALTER TABLE ONLY mlguard._delta
     ADD CONSTRAINT _delta_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY mlguard._event
     ADD CONSTRAINT _event_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY mlguard._event_seal
+    ADD CONSTRAINT _event_seal_event_key UNIQUE (event);
+ALTER TABLE ONLY mlguard._event_seal
+    ADD CONSTRAINT _event_seal_pkey PRIMARY KEY (no);
 ALTER TABLE ONLY mlguard._freshness
     ADD CONSTRAINT _freshness_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY mlguard._hold
@@ -11615,10 +11622,6 @@ ALTER TABLE ONLY mlguard._sample
     ADD CONSTRAINT _sample_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY mlguard._schema_column
     ADD CONSTRAINT _schema_column_pkey PRIMARY KEY (tbl, column_name);
-ALTER TABLE ONLY mlguard._seal
-    ADD CONSTRAINT _seal_event_key UNIQUE (event);
-ALTER TABLE ONLY mlguard._seal
-    ADD CONSTRAINT _seal_pkey PRIMARY KEY (no);
 ALTER TABLE ONLY mlguard._seen
     ADD CONSTRAINT _seen_pkey PRIMARY KEY (tbl, over, what, name, value);
 ALTER TABLE ONLY mlguard._seen_size
@@ -11705,8 +11708,8 @@ CREATE CONSTRAINT TRIGGER judge_due AFTER INSERT ON mlguard._assertion_due DEFER
 ALTER TABLE mlguard._assertion_due ENABLE ALWAYS TRIGGER judge_due;
 CREATE TRIGGER refuse_rewriting BEFORE DELETE OR UPDATE OR TRUNCATE ON mlguard._event FOR EACH STATEMENT EXECUTE FUNCTION mlguard._refuse_rewriting();
 ALTER TABLE mlguard._event ENABLE ALWAYS TRIGGER refuse_rewriting;
-CREATE TRIGGER refuse_rewriting BEFORE DELETE OR UPDATE OR TRUNCATE ON mlguard._seal FOR EACH STATEMENT EXECUTE FUNCTION mlguard._refuse_rewriting();
-ALTER TABLE mlguard._seal ENABLE ALWAYS TRIGGER refuse_rewriting;
+CREATE TRIGGER refuse_rewriting BEFORE DELETE OR UPDATE OR TRUNCATE ON mlguard._event_seal FOR EACH STATEMENT EXECUTE FUNCTION mlguard._refuse_rewriting();
+ALTER TABLE mlguard._event_seal ENABLE ALWAYS TRIGGER refuse_rewriting;
 ALTER TABLE ONLY mlguard._assertion_lock
     ADD CONSTRAINT _assertion_lock_slo_fkey FOREIGN KEY (slo) REFERENCES mlguard._assertion(slo) ON UPDATE CASCADE ON DELETE CASCADE;
 ALTER TABLE ONLY mlguard._assertion
