@@ -48,6 +48,14 @@ def replaced(predictions: Predictions) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def restored(program: TableProgram) -> tuple[str, ...]:
+    """Return the `raw:` columns that are filled after the steps, with what the model gave while an input was held."""
+    predictions = program.predictions
+    if predictions is None or not predictions.features or predictions.when_features_held != "fallback":
+        return ()
+    return tuple(predictions.raw[column] for column in replaced(predictions) if column in predictions.raw)
+
+
 def _fills(step: Step, column: str) -> bool:
     return step.kind == "default" or (step.when is not None and _asks_null(step.when, column))
 
