@@ -75,7 +75,9 @@ update mlguard._event_seal set event = case no when 2 then 4 else 2 end where no
 # The seal is made to fit the edited event: the next one does not follow it.
 SEALED_ANEW = """
 update mlguard._event set who = 'nobody' where id = 3;
-update mlguard._event_seal s set hash = mlguard._link(s.prev, s.no, e) from mlguard._event e where e.id = s.event and s.no = 3
+update mlguard._event_seal s set hash = mlguard._link(s.prev, s.no, e)
+from mlguard._event e
+where e.id = s.event and s.no = 3
 """
 
 
