@@ -208,6 +208,58 @@ class Repair:
 
 
 @dataclass(frozen=True)
+class Step:
+    """One post-prediction step: what it does to a row, and to which rows.
+
+    Attributes:
+        name: as the change log names it.
+        kind: the file's word: set, clamp, round, default, calibrate, route, normalise, top_k, dedupe.
+        when: only rows for which this is true; None: every row.
+        sets: column → new value, computed from the row as the steps before left it; empty for what is no assignment.
+    """
+
+    name: str
+    kind: str
+    when: Expr | None = None
+    sets: tuple[Repair, ...] = ()
+
+
+@dataclass(frozen=True)
+class LabelSource:
+    """Where the truth about predictions is found."""
+
+    table: TableName
+    on: tuple[str, ...]  # columns both tables share
+    value: Expr  # on a row of the label table
+    event_time: Expr | None = None  # on a row of the label table
+    mature_after: Span = Span("0 days")
+
+
+@dataclass(frozen=True)
+class AttributeSource:
+    """Columns of another table about what is predicted for, for segments and fairness."""
+
+    table: TableName
+    on: tuple[str, ...]  # columns both tables share
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What makes a table one of predictions."""
+
+    model: str
+    version_column: str | None = None
+    approval: bool = False  # versions nobody approved may not write
+    features: tuple[TableName, ...] = ()  # inputs whose gates are looked at when predictions are written
+    when_features_held: str = "reject"  # 'reject' | 'fallback' | 'allow'
+    steps: tuple[Step, ...] = ()
+    raw: Mapping[str, str] = field(default_factory=dict)  # column → column that keeps the model's own value
+    labels: LabelSource | None = None
+    attributes: AttributeSource | None = None
+
+
+@dataclass(frozen=True)
 class Placement:
     """Where a rule lives, and why there."""
 
@@ -293,6 +345,7 @@ class TableProgram:
     named: tuple[str, ...] = ()  # columns that the file names: what breaks when one is dropped or retyped
     schema_mode: str = "at_least"  # 'exact' | 'at_least' | 'off'
     importance: Mapping[str, Decimal] = field(default_factory=dict)
+    predictions: Predictions | None = None
     owner: str = ""
     consumers: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()  # what plan tells beside the steps

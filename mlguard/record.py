@@ -14,7 +14,7 @@ from mlguard.emit.verdicts import verdict_name
 from mlguard.lang.analyse import told_metrics
 from mlguard.lang.measure import measured_name
 from mlguard.names import digest
-from mlguard.program import Rule, TableProgram
+from mlguard.program import Predictions, Rule, TableProgram
 
 
 @dataclass(frozen=True)
@@ -117,5 +117,17 @@ def of_table(program: TableProgram) -> Record:
             "sampler": sampler_name(program) or None,
             "event_sql": event_sql(program),
             "missing": json.dumps(missing_words(program)),
+            **_of_predictions(program.predictions),
         }
     )
+
+
+def _of_predictions(predictions: Predictions | None) -> dict[str, Any]:
+    predictions = predictions or Predictions(model="")
+    return {
+        "model": predictions.model or None,
+        "version_column": predictions.version_column,
+        "approval": predictions.approval,
+        "features": [str(table) for table in predictions.features],
+        "when_features_held": predictions.when_features_held,
+    }

@@ -350,6 +350,17 @@ end
 $$;
 ALTER FUNCTION mlguard._attach(p_id bigint, p_cause bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._attach(p_id bigint, p_cause bigint) IS 'Private. Makes an incident, and what it was the cause of, a consequence of another one.';
+CREATE FUNCTION mlguard._await_seal() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  insert into mlguard._unsealed (event) values (new.id) on conflict do nothing;
+  return null;
+end
+$$;
+ALTER FUNCTION mlguard._await_seal() OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._await_seal() IS 'Private. Puts a new event in the queue of the sealer.';
 CREATE FUNCTION mlguard._bad_rows(p_batch bigint) RETURNS TABLE(slo text, bad bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
@@ -425,6 +436,11 @@ CREATE TABLE mlguard._table (
     event_sql text,
     missing jsonb DEFAULT '{}'::jsonb NOT NULL,
     batch_column text,
+    model text,
+    version_column text,
+    approval boolean DEFAULT false NOT NULL,
+    features text[] DEFAULT '{}'::text[] NOT NULL,
+    when_features_held text DEFAULT 'reject'::text NOT NULL,
     CONSTRAINT _table_cap CHECK ((quarantine_cap > 0)),
     CONSTRAINT _table_name CHECK ((tbl = ((schema_name || '.'::text) || table_name))),
     CONSTRAINT _table_schema_mode CHECK ((schema_mode = ANY (ARRAY['exact'::text, 'at_least'::text, 'off'::text])))
@@ -462,6 +478,11 @@ COMMENT ON COLUMN mlguard._table.sampler IS 'The generated function that samples
 COMMENT ON COLUMN mlguard._table.event_sql IS 'The event time of a row t as timestamptz, in SQL as mlguard writes it; null: the table has none.';
 COMMENT ON COLUMN mlguard._table.missing IS 'What counts as missing beside NULL: {column: [values as text]}; numbers are compared as numbers.';
 COMMENT ON COLUMN mlguard._table.batch_column IS 'The column whose values tell loads apart; null: a batch is a transaction, unless begin_batch() names it.';
+COMMENT ON COLUMN mlguard._table.model IS 'Of a table of predictions: the model that writes it.';
+COMMENT ON COLUMN mlguard._table.version_column IS 'Column that says which version of the model wrote a row.';
+COMMENT ON COLUMN mlguard._table.approval IS 'Versions that nobody approved may not write here.';
+COMMENT ON COLUMN mlguard._table.features IS 'Tables the model reads: their gates are looked at when predictions come.';
+COMMENT ON COLUMN mlguard._table.when_features_held IS 'What becomes of predictions then: reject, fallback or allow.';
 CREATE FUNCTION mlguard._baseline_periods(p_table mlguard._table, p_kind text, p_length interval, p_columns text[], p_as_of timestamp with time zone) RETURNS TABLE(column_name text, starts timestamp with time zone, ends timestamp with time zone, due timestamp with time zone)
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
@@ -1817,6 +1838,37 @@ CREATE FUNCTION mlguard._error_class(p_code text) RETURNS text
 $$;
 ALTER FUNCTION mlguard._error_class(p_code text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._error_class(p_code text) IS 'Private. An SQLSTATE in words that show no value.';
+CREATE TABLE mlguard._event (
+    id bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    who text DEFAULT SESSION_USER NOT NULL,
+    act text NOT NULL,
+    target text NOT NULL,
+    before jsonb,
+    after jsonb,
+    reason text
+);
+ALTER TABLE mlguard._event OWNER TO postgres;
+COMMENT ON TABLE mlguard._event IS 'Private. Audited acts; append-only.';
+COMMENT ON COLUMN mlguard._event.id IS 'Number, in order of writing.';
+COMMENT ON COLUMN mlguard._event.at IS 'When.';
+COMMENT ON COLUMN mlguard._event.who IS 'Who: the user who logged in, whatever role was set.';
+COMMENT ON COLUMN mlguard._event.act IS 'What was done: apply, release, discard, off, waive, …';
+COMMENT ON COLUMN mlguard._event.target IS 'To what: an SLO id, a table, a quarantined row.';
+COMMENT ON COLUMN mlguard._event.before IS 'State before, without values of pii columns.';
+COMMENT ON COLUMN mlguard._event.after IS 'State after, without values of pii columns.';
+COMMENT ON COLUMN mlguard._event.reason IS 'Why, in the words of who did it.';
+CREATE FUNCTION mlguard._event_text(p_no bigint, p_event mlguard._event) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  -- jsonb prints one value in one way, whoever asks; so does a time in UTC.
+  select jsonb_build_array(
+           p_no, p_event.id, to_char(p_event.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), p_event.who,
+           p_event.act, p_event.target, p_event.before, p_event.after, p_event.reason)::text
+$$;
+ALTER FUNCTION mlguard._event_text(p_no bigint, p_event mlguard._event) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._event_text(p_no bigint, p_event mlguard._event) IS 'Private. What is hashed of an event: a JSON array of seal number, id, time in UTC, who, act, target, before, after, reason.';
 CREATE FUNCTION mlguard._evidence(p_states jsonb, p_columns text[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
@@ -2547,6 +2599,29 @@ end
 $$;
 ALTER FUNCTION mlguard._grant_incidents(p_role text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._grant_incidents(p_role text) IS 'Private. Gives one of the three roles its rights on incidents: all see them, tasks acknowledge, the platform does the rest.';
+CREATE FUNCTION mlguard._grant_models(p_role text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  execute format(
+    'grant select on mlguard.model_version, mlguard.model_usage, mlguard.prediction_batch, mlguard.model_metric to %I',
+    p_role);
+  execute format('grant execute on function mlguard._previous(text) to %I', p_role);
+  if p_role in ('mlguard_platform', 'mlguard_task') then
+    execute format('grant execute on function mlguard.register(text, text, text, bigint) to %I', p_role);
+  end if;
+  if p_role = 'mlguard_platform' then
+    grant execute on function
+      mlguard.approve(text, text, text), mlguard.promote(text, text, text, text), mlguard.challenge(text, text, text),
+      mlguard.rollback(text, text), mlguard.retire(text, text, text),
+      mlguard.audit_head(), mlguard.verify_audit(bigint, text)
+      to mlguard_platform;
+  end if;
+end
+$$;
+ALTER FUNCTION mlguard._grant_models(p_role text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._grant_models(p_role text) IS 'Private. Gives one of the three roles its rights on models: all see them, tasks register, the platform does the rest.';
 CREATE FUNCTION mlguard._grant_surface() RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -4881,6 +4956,14 @@ CREATE FUNCTION mlguard._linf(p_here double precision[], p_baseline double preci
 $$;
 ALTER FUNCTION mlguard._linf(p_here double precision[], p_baseline double precision[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._linf(p_here double precision[], p_baseline double precision[]) IS 'Private. Greatest difference of the share of one bin or category.';
+CREATE FUNCTION mlguard._link(p_prev bytea, p_no bigint, p_event mlguard._event) RETURNS bytea
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select sha256(p_prev || convert_to(mlguard._event_text(p_no, p_event), 'UTF8'))
+$$;
+ALTER FUNCTION mlguard._link(p_prev bytea, p_no bigint, p_event mlguard._event) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._link(p_prev bytea, p_no bigint, p_event mlguard._event) IS 'Private. The hash of an event at a place of the chain.';
 CREATE FUNCTION mlguard._load_rows(p_tbl text, p_load text, p_bucket timestamp with time zone, p_batch bigint, p_before bigint) RETURNS bigint
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -5030,6 +5113,74 @@ CREATE FUNCTION mlguard._lock_table(p_tbl text) RETURNS boolean
 $$;
 ALTER FUNCTION mlguard._lock_table(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._lock_table(p_tbl text) IS 'Private. Takes the lock of a table''s buckets and windows if it is free; true when this transaction has it.';
+CREATE TABLE mlguard._model_version (
+    model text NOT NULL,
+    version text NOT NULL,
+    state text DEFAULT 'registered'::text NOT NULL,
+    author text DEFAULT SESSION_USER NOT NULL,
+    registered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    note text,
+    ticket bigint,
+    approver text,
+    approved_at timestamp with time zone,
+    promoted_by text,
+    promoted_at timestamp with time zone,
+    came_after text,
+    rolled_back_at timestamp with time zone,
+    retired_by text,
+    retired_at timestamp with time zone,
+    CONSTRAINT _model_version_approved CHECK (((state = ANY (ARRAY['registered'::text, 'retired'::text])) OR (approver IS NOT NULL))),
+    CONSTRAINT _model_version_approver CHECK ((approver <> author)),
+    CONSTRAINT _model_version_named CHECK ((version ~ '\S'::text)),
+    CONSTRAINT _model_version_state CHECK ((state = ANY (ARRAY['registered'::text, 'approved'::text, 'champion'::text, 'challenger'::text, 'retired'::text])))
+);
+ALTER TABLE mlguard._model_version OWNER TO postgres;
+COMMENT ON TABLE mlguard._model_version IS 'Private. One row per version of a model.';
+COMMENT ON COLUMN mlguard._model_version.model IS 'The model.';
+COMMENT ON COLUMN mlguard._model_version.version IS 'The version, as text: what the version column of predictions holds.';
+COMMENT ON COLUMN mlguard._model_version.state IS 'registered (nobody approved it), approved, champion (served), challenger (writes beside it), retired.';
+COMMENT ON COLUMN mlguard._model_version.author IS 'Who registered it: the user who logged in, whatever role was set.';
+COMMENT ON COLUMN mlguard._model_version.registered_at IS 'When.';
+COMMENT ON COLUMN mlguard._model_version.note IS 'What its author said about it.';
+COMMENT ON COLUMN mlguard._model_version.ticket IS 'The training ticket it came from; null where there was none.';
+COMMENT ON COLUMN mlguard._model_version.approver IS 'Who approved it; never its author.';
+COMMENT ON COLUMN mlguard._model_version.approved_at IS 'When.';
+COMMENT ON COLUMN mlguard._model_version.promoted_by IS 'Who made it champion or challenger last.';
+COMMENT ON COLUMN mlguard._model_version.promoted_at IS 'When.';
+COMMENT ON COLUMN mlguard._model_version.came_after IS 'The champion before it: where a rollback leads.';
+COMMENT ON COLUMN mlguard._model_version.rolled_back_at IS 'Taken out of service by a rollback; another rollback does not lead back to it. Null once promoted again.';
+COMMENT ON COLUMN mlguard._model_version.retired_by IS 'Who retired it.';
+COMMENT ON COLUMN mlguard._model_version.retired_at IS 'When.';
+CREATE FUNCTION mlguard._locked_version(p_model text, p_version text) RETURNS mlguard._model_version
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  _found mlguard._model_version;
+begin
+  perform from mlguard._model m where m.model = p_model for update;
+  if not found then
+    raise exception using
+      errcode = 'undefined_object',
+      message = format('mlguard: no version of a model %s is registered', coalesce(p_model, '(null)')),
+      hint = 'Models are known by their versions: mlguard models register MODEL VERSION, or mlguard.register(). '
+             'select distinct model from mlguard.model_version';
+  end if;
+  select v.* into _found from mlguard._model_version v where v.model = p_model and v.version = p_version;
+  if not found and p_version is not null then
+    raise exception using
+      errcode = 'undefined_object',
+      message = format('mlguard: model %s has no version %s', p_model, p_version),
+      hint = 'It has: ' || (
+        select string_agg(r.version, ', ' order by r.registered_at desc)
+        from (select v.version, v.registered_at from mlguard._model_version v
+              where v.model = p_model order by v.registered_at desc limit 10) r);
+  end if;
+  return _found;
+end
+$$;
+ALTER FUNCTION mlguard._locked_version(p_model text, p_version text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._locked_version(p_model text, p_version text) IS 'Private. One version, after the lock of its model is taken: who promotes, approves and retires goes one by one.';
 CREATE FUNCTION mlguard._made_stale(p_key text, p_from jsonb, p_gone jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO ''
@@ -5501,6 +5652,20 @@ CREATE FUNCTION mlguard._minute(p_at timestamp with time zone) RETURNS text
 $$;
 ALTER FUNCTION mlguard._minute(p_at timestamp with time zone) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._minute(p_at timestamp with time zone) IS 'Private. A time as messages show it.';
+CREATE FUNCTION mlguard._model_reason(p_reason text, p_act text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+begin
+  if p_reason is null or p_reason !~ '\S' then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      message = format('mlguard: to %s a version needs a reason: it is what others read afterwards', p_act);
+  end if;
+end
+$$;
+ALTER FUNCTION mlguard._model_reason(p_reason text, p_act text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._model_reason(p_reason text, p_act text) IS 'Private. Raises where no reason is given.';
 CREATE FUNCTION mlguard._most_frequent(p_texts text[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
@@ -6375,6 +6540,28 @@ CREATE FUNCTION mlguard._precision(p_slo text) RETURNS TABLE(judged bigint, true
 $$;
 ALTER FUNCTION mlguard._precision(p_slo text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._precision(p_slo text) IS 'Private. Of the incidents of an SLO that a person judged, how many were real (true or expected), and their share.';
+CREATE FUNCTION mlguard._previous(p_model text) RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  with recursive before (version, state, rolled_back_at, came_after, path) as (
+    select v.version, v.state, v.rolled_back_at, v.came_after, array[v.version]
+    from mlguard._model_version v
+    where v.model = p_model and v.state = 'champion'
+    union all
+    select v.version, v.state, v.rolled_back_at, v.came_after, b.path || v.version
+    from before b
+    join mlguard._model_version v on v.model = p_model and v.version = b.came_after
+    where v.version <> all (b.path)
+  )
+  select b.version
+  from before b
+  where b.state in ('approved', 'challenger') and b.rolled_back_at is null
+  order by cardinality(b.path)
+  limit 1
+$$;
+ALTER FUNCTION mlguard._previous(p_model text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._previous(p_model text) IS 'Private. The version a rollback leads to: the champion before this one that is still approved and was not rolled back itself; null where there is none.';
 CREATE FUNCTION mlguard._previous(p_baseline mlguard._baseline, p_c jsonb, p_segment jsonb, p_key text, p_bins boolean) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
@@ -6611,6 +6798,15 @@ end
 $$;
 ALTER FUNCTION mlguard._record_assertion(p_slo text, p_lock mlguard._assertion_lock, p_outcome text, p_n bigint, p_samples jsonb, p_words text, p_reason text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._record_assertion(p_slo text, p_lock mlguard._assertion_lock, p_outcome text, p_n bigint, p_samples jsonb, p_words text, p_reason text) IS 'Private. Writes the verdict of an assertion where it is another than the last, opens or ends its hold.';
+CREATE FUNCTION mlguard._record_model(p_act text, p_model text, p_version text, p_before jsonb, p_after jsonb, p_reason text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  select mlguard._record(p_act, format('%s version %s', p_model, p_version), p_before,
+                         jsonb_build_object('model', p_model, 'version', p_version) || p_after, p_reason)
+$$;
+ALTER FUNCTION mlguard._record_model(p_act text, p_model text, p_version text, p_before jsonb, p_after jsonb, p_reason text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._record_model(p_act text, p_model text, p_version text, p_before jsonb, p_after jsonb, p_reason text) IS 'Private. Writes an act on a version of a model into the events.';
 CREATE FUNCTION mlguard._recount(p_tbl text, p_recount text, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -7249,6 +7445,44 @@ CREATE FUNCTION mlguard._scope_words(p_over text, p_batch bigint, p_start timest
 $$;
 ALTER FUNCTION mlguard._scope_words(p_over text, p_batch bigint, p_start timestamp with time zone, p_end timestamp with time zone, p_zone text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._scope_words(p_over text, p_batch bigint, p_start timestamp with time zone, p_end timestamp with time zone, p_zone text) IS 'Private. What was judged, as messages name it: batch 88123, 2026-11-19, last 7 days to 2026-11-19.';
+CREATE FUNCTION mlguard._seal_events() RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  _event mlguard._event;
+  _no bigint;
+  _hash bytea;
+  _prev bytea;
+  _sealed bigint[] := '{}';
+begin
+  -- An older snapshot would not see the last seal.
+  if current_setting('transaction_isolation') <> 'read committed'
+     or not pg_try_advisory_xact_lock(hashtextextended('mlguard audit chain', 0)) then
+    return 0;
+  end if;
+  select s.no, s.hash into _no, _prev from mlguard._event_seal s order by s.no desc limit 1;
+  _no := coalesce(_no, 0);
+  _prev := coalesce(_prev, decode(repeat('00', 32), 'hex'));
+  for _event in
+    select e.*
+    from mlguard._unsealed u
+    join mlguard._event e on e.id = u.event
+    where not exists (select from mlguard._event_seal s where s.event = u.event)
+    order by e.id
+  loop
+    _no := _no + 1;
+    _hash := mlguard._link(_prev, _no, _event);
+    insert into mlguard._event_seal (no, event, prev, hash) values (_no, _event.id, _prev, _hash);
+    _prev := _hash;
+    _sealed := _sealed || _event.id;
+  end loop;
+  delete from mlguard._unsealed u where u.event = any (_sealed);
+  return cardinality(_sealed);
+end
+$$;
+ALTER FUNCTION mlguard._seal_events() OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._seal_events() IS 'Private. Chains the events that have committed; whoever finds another one at it leaves it to him. Returns how many.';
 CREATE FUNCTION mlguard._seconds(p_length interval) RETURNS bigint
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
@@ -7565,6 +7799,14 @@ end
 $_$;
 ALTER FUNCTION mlguard._survey(p_tbl regclass, p_relation regclass, p_columns text[], p_where text, p_from timestamp with time zone, p_to timestamp with time zone, p_left_out tstzmultirange) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._survey(p_tbl regclass, p_relation regclass, p_columns text[], p_where text, p_from timestamp with time zone, p_to timestamp with time zone, p_left_out tstzmultirange) IS 'Private. Edges and numbers of values of some columns over rows of a relation: edges are the distinct deciles, each a value that occurs.';
+CREATE FUNCTION mlguard._sweep_audit() RETURNS TABLE(what text, n bigint)
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  select 'events sealed', mlguard._seal_events()
+$$;
+ALTER FUNCTION mlguard._sweep_audit() OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._sweep_audit() IS 'Private. The part of sweep() that seals events.';
 CREATE FUNCTION mlguard._sweep_baselines(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -7734,6 +7976,61 @@ end
 $$;
 ALTER FUNCTION mlguard._sweep_loads(p_as_of timestamp with time zone) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._sweep_loads(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that judges loads which COMMIT left to it or nobody ended, and merges and forgets states of loads.';
+CREATE FUNCTION mlguard._sweep_models(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  _n bigint := 0;
+begin
+  if pg_try_advisory_xact_lock(hashtextextended('mlguard prediction lines', 0)) then
+    with gone as (
+      delete from mlguard._prediction_line l returning l.*
+    ), batch as (
+      select g.tbl, g.model, g.version, g.xid, g.started_at, min(g.at) as first_at, max(g.at) as last_at,
+             min(g.writer) as writer, sum(g.n) as n, min(g.first_event) as first_event, max(g.last_event) as last_event,
+             (array_agg(g.inputs order by g.held desc, g.at))[1] as inputs, bool_or(g.held) as held, count(*) as lines
+      from gone g
+      group by g.tbl, g.model, g.version, g.xid, g.started_at
+    ), used as (
+      insert into mlguard._model_usage as old (model, version, tbl, first_use, last_use, n)
+      select b.model, b.version, b.tbl, min(b.first_at), max(b.last_at), sum(b.n)
+      from batch b
+      group by b.model, b.version, b.tbl
+      on conflict (model, version, tbl) do update
+      set first_use = least(old.first_use, excluded.first_use), last_use = greatest(old.last_use, excluded.last_use),
+          n = old.n + excluded.n
+    ), large as (
+      insert into mlguard._prediction_batch (
+        tbl, model, version, xid, started_at, first_at, last_at, writer, n, batches, first_event, last_event, inputs,
+        held)
+      select b.tbl, b.model, b.version, b.xid, b.started_at, b.first_at, b.last_at, b.writer, b.n, 1, b.first_event,
+             b.last_event, b.inputs, b.held
+      from batch b
+      where b.held or b.n >= 100
+    ), small as (
+      -- A batch a row would grow as fast as the table itself; of good ones the hour says enough.
+      insert into mlguard._prediction_batch as old (
+        tbl, model, version, started_at, first_at, last_at, writer, n, batches, first_event, last_event, inputs, held)
+      select b.tbl, b.model, b.version, date_trunc('hour', b.first_at, 'UTC'), min(b.first_at), max(b.last_at),
+             case when min(b.writer) = max(b.writer) then min(b.writer) end, sum(b.n), count(*), min(b.first_event),
+             max(b.last_event), (array_agg(b.inputs order by b.first_at desc))[1], false
+      from batch b
+      where not b.held and b.n < 100
+      group by b.tbl, b.model, b.version, date_trunc('hour', b.first_at, 'UTC')
+      on conflict (tbl, model, version, started_at) where xid is null do update
+      set first_at = least(old.first_at, excluded.first_at), last_at = greatest(old.last_at, excluded.last_at),
+          writer = case when old.writer = excluded.writer then old.writer end, n = old.n + excluded.n,
+          batches = old.batches + excluded.batches, first_event = least(old.first_event, excluded.first_event),
+          last_event = greatest(old.last_event, excluded.last_event), inputs = excluded.inputs
+    )
+    select coalesce(sum(b.lines), 0) from batch b into _n;
+  end if;
+  return query select 'lines of predictions folded', _n;
+end
+$$;
+ALTER FUNCTION mlguard._sweep_models(p_as_of timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._sweep_models(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that folds what writers of predictions appended, one sweep at a time.';
 CREATE FUNCTION mlguard._sweep_schema(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
@@ -8713,6 +9010,36 @@ end
 $$;
 ALTER FUNCTION mlguard.add_states_v1(p_tbl text, p_op text, p_sign integer, p_bucket timestamp with time zone, p_segment jsonb, p_n bigint, p_states jsonb) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.add_states_v1(p_tbl text, p_op text, p_sign integer, p_bucket timestamp with time zone, p_segment jsonb, p_n bigint, p_states jsonb) IS 'Appends the states of rows that a statement wrote (sign 1) or took away (sign -1), of one bucket and segment.';
+CREATE FUNCTION mlguard.approve(p_model text, p_version text, p_reason text DEFAULT NULL::text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  _version mlguard._model_version := mlguard._locked_version(p_model, p_version);
+begin
+  -- session_user: SET ROLE does not change who somebody is.
+  if _version.author = session_user then
+    raise exception using
+      errcode = 'insufficient_privilege',
+      message = format('mlguard: model %s version %s was registered by %s: its author may not approve it',
+                       p_model, p_version, _version.author),
+      hint = 'Another member of mlguard_platform, logged in as somebody else, approves it; SET ROLE does not help.';
+  end if;
+  if _version.state not in ('registered', 'retired') then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('mlguard: model %s version %s is approved already, by %s', p_model, p_version, _version.approver);
+  end if;
+  update mlguard._model_version v
+  set state = 'approved', approver = session_user, approved_at = clock_timestamp(), retired_by = null, retired_at = null
+  where v.model = p_model and v.version = p_version;
+  perform mlguard._record_model('approve', p_model, p_version, jsonb_build_object('state', _version.state),
+                                jsonb_build_object('state', 'approved', 'author', _version.author), p_reason);
+  return 'approved';
+end
+$$;
+ALTER FUNCTION mlguard.approve(p_model text, p_version text, p_reason text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.approve(p_model text, p_version text, p_reason text) IS 'Lets a version write predictions where approval is required. Its author may not: who logged in counts, not the role.';
 CREATE FUNCTION mlguard.arrivals_v1(p_tbl text, p_at timestamp with time zone DEFAULT statement_timestamp()) RETURNS TABLE(slo text, holds boolean, due timestamp with time zone, wanted timestamp with time zone, arrived boolean, words text)
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO ''
@@ -8786,6 +9113,20 @@ end
 $$;
 ALTER FUNCTION mlguard.assertion_due_v1(p_slo text, p_version text, p_keys text[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.assertion_due_v1(p_slo text, p_version text, p_keys text[]) IS 'Has an assertion judged at COMMIT of this transaction: for the keys that were touched, or (null) whole.';
+CREATE FUNCTION mlguard.audit_head() RETURNS TABLE(no bigint, hash text, at timestamp with time zone, unsealed bigint, unsealed_since timestamp with time zone)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select s.no, encode(s.hash, 'hex'), s.at, w.n, w.since
+  from (
+    select count(*) as n, min(e.at) as since
+    from mlguard._event e
+    where not exists (select from mlguard._event_seal s where s.event = e.id)
+  ) w
+  left join lateral (select l.no, l.hash, l.at from mlguard._event_seal l order by l.no desc limit 1) s on true
+$$;
+ALTER FUNCTION mlguard.audit_head() OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.audit_head() IS 'The end of the chain of events: number and hash of the last seal, and the events that wait for theirs. Who keeps it elsewhere can tell a chain that was made anew.';
 CREATE FUNCTION mlguard.backfill_v1(p_tbl text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -8937,6 +9278,14 @@ end
 $$;
 ALTER FUNCTION mlguard.begin_batch(p_id text, p_session boolean) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.begin_batch(p_id text, p_session boolean) IS 'What this transaction (p_session: this session) writes from here on belongs to the batch of this id, which may span transactions and sessions; the same id is the same batch. Call it at the start of each transaction.';
+CREATE FUNCTION mlguard.challenge(p_model text, p_version text, p_reason text DEFAULT NULL::text) RETURNS text
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select mlguard.promote(p_model, p_version, p_reason, 'challenger')
+$$;
+ALTER FUNCTION mlguard.challenge(p_model text, p_version text, p_reason text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.challenge(p_model text, p_version text, p_reason text) IS 'Makes an approved version a challenger: it writes predictions beside the champion, and none of them is served.';
 CREATE FUNCTION mlguard.claim_outbox(p_n integer DEFAULT 10, p_lease interval DEFAULT '00:05:00'::interval) RETURNS TABLE(id bigint, at timestamp with time zone, incident bigint, alarm bigint, event text, severity text, recipients text[], subject text, body text, payload jsonb, attempts integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -9221,6 +9570,15 @@ end
 $$;
 ALTER FUNCTION mlguard.failed(p_id bigint, p_error text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.failed(p_id bigint, p_error text) IS 'Says that delivering a line failed; returns when it is tried again: after 30 s, doubling to an hour.';
+CREATE FUNCTION mlguard.fell_back_v1(p_tbl text, p_key jsonb, p_column text, p_old jsonb) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  insert into mlguard._change (tbl, key, column_name, old, new, rule, batch, pending)
+  values (p_tbl, p_key, p_column, p_old, null, p_tbl || '/when_features_held', mlguard.batch_v1(p_tbl), false)
+$$;
+ALTER FUNCTION mlguard.fell_back_v1(p_tbl text, p_key jsonb, p_column text, p_old jsonb) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.fell_back_v1(p_tbl text, p_key jsonb, p_column text, p_old jsonb) IS 'Notes the value a model gave while an input was held, before a fallback takes its place.';
 CREATE FUNCTION mlguard.forget_refusals_v1(p_no integer) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -9307,6 +9665,7 @@ begin
     select r.rolname from pg_roles r where r.rolname in ('mlguard_platform', 'mlguard_task', 'mlguard_writer')
   loop
     execute format('grant execute on function mlguard.arrivals_v1(text, timestamptz) to %I', _role);
+    perform mlguard._grant_models(_role);
   end loop;
 end
 $$;
@@ -9357,6 +9716,53 @@ end
 $$;
 ALTER FUNCTION mlguard.guard_v1(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.guard_v1(p_tbl text) IS 'True while the gate of a table is open; raises ML001 while it is closed. STABLE, so that a guarded view evaluates it once, before any row, on an empty table too.';
+CREATE FUNCTION mlguard.inputs_v1(p_tbl text, p_features text[], p_mode text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  _feature text;
+  _found jsonb := '{}';
+  _held boolean := false;
+  _why record;
+  _slo record;
+begin
+  foreach _feature in array p_features loop
+    if mlguard.gate_open_v1(_feature) then
+      _found := _found || jsonb_build_object(_feature, case
+        when exists (select from mlguard._table t where t.tbl = _feature) then 'open' else 'not guarded' end);
+      continue;
+    end if;
+    select c.* into strict _why from mlguard._closed(_feature) c;
+    if p_mode = 'reject' then
+      select coalesce(s.owner, t.owner) as owner, s.runbook
+      into _slo
+      from mlguard._table t
+      left join mlguard._slo s on s.id = _why.slo
+      where t.tbl = _feature;
+      perform mlguard._raise(
+        'ML001',
+        format('mlguard: %s: its input %s %s; this statement stored nothing', p_tbl, _feature, _why.words),
+        _why.slo,
+        mlguard._detail(_why.slo, _why.observed, null, null,
+                        jsonb_build_object('table', p_tbl, 'column', null, 'input', _feature, 'state', _why.state,
+                                           'since', _why.since, 'batch', _why.batch, 'slos', _why.slos)),
+        mlguard._hint(
+          'Predictions made now would be made on bad inputs.',
+          _slo.owner, _slo.runbook,
+          format('when_features_held: allow lets them in, marked; a platform role may waive the hold: '
+                 'mlguard waive %s --until … --reason …', _why.slo)));
+    end if;
+    _held := true;
+    _found := _found || jsonb_build_object(
+      _feature, jsonb_build_object('state', _why.state, 'since', _why.since, 'slos', _why.slos,
+                                   'why', format('%s %s', _feature, _why.words)));
+  end loop;
+  return case when _held then 'h' else 'o' end || _found;
+end
+$$;
+ALTER FUNCTION mlguard.inputs_v1(p_tbl text, p_features text[], p_mode text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.inputs_v1(p_tbl text, p_features text[], p_mode text) IS 'The gates of the tables a model reads, as text: h (some are held) or o (all are open), then {table: state}. With mode reject raises ML001 while one is held.';
 CREATE FUNCTION mlguard.js_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) RETURNS double precision
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
@@ -9707,6 +10113,57 @@ CREATE FUNCTION mlguard.off(p_slo text, p_for interval, p_reason text) RETURNS t
 $$;
 ALTER FUNCTION mlguard.off(p_slo text, p_for interval, p_reason text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.off(p_slo text, p_for interval, p_reason text) IS 'Stops an SLO from acting for a while, with a reason; returns when that ends.';
+CREATE FUNCTION mlguard.promote(p_model text, p_version text, p_reason text DEFAULT NULL::text, p_as text DEFAULT 'champion'::text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  _version mlguard._model_version := mlguard._locked_version(p_model, p_version);
+  _champion text;
+begin
+  if p_as is null or p_as not in ('champion', 'challenger') then
+    raise exception using
+      errcode = 'invalid_parameter_value', message = 'mlguard: a version is promoted to champion or to challenger';
+  end if;
+  if _version.state not in ('approved', 'champion', 'challenger') then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('mlguard: model %s version %s is %s, and only an approved version can be %s', p_model, p_version,
+                       _version.state, p_as),
+      hint = format('mlguard models approve %s %s', p_model, p_version);
+  end if;
+  if _version.state = p_as then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('mlguard: model %s version %s is %s already', p_model, p_version, p_as);
+  end if;
+  if _version.state = 'champion' then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('mlguard: model %s version %s is the champion', p_model, p_version),
+      hint = 'Promote another version to champion, or roll back, first.';
+  end if;
+  select v.version into _champion from mlguard._model_version v where v.model = p_model and v.state = 'champion';
+  if p_as = 'champion' then
+    update mlguard._model_version v set state = 'approved' where v.model = p_model and v.state = 'champion';
+    update mlguard._model_version v
+    set state = 'champion', promoted_by = session_user, promoted_at = clock_timestamp(), came_after = _champion,
+        rolled_back_at = null
+    where v.model = p_model and v.version = p_version;
+  else
+    update mlguard._model_version v
+    set state = 'challenger', promoted_by = session_user, promoted_at = clock_timestamp()
+    where v.model = p_model and v.version = p_version;
+  end if;
+  perform mlguard._record_model(
+    case p_as when 'champion' then 'promote' else 'challenge' end, p_model, p_version,
+    jsonb_build_object('state', _version.state, 'champion', _champion),
+    jsonb_build_object('state', p_as, 'champion', case p_as when 'champion' then p_version else _champion end), p_reason);
+  return p_as;
+end
+$$;
+ALTER FUNCTION mlguard.promote(p_model text, p_version text, p_reason text, p_as text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.promote(p_model text, p_version text, p_reason text, p_as text) IS 'Makes an approved version the champion, whose predictions are served, in one step for all readers; the one before it stays approved and is where rollback() leads. p_as => ''challenger'': it writes beside the champion.';
 CREATE FUNCTION mlguard.psi_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) RETURNS double precision
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
@@ -9863,6 +10320,70 @@ end
 $$;
 ALTER FUNCTION mlguard.refuse_v1(p_slo text, p_observed jsonb, p_key jsonb) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.refuse_v1(p_slo text, p_observed jsonb, p_key jsonb) IS 'Counts a refusal and raises 23514. CHECK constraints call it for a row that breaks the SLO, and only then.';
+CREATE FUNCTION mlguard.refuse_version_v1(p_tbl text, p_model text, p_version text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  _table mlguard._table;
+  _state text := (
+    select v.state from mlguard._model_version v where v.model = p_model and v.version = p_version);
+  _so text := case
+    when p_version is null then format('model %s: a row names no version, and approval is required', p_model)
+    when _state = 'retired' then format('model %s version %s is retired', p_model, p_version)
+    when _state is null then format('model %s version %s is not registered', p_model, p_version)
+    else format('model %s version %s is not approved', p_model, p_version)
+  end;
+begin
+  select t.* into _table from mlguard._table t where t.tbl = p_tbl;
+  return mlguard._raise(
+    'ML003',
+    format('mlguard: %s: %s; this statement stored nothing', p_tbl, _so),
+    p_tbl || '/approval',
+    jsonb_build_object('slo', p_tbl || '/approval', 'table', p_tbl, 'column', _table.version_column, 'model', p_model,
+                       'version', p_version, 'state', _state, 'allowed', 'an approved version', 'owner', _table.owner),
+    mlguard._hint(null, _table.owner, null, case
+      when p_version is null then format('Write the version of the model into %s.', _table.version_column)
+      when _state is null then format(
+        'Register it: mlguard models register %s %s; then a platform role approves it: mlguard models approve %s %s',
+        p_model, p_version, p_model, p_version)
+      else format('A platform role other than its author approves it: mlguard models approve %s %s', p_model, p_version)
+    end));
+end
+$$;
+ALTER FUNCTION mlguard.refuse_version_v1(p_tbl text, p_model text, p_version text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.refuse_version_v1(p_tbl text, p_model text, p_version text) IS 'Raises ML003: this version of the model may not write the table. Generated triggers call it.';
+CREATE FUNCTION mlguard.register(p_model text, p_version text, p_note text DEFAULT NULL::text, p_ticket bigint DEFAULT NULL::bigint) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  _found mlguard._model_version;
+begin
+  if p_model is null or p_model !~ '\S' or p_version is null or p_version !~ '\S' then
+    raise exception using
+      errcode = 'invalid_parameter_value', message = 'mlguard: a version has a name, and so has its model';
+  end if;
+  insert into mlguard._model (model) values (p_model) on conflict do nothing;
+  insert into mlguard._model_version (model, version, note, ticket)
+  values (p_model, p_version, p_note, p_ticket)
+  on conflict do nothing
+  returning * into _found;
+  if _found.version is null then
+    select v.* into _found from mlguard._model_version v where v.model = p_model and v.version = p_version;
+    raise exception using
+      errcode = 'duplicate_object',
+      message = format('mlguard: model %s version %s is registered already%s', p_model, p_version,
+                       ', by ' || _found.author),
+      hint = 'A version stays what it was: give a newly trained model a name of its own.';
+  end if;
+  perform mlguard._record_model('register', p_model, p_version, null,
+                                jsonb_strip_nulls(jsonb_build_object('state', 'registered', 'ticket', p_ticket)), p_note);
+  return 'registered';
+end
+$$;
+ALTER FUNCTION mlguard.register(p_model text, p_version text, p_note text, p_ticket bigint) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.register(p_model text, p_version text, p_note text, p_ticket bigint) IS 'Registers a version of a model; its author is the user who logged in. Somebody else approves it.';
 CREATE FUNCTION mlguard.release(p_id bigint, p_set jsonb DEFAULT NULL::jsonb) RETURNS TABLE(id bigint, outcome text, reason text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -10059,6 +10580,66 @@ end
 $$;
 ALTER FUNCTION mlguard.resume(p_slo text, p_reason text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.resume(p_slo text, p_reason text) IS 'Ends every exception (off, waive) of an SLO that is in force, now, with a reason; returns how many there were.';
+CREATE FUNCTION mlguard.retire(p_model text, p_version text, p_reason text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  _version mlguard._model_version;
+begin
+  perform mlguard._model_reason(p_reason, 'retire');
+  _version := mlguard._locked_version(p_model, p_version);
+  if _version.state in ('champion', 'retired') then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('mlguard: model %s version %s is %s', p_model, p_version,
+                       case _version.state when 'champion' then 'the champion' else 'retired already' end),
+      hint = case _version.state when 'champion' then 'Promote another version to champion, or roll back, first.' end;
+  end if;
+  update mlguard._model_version v
+  set state = 'retired', retired_by = session_user, retired_at = clock_timestamp()
+  where v.model = p_model and v.version = p_version;
+  perform mlguard._record_model('retire', p_model, p_version, jsonb_build_object('state', _version.state),
+                                jsonb_build_object('state', 'retired'), p_reason);
+  return 'retired';
+end
+$$;
+ALTER FUNCTION mlguard.retire(p_model text, p_version text, p_reason text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.retire(p_model text, p_version text, p_reason text) IS 'Ends a version: where approval is required it may not write from now on. approve() takes that back.';
+CREATE FUNCTION mlguard.rollback(p_model text, p_reason text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  _champion text;
+  _previous text;
+begin
+  perform mlguard._model_reason(p_reason, 'roll back');
+  perform mlguard._locked_version(p_model, null);
+  select v.version into _champion from mlguard._model_version v where v.model = p_model and v.state = 'champion';
+  _previous := mlguard._previous(p_model);
+  if _previous is null then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = case
+        when _champion is null then format('mlguard: model %s has no champion to roll back', p_model)
+        else format('mlguard: no approved version of model %s was champion before version %s', p_model, _champion)
+      end,
+      hint = format('Name the version that is to serve: mlguard models promote %s VERSION', p_model);
+  end if;
+  update mlguard._model_version v
+  set state = 'approved', rolled_back_at = clock_timestamp()
+  where v.model = p_model and v.version = _champion;
+  update mlguard._model_version v
+  set state = 'champion', promoted_by = session_user, promoted_at = clock_timestamp()
+  where v.model = p_model and v.version = _previous;
+  perform mlguard._record_model('rollback', p_model, _previous, jsonb_build_object('champion', _champion),
+                                jsonb_build_object('champion', _previous), p_reason);
+  return _previous;
+end
+$$;
+ALTER FUNCTION mlguard.rollback(p_model text, p_reason text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.rollback(p_model text, p_reason text) IS 'Makes the approved champion before the present one champion again, and returns it. The one taken out stays approved: promote() brings it back.';
 CREATE FUNCTION mlguard.sample_places_v1(p_n bigint, p_tried integer, p_most integer) RETURNS bigint[]
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO ''
@@ -10266,12 +10847,15 @@ begin
   return query select t.what, t.n from mlguard._sweep_tidy(p_as_of) t;
   return query select c.what, c.n from mlguard._sweep_schema(p_as_of) c;
   return query select f.what, f.n from mlguard._sweep_fold(p_as_of) f;
+  return query select m.what, m.n from mlguard._sweep_models(p_as_of) m;
   -- What is frozen now is what the windows below are compared with.
   return query select b.what, b.n from mlguard._sweep_baselines(p_as_of) b;
   return query select w.what, w.n from mlguard._sweep_windows(p_as_of) w;
   return query select u.what, u.n from mlguard._sweep_usual(p_as_of) u;
   return query select h.what, h.n from mlguard._sweep_holds(p_as_of) h;
   return query select i.what, i.n from mlguard._sweep_incidents(p_as_of) i;
+  -- Last, so that what the sweep itself recorded is sealed too.
+  return query select a.what, a.n from mlguard._sweep_audit() a;
 end
 $$;
 ALTER FUNCTION mlguard.sweep(p_as_of timestamp with time zone) OWNER TO postgres;
@@ -10384,6 +10968,84 @@ end
 $$;
 ALTER FUNCTION mlguard.usual_v1(p_c jsonb, p_metric text, p_value double precision, p_rows bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.usual_v1(p_c jsonb, p_metric text, p_value double precision, p_rows bigint) IS 'Whether a value lies in the band learned from the windows or batches before it; null while there are fewer than 20.';
+CREATE FUNCTION mlguard.verify_audit(p_no bigint DEFAULT NULL::bigint, p_hash text DEFAULT NULL::text) RETURNS TABLE(fault text, seal bigint, event bigint, words text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  _last bigint := (select max(s.no) from mlguard._event_seal s);
+begin
+  return query
+  with walked as (
+    select s.no, s.event, s.prev, s.hash, e.id as found,
+           lag(s.no, 1, 0::bigint) over (order by s.no) as before,
+           lag(s.hash, 1, decode(repeat('00', 32), 'hex')) over (order by s.no) as expected,
+           e.id is not null and mlguard._link(s.prev, s.no, e) <> s.hash as wrong
+    from mlguard._event_seal s
+    left join mlguard._event e on e.id = s.event
+  ), gap as (
+    select 'gap'::text, w.no, w.event,
+           case when w.no - w.before = 2 then format('seal %s is missing', w.no - 1)
+                else format('seals %s to %s are missing', w.before + 1, w.no - 1) end
+    from walked w
+    where w.no <> w.before + 1
+  ), broken as (
+    select 'broken'::text, w.no, w.event,
+           format('seal %s does not follow seal %s: one of them was replaced', w.no, w.before)
+    from walked w
+    where w.no = w.before + 1 and w.prev <> w.expected
+  ), deleted as (
+    select 'deleted'::text, w.no, w.event, format('event %s is gone', w.event)
+    from walked w
+    where w.found is null
+    union all
+    select 'deleted', null, u.event, format('event %s is gone, before it was sealed', u.event)
+    from mlguard._unsealed u
+    where not exists (select from mlguard._event e where e.id = u.event)
+      and not exists (select from mlguard._event_seal s where s.event = u.event)
+  ), moved as (
+    -- Its own text gives the hash that stands at another place: it was taken from there.
+    select distinct on (w.no) w.no, w.event, o.no as belongs
+    from walked w
+    join mlguard._event e on e.id = w.event
+    join walked o on o.wrong and o.no <> w.no
+    where w.wrong
+      and (mlguard._link(o.prev, o.no, e) = o.hash or mlguard._link(w.prev, o.no, e) = w.hash)
+    order by w.no, o.no
+  ), changed as (
+    select case when m.no is null then 'edited' else 'reordered' end, w.no, w.event,
+           case when m.no is null then format('event %s is not what was sealed', w.event)
+                else format('event %s stands at seal %s and was sealed as %s', w.event, w.no, m.belongs) end
+    from walked w
+    left join moved m on m.no = w.no
+    where w.wrong
+  )
+  select f.* from (
+    select * from gap union all select * from broken union all select * from deleted union all select * from changed
+  ) f (fault, seal, event, words)
+  order by f.seal nulls last, f.event;
+  if p_no is not null and not exists (select from mlguard._event_seal s where s.no = p_no) and p_no > 0 then
+    return query select 'cut'::text, p_no, null::bigint,
+      format('the chain ends at %s, and seal %s was exported', coalesce(_last, 0), p_no);
+  elsif p_no > 0 and p_hash is not null then
+    return query
+    select 'rewritten'::text, s.no, s.event,
+           format('seal %s is not the one that was exported: the chain was made anew', s.no)
+    from mlguard._event_seal s
+    where s.no = p_no and encode(s.hash, 'hex') <> lower(btrim(p_hash));
+  end if;
+  return query
+  select 'unsealed'::text, null::bigint, e.id,
+         format('event %s of %s was never sealed', e.id, mlguard._minute(e.at))
+  from mlguard._event e
+  where e.at < statement_timestamp() - interval '1 hour'
+    and not exists (select from mlguard._event_seal s where s.event = e.id)
+  order by e.id
+  limit 100;
+end
+$$;
+ALTER FUNCTION mlguard.verify_audit(p_no bigint, p_hash text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.verify_audit(p_no bigint, p_hash text) IS 'What is wrong with the chain of events, one row a fault, none where it is whole: edited, deleted, reordered, gap, broken, unsealed for over an hour; against an exported head (number and hash) also cut and rewritten.';
 CREATE FUNCTION mlguard.waive(p_id bigint, p_until timestamp with time zone, p_reason text) RETURNS timestamp with time zone
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -10683,26 +11345,6 @@ ALTER TABLE mlguard._delta ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
-CREATE TABLE mlguard._event (
-    id bigint NOT NULL,
-    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    who text DEFAULT SESSION_USER NOT NULL,
-    act text NOT NULL,
-    target text NOT NULL,
-    before jsonb,
-    after jsonb,
-    reason text
-);
-ALTER TABLE mlguard._event OWNER TO postgres;
-COMMENT ON TABLE mlguard._event IS 'Private. Audited acts; append-only.';
-COMMENT ON COLUMN mlguard._event.id IS 'Number, in order of writing.';
-COMMENT ON COLUMN mlguard._event.at IS 'When.';
-COMMENT ON COLUMN mlguard._event.who IS 'Who: the user who logged in, whatever role was set.';
-COMMENT ON COLUMN mlguard._event.act IS 'What was done: apply, release, discard, off, waive, …';
-COMMENT ON COLUMN mlguard._event.target IS 'To what: an SLO id, a table, a quarantined row.';
-COMMENT ON COLUMN mlguard._event.before IS 'State before, without values of pii columns.';
-COMMENT ON COLUMN mlguard._event.after IS 'State after, without values of pii columns.';
-COMMENT ON COLUMN mlguard._event.reason IS 'Why, in the words of who did it.';
 ALTER TABLE mlguard._event ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME mlguard._event_id_seq
     START WITH 1
@@ -10711,6 +11353,20 @@ ALTER TABLE mlguard._event ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+CREATE TABLE mlguard._event_seal (
+    no bigint NOT NULL,
+    event bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    prev bytea NOT NULL,
+    hash bytea NOT NULL
+);
+ALTER TABLE mlguard._event_seal OWNER TO postgres;
+COMMENT ON TABLE mlguard._event_seal IS 'Private. The chain of events: events commit out of the order of their numbers, so committed ones get a number here.';
+COMMENT ON COLUMN mlguard._event_seal.no IS 'Number in the chain, from 1, without gaps.';
+COMMENT ON COLUMN mlguard._event_seal.event IS 'The event.';
+COMMENT ON COLUMN mlguard._event_seal.at IS 'When it was sealed.';
+COMMENT ON COLUMN mlguard._event_seal.prev IS 'Hash of the seal before it; 32 zero bytes for the first.';
+COMMENT ON COLUMN mlguard._event_seal.hash IS 'SHA-256 of prev and the text of seal number and event, in UTF-8.';
 CREATE TABLE mlguard._freshness (
     id bigint NOT NULL,
     tbl text NOT NULL,
@@ -10933,6 +11589,29 @@ ALTER TABLE mlguard._metric ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+CREATE TABLE mlguard._model (
+    model text NOT NULL,
+    CONSTRAINT _model_named CHECK ((model ~ '\S'::text))
+);
+ALTER TABLE mlguard._model OWNER TO postgres;
+COMMENT ON TABLE mlguard._model IS 'Private. One row per model: whoever changes the state of its versions locks it, so that such acts go one by one.';
+COMMENT ON COLUMN mlguard._model.model IS 'Name, as `model:` in an SLO file says it.';
+CREATE TABLE mlguard._model_usage (
+    model text NOT NULL,
+    version text NOT NULL,
+    tbl text NOT NULL,
+    first_use timestamp with time zone NOT NULL,
+    last_use timestamp with time zone NOT NULL,
+    n bigint NOT NULL
+);
+ALTER TABLE mlguard._model_usage OWNER TO postgres;
+COMMENT ON TABLE mlguard._model_usage IS 'Private. Totals by version and table, as far as sweep() has folded them.';
+COMMENT ON COLUMN mlguard._model_usage.model IS 'The model.';
+COMMENT ON COLUMN mlguard._model_usage.version IS 'Its version; empty for rows that name none.';
+COMMENT ON COLUMN mlguard._model_usage.tbl IS 'The table of predictions.';
+COMMENT ON COLUMN mlguard._model_usage.first_use IS 'When it wrote first.';
+COMMENT ON COLUMN mlguard._model_usage.last_use IS 'When it wrote last.';
+COMMENT ON COLUMN mlguard._model_usage.n IS 'Rows it wrote.';
 CREATE TABLE mlguard._object (
     id bigint NOT NULL,
     tbl text NOT NULL,
@@ -11034,6 +11713,76 @@ COMMENT ON COLUMN mlguard._pair_work.bins IS 'Bins of the values.';
 COMMENT ON COLUMN mlguard._pair_work.mixed_bins IS 'The same in the shuffled order.';
 COMMENT ON COLUMN mlguard._pair_work.able_domain IS 'Its values come again often enough for pairs of values to be learned.';
 COMMENT ON COLUMN mlguard._pair_work.able_dependence IS 'The same for dependence.';
+CREATE TABLE mlguard._prediction_batch (
+    id bigint NOT NULL,
+    tbl text NOT NULL,
+    model text NOT NULL,
+    version text NOT NULL,
+    xid xid8,
+    started_at timestamp with time zone NOT NULL,
+    first_at timestamp with time zone NOT NULL,
+    last_at timestamp with time zone NOT NULL,
+    writer text,
+    n bigint NOT NULL,
+    batches bigint NOT NULL,
+    first_event timestamp with time zone,
+    last_event timestamp with time zone,
+    inputs jsonb NOT NULL,
+    held boolean NOT NULL
+);
+ALTER TABLE mlguard._prediction_batch OWNER TO postgres;
+COMMENT ON TABLE mlguard._prediction_batch IS 'Private. What one transaction wrote of one version, folded; small batches on good inputs share one row an hour.';
+COMMENT ON COLUMN mlguard._prediction_batch.id IS 'Number.';
+COMMENT ON COLUMN mlguard._prediction_batch.tbl IS 'The table of predictions.';
+COMMENT ON COLUMN mlguard._prediction_batch.model IS 'The model.';
+COMMENT ON COLUMN mlguard._prediction_batch.version IS 'Its version; empty where the rows name none.';
+COMMENT ON COLUMN mlguard._prediction_batch.xid IS 'The transaction; null for an hour of small ones.';
+COMMENT ON COLUMN mlguard._prediction_batch.started_at IS 'Its start, or the start of the hour.';
+COMMENT ON COLUMN mlguard._prediction_batch.first_at IS 'When the first statement wrote.';
+COMMENT ON COLUMN mlguard._prediction_batch.last_at IS 'When the last one did.';
+COMMENT ON COLUMN mlguard._prediction_batch.writer IS 'Who wrote; null where several did.';
+COMMENT ON COLUMN mlguard._prediction_batch.n IS 'Rows.';
+COMMENT ON COLUMN mlguard._prediction_batch.batches IS 'Transactions.';
+COMMENT ON COLUMN mlguard._prediction_batch.first_event IS 'First event time of the rows.';
+COMMENT ON COLUMN mlguard._prediction_batch.last_event IS 'Last event time of the rows.';
+COMMENT ON COLUMN mlguard._prediction_batch.inputs IS 'Gates of the input tables: {table: "open"}, or since when held, and why.';
+COMMENT ON COLUMN mlguard._prediction_batch.held IS 'Some input was held.';
+ALTER TABLE mlguard._prediction_batch ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME mlguard._prediction_batch_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE mlguard._prediction_line (
+    tbl text NOT NULL,
+    model text NOT NULL,
+    version text NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    writer text DEFAULT SESSION_USER NOT NULL,
+    n bigint NOT NULL,
+    first_event timestamp with time zone,
+    last_event timestamp with time zone,
+    inputs jsonb NOT NULL,
+    held boolean NOT NULL
+);
+ALTER TABLE mlguard._prediction_line OWNER TO postgres;
+COMMENT ON TABLE mlguard._prediction_line IS 'Private. One row per statement that wrote predictions, and version: appended, and without an index, because a row each writer updates would make them wait for one another. sweep() folds it.';
+COMMENT ON COLUMN mlguard._prediction_line.tbl IS 'The table of predictions.';
+COMMENT ON COLUMN mlguard._prediction_line.model IS 'The model.';
+COMMENT ON COLUMN mlguard._prediction_line.version IS 'Its version; empty where the row names none.';
+COMMENT ON COLUMN mlguard._prediction_line.xid IS 'The transaction.';
+COMMENT ON COLUMN mlguard._prediction_line.started_at IS 'Its start.';
+COMMENT ON COLUMN mlguard._prediction_line.at IS 'When the statement wrote.';
+COMMENT ON COLUMN mlguard._prediction_line.writer IS 'Who wrote.';
+COMMENT ON COLUMN mlguard._prediction_line.n IS 'Rows.';
+COMMENT ON COLUMN mlguard._prediction_line.first_event IS 'Their first event time.';
+COMMENT ON COLUMN mlguard._prediction_line.last_event IS 'Their last.';
+COMMENT ON COLUMN mlguard._prediction_line.inputs IS 'Gates of the input tables just before: {table: "open"}, or since when held, and why.';
+COMMENT ON COLUMN mlguard._prediction_line.held IS 'Some input was held.';
 CREATE TABLE mlguard._profile (
     scope bigint NOT NULL,
     column_name text NOT NULL,
@@ -11246,6 +11995,12 @@ ALTER TABLE mlguard._state ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+CREATE TABLE mlguard._unsealed (
+    event bigint NOT NULL
+);
+ALTER TABLE mlguard._unsealed OWNER TO postgres;
+COMMENT ON TABLE mlguard._unsealed IS 'Private. Events that wait for their seal.';
+COMMENT ON COLUMN mlguard._unsealed.event IS 'The event.';
 ALTER TABLE mlguard._verdict ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME mlguard._verdict_id_seq
     START WITH 1
@@ -11456,17 +12211,22 @@ CREATE VIEW mlguard.change AS
 ALTER VIEW mlguard.change OWNER TO postgres;
 COMMENT ON VIEW mlguard.change IS 'Values mended before they landed.';
 CREATE VIEW mlguard.event AS
- SELECT id,
-    at,
-    who,
-    act,
-    target,
-    before,
-    after,
-    reason
-   FROM mlguard._event e;
+ SELECT e.id,
+    e.at,
+    e.who,
+    e.act,
+    e.target,
+    e.before,
+    e.after,
+    e.reason,
+    s.no AS seal,
+    encode(s.hash, 'hex'::text) AS hash
+   FROM (mlguard._event e
+     LEFT JOIN mlguard._event_seal s ON ((s.event = e.id)));
 ALTER VIEW mlguard.event OWNER TO postgres;
-COMMENT ON VIEW mlguard.event IS 'Audited acts.';
+COMMENT ON VIEW mlguard.event IS 'Audited acts, and their places in the chain.';
+COMMENT ON COLUMN mlguard.event.seal IS 'Number in the chain; null until the next sweep() after its COMMIT.';
+COMMENT ON COLUMN mlguard.event.hash IS 'Hash of the chain up to and with this event.';
 CREATE VIEW mlguard.gate AS
  SELECT t.tbl,
         CASE
@@ -11699,6 +12459,82 @@ COMMENT ON COLUMN mlguard.metric.value IS 'The value; null where there is none.'
 COMMENT ON COLUMN mlguard.metric.n IS 'Rows it was computed from; of a sample, rows in the sample.';
 COMMENT ON COLUMN mlguard.metric.excluded IS 'Labelled as a fault: what is learned leaves it out.';
 COMMENT ON COLUMN mlguard.metric.current IS 'Not superseded by a later value for the same batch or window.';
+CREATE VIEW mlguard.model_metric AS
+ SELECT t.model,
+    (m.segment ->> t.version_column) AS version,
+    m.tbl,
+    m.metric,
+    m.over,
+    NULLIF((m.segment - t.version_column), '{}'::jsonb) AS segment,
+    m.window_start,
+    m.window_end,
+    m.value,
+    m.n
+   FROM (mlguard.metric m
+     JOIN mlguard._table t ON ((t.tbl = m.tbl)))
+  WHERE ((t.model IS NOT NULL) AND m.current AND (m.segment ? t.version_column));
+ALTER VIEW mlguard.model_metric OWNER TO postgres;
+COMMENT ON VIEW mlguard.model_metric IS 'Metrics by version: those of SLOs whose `by` names the version column.';
+COMMENT ON COLUMN mlguard.model_metric.segment IS 'The other columns of `by`; null where there is none.';
+CREATE VIEW mlguard.model_usage AS
+ SELECT model,
+    NULLIF(version, ''::text) AS version,
+    tbl,
+    min(first_use) AS first_use,
+    max(last_use) AS last_use,
+    (sum(n))::bigint AS predictions
+   FROM ( SELECT t.model,
+            t.version,
+            t.tbl,
+            t.first_use,
+            t.last_use,
+            t.n
+           FROM mlguard._model_usage t
+        UNION ALL
+         SELECT l.model,
+            l.version,
+            l.tbl,
+            l.at,
+            l.at,
+            l.n
+           FROM mlguard._prediction_line l) u
+  GROUP BY model, version, tbl;
+ALTER VIEW mlguard.model_usage OWNER TO postgres;
+COMMENT ON VIEW mlguard.model_usage IS 'What each version wrote, by table, registered or not: first and last use, rows. Exact, folded or not.';
+COMMENT ON COLUMN mlguard.model_usage.version IS 'The version; null for rows that name none.';
+COMMENT ON COLUMN mlguard.model_usage.predictions IS 'Rows that INSERT, COPY, MERGE and upserts wrote; later deletes do not count against it.';
+CREATE VIEW mlguard.model_version AS
+ SELECT v.model,
+    v.version,
+    v.state,
+    v.author,
+    v.registered_at,
+    v.approver,
+    v.approved_at,
+    v.promoted_by,
+    v.promoted_at,
+    (NOT (v.version IS DISTINCT FROM mlguard._previous(v.model))) AS previous,
+    v.retired_by,
+    v.retired_at,
+    v.note,
+    v.ticket,
+    u.first_use,
+    u.last_use,
+    (COALESCE(u.predictions, (0)::numeric))::bigint AS predictions
+   FROM (mlguard._model_version v
+     LEFT JOIN ( SELECT m.model,
+            m.version,
+            min(m.first_use) AS first_use,
+            max(m.last_use) AS last_use,
+            sum(m.predictions) AS predictions
+           FROM mlguard.model_usage m
+          GROUP BY m.model, m.version) u ON (((u.model = v.model) AND (u.version = v.version))));
+ALTER VIEW mlguard.model_version OWNER TO postgres;
+COMMENT ON VIEW mlguard.model_version IS 'Versions of models: state, author and approver, first and last use.';
+COMMENT ON COLUMN mlguard.model_version.state IS 'registered, approved, champion (its predictions are served), challenger or retired.';
+COMMENT ON COLUMN mlguard.model_version.previous IS 'Where a rollback of the model leads.';
+COMMENT ON COLUMN mlguard.model_version.ticket IS 'The training ticket it came from.';
+COMMENT ON COLUMN mlguard.model_version.predictions IS 'Rows it wrote.';
 CREATE VIEW mlguard.object AS
  SELECT tbl,
     kind,
@@ -11742,6 +12578,63 @@ COMMENT ON COLUMN mlguard.outbox.delivered_at IS 'When it was delivered.';
 COMMENT ON COLUMN mlguard.outbox.attempts IS 'How often delivery was begun.';
 COMMENT ON COLUMN mlguard.outbox.last_error IS 'What went wrong last.';
 COMMENT ON COLUMN mlguard.outbox.next_try IS 'Not claimed again before then.';
+CREATE VIEW mlguard.prediction_batch AS
+ SELECT b.tbl,
+    b.model,
+    NULLIF(b.version, ''::text) AS version,
+    b.xid,
+    b.started_at,
+    b.first_at,
+    b.last_at,
+    b.writer,
+    b.n,
+    b.batches,
+    b.first_event,
+    b.last_event,
+    b.inputs,
+    b.held AS inputs_held,
+    k.id AS batch
+   FROM (( SELECT p.tbl,
+            p.model,
+            p.version,
+            p.xid,
+            p.started_at,
+            p.first_at,
+            p.last_at,
+            p.writer,
+            p.n,
+            p.batches,
+            p.first_event,
+            p.last_event,
+            p.inputs,
+            p.held
+           FROM mlguard._prediction_batch p
+        UNION ALL
+         SELECT l.tbl,
+            l.model,
+            l.version,
+            l.xid,
+            l.started_at,
+            min(l.at) AS min,
+            max(l.at) AS max,
+            min(l.writer) AS min,
+            (sum(l.n))::bigint AS sum,
+            1,
+            min(l.first_event) AS min,
+            max(l.last_event) AS max,
+            (array_agg(l.inputs ORDER BY l.held DESC, l.at))[1] AS array_agg,
+            bool_or(l.held) AS bool_or
+           FROM mlguard._prediction_line l
+          GROUP BY l.tbl, l.model, l.version, l.xid, l.started_at) b
+     LEFT JOIN mlguard._batch k ON (((k.xid = b.xid) AND (k.tbl = b.tbl) AND (k.opened_at = b.started_at))));
+ALTER VIEW mlguard.prediction_batch OWNER TO postgres;
+COMMENT ON VIEW mlguard.prediction_batch IS 'Predictions by transaction and version, with the gates of their inputs; small ones on good inputs by the hour.';
+COMMENT ON COLUMN mlguard.prediction_batch.xid IS 'The transaction; a column of the table with default pg_current_xact_id() finds its rows. Null for an hour of small ones.';
+COMMENT ON COLUMN mlguard.prediction_batch.n IS 'Rows.';
+COMMENT ON COLUMN mlguard.prediction_batch.batches IS 'Transactions.';
+COMMENT ON COLUMN mlguard.prediction_batch.inputs IS 'Each input table: "open", "not guarded", or since when it was held, and why.';
+COMMENT ON COLUMN mlguard.prediction_batch.inputs_held IS 'Some input was held: these predictions were made on broken features.';
+COMMENT ON COLUMN mlguard.prediction_batch.batch IS 'The same in mlguard.batch, where an SLO judges batches.';
 CREATE VIEW mlguard.profile AS
  SELECT tbl,
     over,
@@ -11940,6 +12833,10 @@ ALTER TABLE ONLY mlguard._delta
     ADD CONSTRAINT _delta_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY mlguard._event
     ADD CONSTRAINT _event_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY mlguard._event_seal
+    ADD CONSTRAINT _event_seal_event_key UNIQUE (event);
+ALTER TABLE ONLY mlguard._event_seal
+    ADD CONSTRAINT _event_seal_pkey PRIMARY KEY (no);
 ALTER TABLE ONLY mlguard._freshness
     ADD CONSTRAINT _freshness_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY mlguard._hold
@@ -11956,6 +12853,12 @@ ALTER TABLE ONLY mlguard._load_state
     ADD CONSTRAINT _load_state_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY mlguard._metric
     ADD CONSTRAINT _metric_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY mlguard._model
+    ADD CONSTRAINT _model_pkey PRIMARY KEY (model);
+ALTER TABLE ONLY mlguard._model_usage
+    ADD CONSTRAINT _model_usage_pkey PRIMARY KEY (model, version, tbl);
+ALTER TABLE ONLY mlguard._model_version
+    ADD CONSTRAINT _model_version_pkey PRIMARY KEY (model, version);
 ALTER TABLE ONLY mlguard._object
     ADD CONSTRAINT _object_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY mlguard._object
@@ -11966,6 +12869,8 @@ ALTER TABLE ONLY mlguard._pair
     ADD CONSTRAINT _pair_pkey PRIMARY KEY (tbl, over, column_name, metric, partner);
 ALTER TABLE ONLY mlguard._pair_work
     ADD CONSTRAINT _pair_work_pkey PRIMARY KEY (tbl, over, t, column_name);
+ALTER TABLE ONLY mlguard._prediction_batch
+    ADD CONSTRAINT _prediction_batch_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY mlguard._profile
     ADD CONSTRAINT _profile_pkey PRIMARY KEY (scope, column_name);
 ALTER TABLE ONLY mlguard._quarantine
@@ -11992,6 +12897,8 @@ ALTER TABLE ONLY mlguard._state
     ADD CONSTRAINT _state_pkey PRIMARY KEY (tbl, id);
 ALTER TABLE ONLY mlguard._table
     ADD CONSTRAINT _table_pkey PRIMARY KEY (tbl);
+ALTER TABLE ONLY mlguard._unsealed
+    ADD CONSTRAINT _unsealed_pkey PRIMARY KEY (event);
 ALTER TABLE ONLY mlguard._verdict
     ADD CONSTRAINT _verdict_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY mlguard._violation
@@ -12033,8 +12940,12 @@ CREATE INDEX _metric_excluded ON mlguard._metric USING btree (tbl, window_start)
 CREATE INDEX _metric_of_batch ON mlguard._metric USING btree (tbl, batch) WHERE (current AND (batch IS NOT NULL));
 CREATE INDEX _metric_of_window ON mlguard._metric USING btree (tbl, window_start) WHERE (current AND (window_start IS NOT NULL));
 CREATE INDEX _metric_window ON mlguard._metric USING btree (tbl, over, metric, segment, window_start) WHERE (current AND (window_start IS NOT NULL));
+CREATE UNIQUE INDEX _model_version_champion ON mlguard._model_version USING btree (model) WHERE (state = 'champion'::text);
 CREATE INDEX _outbox_incident ON mlguard._outbox USING btree (incident);
 CREATE INDEX _outbox_waiting ON mlguard._outbox USING btree (alarm, id) WHERE (delivered_at IS NULL);
+CREATE INDEX _prediction_batch_held ON mlguard._prediction_batch USING btree (tbl, started_at) WHERE held;
+CREATE UNIQUE INDEX _prediction_batch_hour ON mlguard._prediction_batch USING btree (tbl, model, version, started_at) WHERE (xid IS NULL);
+CREATE INDEX _prediction_batch_tbl ON mlguard._prediction_batch USING btree (tbl, started_at);
 CREATE INDEX _quarantine_batch ON mlguard._quarantine USING btree (batch, id);
 CREATE INDEX _quarantine_waiting ON mlguard._quarantine USING btree (tbl, status, id);
 CREATE INDEX _sample_batch ON mlguard._sample USING btree (tbl, batch);
@@ -12052,6 +12963,8 @@ CREATE INDEX _violation_slo ON mlguard._violation USING btree (slo, id);
 CREATE INDEX _violation_tbl ON mlguard._violation USING btree (tbl, id);
 CREATE INDEX _waiver_open ON mlguard._waiver USING btree (slo, until) WHERE (ended_at IS NULL);
 CREATE INDEX _window_due ON mlguard._window USING btree (tbl, due_at);
+CREATE TRIGGER await_seal AFTER INSERT ON mlguard._event FOR EACH ROW EXECUTE FUNCTION mlguard._await_seal();
+ALTER TABLE mlguard._event ENABLE ALWAYS TRIGGER await_seal;
 CREATE CONSTRAINT TRIGGER close_batch AFTER INSERT ON mlguard._batch DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION mlguard._close_batch();
 ALTER TABLE mlguard._batch ENABLE ALWAYS TRIGGER close_batch;
 CREATE CONSTRAINT TRIGGER judge_batch AFTER INSERT ON mlguard._delta DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (new.first) EXECUTE FUNCTION mlguard._judge_batch();
@@ -12064,10 +12977,14 @@ CREATE TRIGGER keep_load AFTER DELETE ON mlguard._state FOR EACH ROW WHEN ((((ol
 ALTER TABLE mlguard._state ENABLE ALWAYS TRIGGER keep_load;
 CREATE TRIGGER refuse_rewriting BEFORE DELETE OR UPDATE OR TRUNCATE ON mlguard._event FOR EACH STATEMENT EXECUTE FUNCTION mlguard._refuse_rewriting();
 ALTER TABLE mlguard._event ENABLE ALWAYS TRIGGER refuse_rewriting;
+CREATE TRIGGER refuse_rewriting BEFORE DELETE OR UPDATE OR TRUNCATE ON mlguard._event_seal FOR EACH STATEMENT EXECUTE FUNCTION mlguard._refuse_rewriting();
+ALTER TABLE mlguard._event_seal ENABLE ALWAYS TRIGGER refuse_rewriting;
 ALTER TABLE ONLY mlguard._assertion_lock
     ADD CONSTRAINT _assertion_lock_slo_fkey FOREIGN KEY (slo) REFERENCES mlguard._assertion(slo) ON UPDATE CASCADE ON DELETE CASCADE;
 ALTER TABLE ONLY mlguard._assertion
     ADD CONSTRAINT _assertion_slo_fkey FOREIGN KEY (slo) REFERENCES mlguard._slo(id) ON UPDATE CASCADE ON DELETE CASCADE;
+ALTER TABLE ONLY mlguard._model_version
+    ADD CONSTRAINT _model_version_model_fkey FOREIGN KEY (model) REFERENCES mlguard._model(model);
 ALTER TABLE ONLY mlguard._profile
     ADD CONSTRAINT _profile_scope_fkey FOREIGN KEY (scope) REFERENCES mlguard._learned_scope(id) ON DELETE CASCADE;
 ALTER TABLE ONLY mlguard._schema_column
@@ -12091,6 +13008,7 @@ REVOKE ALL ON FUNCTION mlguard._assertion_key(p_row jsonb, p_tbl text) FROM PUBL
 REVOKE ALL ON FUNCTION mlguard._assertion_words(p_n bigint, p_samples jsonb, p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._at_rank(p_vals double precision[], p_ranks double precision[], p_rank double precision) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._attach(p_id bigint, p_cause bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._await_seal() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._bad_rows(p_batch bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._baseline_metrics(p_metrics text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._baseline_periods(p_table mlguard._table, p_kind text, p_length interval, p_columns text[], p_as_of timestamp with time zone) FROM PUBLIC;
@@ -12139,6 +13057,7 @@ REVOKE ALL ON FUNCTION mlguard._emptied_at(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._end_holds(p_slo text, p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._end_snoozes(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._error_class(p_code text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._event_text(p_no bigint, p_event mlguard._event) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._evidence(p_states jsonb, p_columns text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._except(p_slo text, p_kind text, p_until timestamp with time zone, p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._exclude(p_id bigint, p_excluded boolean) FROM PUBLIC;
@@ -12156,6 +13075,7 @@ REVOKE ALL ON FUNCTION mlguard._freeze_baseline(p_tbl text, p_version integer) F
 REVOKE ALL ON FUNCTION mlguard._good_needed(p_incident mlguard._incident) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._grant_baselines(p_role text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._grant_incidents(p_role text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._grant_models(p_role text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._grant_surface() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._group_incidents(p_new bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._guesses(p_filled double precision[], p_slots integer[], p_slot integer) FROM PUBLIC;
@@ -12215,12 +13135,14 @@ REVOKE ALL ON FUNCTION mlguard._left_out(p_tbl text, p_from timestamp with time 
 REVOKE ALL ON FUNCTION mlguard._length(p_length interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._less(p_key text, p_from jsonb, p_gone jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._linf(p_here double precision[], p_baseline double precision[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._link(p_prev bytea, p_no bigint, p_event mlguard._event) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._load_rows(p_tbl text, p_load text, p_bucket timestamp with time zone, p_batch bigint, p_before bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._load_states(p_tbl text, p_load text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._loads_of(p_batch bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._lock_assertion(p_slo text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._lock_loads(p_batch bigint, p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._lock_table(p_tbl text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._locked_version(p_model text, p_version text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._made_stale(p_key text, p_from jsonb, p_gone jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._make_severe(p_id bigint, p_severity text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._mask_incidents() FROM PUBLIC;
@@ -12245,6 +13167,7 @@ REVOKE ALL ON FUNCTION mlguard._merge_quantiles(p_parts jsonb[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._merge_sampled(p_parts jsonb[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._merge_values(p_parts jsonb[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._minute(p_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._model_reason(p_reason text, p_act text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._most_frequent(p_texts text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._need_reason(p_reason text, p_act text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._new_categories(p_s jsonb, p_c jsonb, p_key text, p_column text, OUT rate double precision, OUT words text) FROM PUBLIC;
@@ -12274,6 +13197,10 @@ REVOKE ALL ON FUNCTION mlguard._precision(p_slo text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._precision(p_slo text) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard._precision(p_slo text) TO mlguard_task;
 GRANT ALL ON FUNCTION mlguard._precision(p_slo text) TO mlguard_writer;
+REVOKE ALL ON FUNCTION mlguard._previous(p_model text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._previous(p_model text) TO mlguard_platform;
+GRANT ALL ON FUNCTION mlguard._previous(p_model text) TO mlguard_task;
+GRANT ALL ON FUNCTION mlguard._previous(p_model text) TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard._previous(p_baseline mlguard._baseline, p_c jsonb, p_segment jsonb, p_key text, p_bins boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._psi(p_here double precision[], p_baseline double precision[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._raise(p_code text, p_message text, p_slo text, p_detail jsonb, p_hint text) FROM PUBLIC;
@@ -12283,6 +13210,7 @@ REVOKE ALL ON FUNCTION mlguard._reasons(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._recipients(p_incident bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._record(p_act text, p_target text, p_before jsonb, p_after jsonb, p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._record_assertion(p_slo text, p_lock mlguard._assertion_lock, p_outcome text, p_n bigint, p_samples jsonb, p_words text, p_reason text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._record_model(p_act text, p_model text, p_version text, p_before jsonb, p_after jsonb, p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._recount(p_tbl text, p_recount text, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._refresh_bands(p_tbl text, p_over text, p_rescale boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._refresh_reference(p_tbl text, p_over text) FROM PUBLIC;
@@ -12306,6 +13234,7 @@ REVOKE ALL ON FUNCTION mlguard._schema_faults(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._scope(p_tbl text, p_over text, p_batch bigint, p_start timestamp with time zone, p_end timestamp with time zone, p_segment jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._scope_range(p_verdict mlguard._verdict, p_table mlguard._table) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._scope_words(p_over text, p_batch bigint, p_start timestamp with time zone, p_end timestamp with time zone, p_zone text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._seal_events() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._seconds(p_length interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._seconds(p_length interval) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard._seconds(p_length interval) TO mlguard_task;
@@ -12329,11 +13258,13 @@ REVOKE ALL ON FUNCTION mlguard._steadied(p_class text, p_values double precision
 REVOKE ALL ON FUNCTION mlguard._steady(p_class text, p_x double precision, p_scale double precision) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._survey(p_tbl regclass, p_relation regclass, p_columns text[], p_where text, p_from timestamp with time zone, p_to timestamp with time zone, p_left_out tstzmultirange) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._survey(p_tbl regclass, p_relation regclass, p_columns text[], p_where text, p_from timestamp with time zone, p_to timestamp with time zone, p_left_out tstzmultirange) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard._sweep_audit() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._sweep_baselines(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._sweep_fold(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._sweep_holds(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._sweep_incidents(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._sweep_loads(p_as_of timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._sweep_models(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._sweep_schema(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._sweep_tidy(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._sweep_usual(p_as_of timestamp with time zone) FROM PUBLIC;
@@ -12371,6 +13302,8 @@ GRANT ALL ON FUNCTION mlguard.ack(p_id bigint, p_reason text) TO mlguard_platfor
 GRANT ALL ON FUNCTION mlguard.ack(p_id bigint, p_reason text) TO mlguard_task;
 REVOKE ALL ON FUNCTION mlguard.add_sample_v1(p_tbl text, p_bucket timestamp with time zone, p_n bigint, p_k integer, p_column text, p_nums double precision[], p_texts text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.add_states_v1(p_tbl text, p_op text, p_sign integer, p_bucket timestamp with time zone, p_segment jsonb, p_n bigint, p_states jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.approve(p_model text, p_version text, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.approve(p_model text, p_version text, p_reason text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.arrivals_v1(p_tbl text, p_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.arrivals_v1(p_tbl text, p_at timestamp with time zone) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard.arrivals_v1(p_tbl text, p_at timestamp with time zone) TO mlguard_task;
@@ -12380,11 +13313,15 @@ GRANT ALL ON FUNCTION mlguard.assert_ok(p_table regclass) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard.assert_ok(p_table regclass) TO mlguard_task;
 GRANT ALL ON FUNCTION mlguard.assert_ok(p_table regclass) TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard.assertion_due_v1(p_slo text, p_version text, p_keys text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.audit_head() FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.audit_head() TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.backfill_v1(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.baseline_columns(p_tbl regclass) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.baseline_columns(p_tbl regclass) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.baseline_version_v1(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.batch_v1(p_tbl text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.challenge(p_model text, p_version text, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.challenge(p_model text, p_version text, p_reason text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.claim_outbox(p_n integer, p_lease interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.claim_outbox(p_n integer, p_lease interval) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.confirm_repairs_v1(p_tbl text, p_row_hashes text[]) FROM PUBLIC;
@@ -12401,10 +13338,12 @@ REVOKE ALL ON FUNCTION mlguard.edges_v1(p_tbl text, p_column text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.end_assertion_v1(p_slo text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.failed(p_id bigint, p_error text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.failed(p_id bigint, p_error text) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.fell_back_v1(p_tbl text, p_key jsonb, p_column text, p_old jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.forget_refusals_v1(p_no integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.fresh_v1(p_tbl text, p_newest timestamp with time zone, p_future timestamp with time zone[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.grant_roles() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.greatest_v1(p_states jsonb, p_key text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.inputs_v1(p_tbl text, p_features text[], p_mode text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.js_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.keep_baseline(p_tbl regclass, p_source text, p_columns jsonb, p_kind text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.keep_baseline(p_tbl regclass, p_source text, p_columns jsonb, p_kind text) TO mlguard_platform;
@@ -12428,11 +13367,17 @@ REVOKE ALL ON FUNCTION mlguard.not_waived_v1(p_broken jsonb, p_key jsonb) FROM P
 REVOKE ALL ON FUNCTION mlguard.note_v1(p_slo text, p_outcome text, p_observed jsonb, p_key jsonb, p_n bigint, p_bad bigint, p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.off(p_slo text, p_for interval, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.off(p_slo text, p_for interval, p_reason text) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.promote(p_model text, p_version text, p_reason text, p_as text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.promote(p_model text, p_version text, p_reason text, p_as text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.psi_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.put_assertion_v1(p_slo text, p_tables text[], p_relation text, p_judge text, p_hidden boolean, p_version text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.quantile_v1(p_states jsonb, p_key text, p_rank double precision) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.ratio_v1(p_states jsonb, p_part text, p_whole text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.refreshed_v1(p_tbl text, p_newest timestamp with time zone, p_seen pg_snapshot) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.refuse_version_v1(p_tbl text, p_model text, p_version text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.register(p_model text, p_version text, p_note text, p_ticket bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.register(p_model text, p_version text, p_note text, p_ticket bigint) TO mlguard_platform;
+GRANT ALL ON FUNCTION mlguard.register(p_model text, p_version text, p_note text, p_ticket bigint) TO mlguard_task;
 REVOKE ALL ON FUNCTION mlguard.release(p_id bigint, p_set jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.release(p_id bigint, p_set jsonb) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.remember_schema_v1(p_tbl text, p_wanted text[]) FROM PUBLIC;
@@ -12444,6 +13389,10 @@ GRANT ALL ON FUNCTION mlguard.resolve(p_id bigint, p_reason text, p_label text) 
 REVOKE ALL ON FUNCTION mlguard.rest_v1(p_states jsonb, p_part text, p_whole text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.resume(p_slo text, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.resume(p_slo text, p_reason text) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.retire(p_model text, p_version text, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.retire(p_model text, p_version text, p_reason text) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.rollback(p_model text, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.rollback(p_model text, p_reason text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.sample_places_v1(p_n bigint, p_tried integer, p_most integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.schema_faults(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.set_baseline(p_tbl regclass, p_other regclass) FROM PUBLIC;
@@ -12461,6 +13410,8 @@ REVOKE ALL ON FUNCTION mlguard.trailing_v1(p_c jsonb, p_metric text, p_back inte
 REVOKE ALL ON FUNCTION mlguard.truncated_v1(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.try_assertion_v1(p_slo text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.usual_v1(p_c jsonb, p_metric text, p_value double precision, p_rows bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.verify_audit(p_no bigint, p_hash text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.verify_audit(p_no bigint, p_hash text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.waive(p_id bigint, p_until timestamp with time zone, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.waive(p_id bigint, p_until timestamp with time zone, p_reason text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.waive(p_slo text, p_until timestamp with time zone, p_reason text) FROM PUBLIC;
@@ -12489,8 +13440,20 @@ GRANT SELECT ON TABLE mlguard.incident TO mlguard_writer;
 GRANT SELECT ON TABLE mlguard.metric TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.metric TO mlguard_task;
 GRANT SELECT ON TABLE mlguard.metric TO mlguard_writer;
+GRANT SELECT ON TABLE mlguard.model_metric TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.model_metric TO mlguard_task;
+GRANT SELECT ON TABLE mlguard.model_metric TO mlguard_writer;
+GRANT SELECT ON TABLE mlguard.model_usage TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.model_usage TO mlguard_task;
+GRANT SELECT ON TABLE mlguard.model_usage TO mlguard_writer;
+GRANT SELECT ON TABLE mlguard.model_version TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.model_version TO mlguard_task;
+GRANT SELECT ON TABLE mlguard.model_version TO mlguard_writer;
 GRANT SELECT ON TABLE mlguard.object TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.outbox TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.prediction_batch TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.prediction_batch TO mlguard_task;
+GRANT SELECT ON TABLE mlguard.prediction_batch TO mlguard_writer;
 GRANT SELECT ON TABLE mlguard.profile TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.profile TO mlguard_task;
 GRANT SELECT ON TABLE mlguard.profile TO mlguard_writer;

@@ -16,6 +16,7 @@ from mlguard.compile.collect import drafts, members_of
 from mlguard.compile.draft import Scene
 from mlguard.compile.make import scope_of
 from mlguard.compile.missing import missing_of
+from mlguard.compile.predictions import predictions_of
 from mlguard.compile.windows import CALENDAR_HELP, base_of, span_of, table_window
 from mlguard.errors import Problem, SpecError
 from mlguard.lang import ExpressionError, Scope, compile_value
@@ -148,6 +149,7 @@ def compile_table(
         _judge_together(file, scene, rules)
     event_time = _event_time(file, scene, rules)
     missing = missing_of(file, scene, members)
+    predictions = predictions_of(file, scene)
     if scene.problems:
         raise SpecError(f"{len(scene.problems)} faults in {file.path}", problems=sorted(scene.problems, key=_order))
     return TableProgram(
@@ -180,6 +182,7 @@ def compile_table(
         named=_named(file, rules, event_time),
         schema_mode=file.schema_,
         importance=_importance(file, members),
+        predictions=predictions,
         owner=file.owner,
         consumers=tuple(file.consumers),
         notes=(

@@ -7,7 +7,7 @@ which is where CHECKs judge it too.
 
 from __future__ import annotations
 
-from mlguard.emit import rows_mode
+from mlguard.emit import inputs, rows_mode
 from mlguard.emit.objects import DbObject, function, indent
 from mlguard.emit.pg_expr import to_sql
 from mlguard.emit.rules import broken, key, literal, observed, one_line, whole_row
@@ -147,9 +147,9 @@ def _log_repairs(program: TableProgram) -> str:
 
 
 def row_hash(program: TableProgram, row: str) -> str:
-    """Return a hash of a row that is the same before and after it landed: generated columns are left out."""
-    generated = [column.name for column in program.shape.columns if column.generated]
-    without = "".join(f" - {literal(name)}" for name in generated)
+    """Return a hash of a row that is the same before and after it landed: columns filled later are left out."""
+    later = [column.name for column in program.shape.columns if column.generated] + list(inputs.restored(program))
+    without = "".join(f" - {literal(name)}" for name in later)
     return f"md5((to_jsonb({whole_row(row)}){without})::text)"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlguard.emit import after_statement, assertions, before_row, gate, samples, states, verdicts
+from mlguard.emit import after_statement, assertions, before_row, gate, samples, served, states, verdicts
 from mlguard.emit.constraints import check, foreign_key, not_null, unique
 from mlguard.emit.objects import DbObject, Kind, Statement
 from mlguard.emit.rules import broken, is_fallible, judge, key, literal, observed, whole_row
@@ -36,6 +36,7 @@ def objects(program: TableProgram) -> tuple[DbObject, ...]:
     made += after_statement.objects(program)
     made += assertions.objects(program)
     made += gate.objects(program)
+    made += served.objects(program)
     order = list(Kind)
     return tuple(sorted(made, key=lambda item: order.index(item.kind)))
 

@@ -55,6 +55,9 @@ CASES = {
     ' {name: tail, check: "quantile(tenure_days, 0.95) < 250"}, {name: keys, check: "duplicate_rate(plan, age) < 1 AND'
     ' distinct_count(age) > 3"}]',
     "learned": "event_time: event_ts\ncolumns: {email: {pii: true}}\nusual: all",
+    "predictions": "reads: view\nmodel: churn\nversion_column: plan\napproval: required\nevent_time: event_ts\n"
+    "features: [features.account]\nwhen_features_held: allow",
+    "predictions_counted": "model: churn",
     "gate_view": "event_time: event_ts\nreads: view\nslos: [{name: fresh, check: \"staleness() <= INTERVAL '26 hours'\"}]",
     "gate_of_arrivals": "event_time: event_ts\nreads: view\narrives_by: {value: '06:00 Europe/Berlin on weekdays',"
     " on_violation: hold}",

@@ -13,10 +13,12 @@ from tests.runtime_example import rows, session, value, write
 
 ROLES = ("mlguard_platform", "mlguard_task", "mlguard_writer")
 EVERYBODY_S = {"slo", "gate", "violation", "rejection", "batch", "metric", "verdict", "profile", "incident"}
+EVERYBODY_S |= {"model_version", "model_usage", "prediction_batch", "model_metric"}
 PLATFORM_S = {"quarantine", "change", "event", "hold", "waiver", "object", "outbox", "baseline", "baseline_column"}
 ACTS = {"release", "replay", "discard", "off", "waive", "resume", "sweep"}
 ACTS_ON_INCIDENTS = {"snooze", "resolve", "label", "claim_outbox", "delivered", "failed"}
 ACTS_ON_BASELINES = {"set_baseline", "keep_baseline", "baseline_columns"}
+ACTS_ON_MODELS = {"approve", "promote", "challenge", "rollback", "retire", "audit_head", "verify_audit"}
 LOADER_S = {"begin_batch", "end_batch", "publish", "_written", "_same_columns"}
 PUBLIC_S = {"refuse_v1", "guard_v1", "gate_open_v1", "may_mend_v1", *LOADER_S}
 
@@ -85,14 +87,15 @@ def test_functions_by_role(db: str) -> None:
         task = {name for (name,) in rows(connection, executable, "mlguard_task")}
         writer = {name for (name,) in rows(connection, executable, "mlguard_writer")}
         platform = {name for (name,) in rows(connection, executable, "mlguard_platform")}
-        assert task - writer == {"ack"}
+        assert task - writer == {"ack", "register"}
         assert {name for name in writer if not name.startswith("_")} == {
             *(name for name in PUBLIC_S if not name.startswith("_")),
             "assert_ok",
             "newest_v1",
+            "arrivals_v1",
         }
         of_platform = {name for name in platform - task if not name.startswith("_")}
-        assert of_platform == ACTS | ACTS_ON_INCIDENTS | ACTS_ON_BASELINES
+        assert of_platform == ACTS | ACTS_ON_INCIDENTS | ACTS_ON_BASELINES | ACTS_ON_MODELS
 
 
 def test_a_task_cannot_release(customer_db: str) -> None:
