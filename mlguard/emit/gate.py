@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from mlguard.emit import post_names
 from mlguard.emit.objects import LOCK_CATALOGUE, DbObject, Kind, Statement, comment, dollar_quote
+from mlguard.emit.row_key import row_key
 from mlguard.emit.rules import literal
 from mlguard.names import TableName, fit, quote_ident
 from mlguard.program import Action, Place, Reads, TableProgram
@@ -56,7 +58,7 @@ def _view(program: TableProgram) -> DbObject:
         f"create or replace view {view.sql} as\nselect\n{columns}\nfrom {program.table.sql} as t\nwhere case\n"
         f"    when {fresh}not exists (\n      select from mlguard._hold as h\n"
         f"      where h.tbl = {table} and h.ended_at is null\n    )\n    then true\n"
-        f"    else mlguard.guard_v1({table})\n  end"
+        f"    else mlguard.guard_v1({table})\n  end{_unwithheld(program)}"
     )
     grants = [Statement(grant_if_role(view, role)) for role in dict.fromkeys((TASK_ROLE, *program.revoke))]
     return DbObject(
@@ -73,6 +75,20 @@ def _view(program: TableProgram) -> DbObject:
         drop=(f"drop view if exists {view.sql}",),
         why="readers reach the table through its gate",
         replaces_in_place=True,
+    )
+
+
+def _unwithheld(program: TableProgram) -> str:
+    return f"\n  and {unwithheld(program, 't')}" if post_names.routes(program) else ""
+
+
+def unwithheld(program: TableProgram, row: str) -> str:
+    """Return that no person has yet to decide about a row, nor rejected it; one probe a query where none waits."""
+    waiting = f"w.tbl = {literal(str(program.table))} and w.status in ('pending', 'rejected')"
+    return (
+        f"(\n    not (select exists (select from mlguard._review as w where {waiting}))\n    or not exists (\n"
+        f"      select from mlguard._review as w\n      where {waiting}\n"
+        f"        and w.row_key = {row_key(program, row)}\n    )\n  )"
     )
 
 

@@ -1,0 +1,148 @@
+"""What post-prediction steps need around a statement, and the row of their version. Pure.
+
+Before it: whether it may both insert and update, which tells the row triggers that one row can meet two of them.
+After it: lines and reviews of rows that did not land, as under ON CONFLICT DO NOTHING, are taken back. Only those few
+rows are looked up, by the key's index.
+"""
+
+from __future__ import annotations
+
+from mlguard.emit import post_names
+from mlguard.emit.objects import DbObject, Kind, Statement, function, indent
+from mlguard.emit.row_key import row_key
+from mlguard.emit.rules import literal, one_line
+from mlguard.emit.triggers import trigger, trigger_function
+from mlguard.names import fit, quote_ident
+from mlguard.program import TableProgram
+
+BEFORE = "zz_mlguard_post_before"
+AFTER = "zz_mlguard_post_after"
+REMOVED = "zz_mlguard_post_removed"
+
+
+def objects(program: TableProgram, settings: str, row_hash: str) -> list[DbObject]:
+    """Return the statement triggers of the steps.
+
+    Args:
+        program: the table.
+        settings: lines of a function's header under which rows are hashed.
+        row_hash: hash of a stored row `t`, as the row trigger computed it.
+    """
+    ids = (str(program.table),)
+    made = [_version(program)]
+    if post_names.stepped(program):
+        made += _before(program, ids)
+    if post_names.unique_key(program):
+        made += _after(program, settings, row_hash, ids)
+    if post_names.routes(program):
+        made += _removed(program, ids)
+    return made
+
+
+def _version(program: TableProgram) -> DbObject:
+    table = literal(str(program.table))
+    hash_, steps = post_names.step_set(program)
+    return DbObject(
+        table=program.table,
+        kind=Kind.COUNTERS,
+        name="post-prediction steps",
+        slos=(str(program.table),),
+        create=(Statement(f"select mlguard.post_set_v1({table}, {literal(hash_)}, {literal(steps)})"),),
+        drop=(f"select mlguard.post_set_ended_v1({table}, {literal(hash_)})",),
+        why="numbers the versions of the steps",
+        replaces_in_place=True,
+    )
+
+
+def _before(program: TableProgram, ids: tuple[str, ...]) -> list[DbObject]:
+    name = f"mlguard.{quote_ident(fit(f'post {program.table} before'))}"
+    both, memo = literal(post_names.both(program)), literal(post_names.memo(program))
+    made = function(
+        f"{name}()",
+        returns="trigger",
+        attributes="security definer",
+        about=f"Tells the row trigger of {one_line(str(program.table))} whether a statement may insert and update: of\n"
+        "INSERT … ON CONFLICT DO UPDATE and MERGE this is called for INSERT, then for UPDATE.\n"
+        "Pins no search_path: nothing here is looked up in it.",
+        declare=(),
+        body=f"  perform pg_catalog.set_config({both}, {_mark()}, true),\n"
+        f"    pg_catalog.set_config({memo}, '', true);\n  return null;",
+    )
+    why = "one row of an upsert meets two row triggers and is processed once"
+    found = [trigger_function(program, name, made, ids, why)]
+    for relation in (program.table, *program.shape.partitions):
+        rest = f"before insert or update on {relation.sql}\nfor each statement\nexecute function {name}()"
+        found.append(trigger(program, relation, BEFORE, rest, ids, why))
+    return found
+
+
+def _mark() -> str:
+    return "case when TG_OP operator(pg_catalog.=) 'UPDATE' then 'both' else '' end"
+
+
+def _after(program: TableProgram, settings: str, row_hash: str, ids: tuple[str, ...]) -> list[DbObject]:
+    name = f"mlguard.{quote_ident(fit(f'after post {program.table}'))}"
+    table = literal(str(program.table))
+    types = {column.name: str(column.type) for column in program.shape.columns}
+    landed = "\n    and ".join(
+        f"t.{quote_ident(column)} = ({{key}} ->> {literal(column)})::{types.get(column, 'text')}"
+        for column in program.key
+    )
+    parts, marks = [], []
+    for private, mark in (("_change", post_names.lines_mark(program)), ("_review", post_names.routed_mark(program))):
+        if private == "_review" and not post_names.routes(program):
+            continue
+        marks.append(f"current_setting({literal(mark)}, true) <> ''")
+        found = landed.format(key="c.key")
+        parts.append(
+            f"_from := substring(current_setting({literal(mark)}, true) from '^\\d{{1,18}}$')::bigint;\n"
+            f"if _from is not null then\n  delete from mlguard.{private} as c\n"
+            f"  where c.batch = mlguard.batch_v1({table})\n    and c.id >= _from\n    and c.tbl = {table}\n"
+            "    and c.step_set is not null\n    and c.row_hash is not null\n    and not exists (\n"
+            f"      select from {program.table.sql} as t\n      where {indent(found, 4).lstrip()}\n"
+            f"        and {row_hash} = c.row_hash\n    );\n"
+            f"  perform set_config({literal(mark)}, '', true);\nend if;"
+        )
+    made = function(
+        f"{name}()",
+        returns="trigger",
+        attributes=f"security definer\nset search_path = ''\n{settings}\nset enable_seqscan = off\n"
+        "set enable_hashjoin = off\nset enable_mergejoin = off",
+        about=f"Takes back what the steps of {one_line(str(program.table))} noted of rows that did not land.",
+        declare=("_from bigint",),
+        body=indent("\n".join((*parts, "return null;"))),
+    )
+    why = "lines of rows that did not land are taken back"
+    result = [trigger_function(program, name, made, ids, why)]
+    for relation in (program.table, *program.shape.partitions):
+        rest = (
+            f"after insert or update on {relation.sql}\nfor each statement\nwhen ({' or '.join(marks)})\n"
+            f"execute function {name}()"
+        )
+        result.append(trigger(program, relation, AFTER, rest, ids, why))
+    return result
+
+
+def _removed(program: TableProgram, ids: tuple[str, ...]) -> list[DbObject]:
+    name = f"mlguard.{quote_ident(fit(f'after removal of routed {program.table}'))}"
+    table = literal(str(program.table))
+    waiting = f"select from mlguard._review as w where w.tbl = {table} and w.status in ('pending', 'rejected')"
+    made = function(
+        f"{name}()",
+        returns="trigger",
+        attributes="security definer\nset search_path = ''",
+        about=f"Ends the reviews of rows of {one_line(str(program.table))} that were deleted.",
+        declare=(),
+        body=indent(
+            f"if TG_OP = 'TRUNCATE' then\n  perform mlguard.unrouted_v1({table}, null);\n"
+            f"elsif exists ({waiting}) then\n  perform mlguard.unrouted_v1({table},\n"
+            f"    array(select {row_key(program, 'o')} from old_rows as o));\nend if;\nreturn null;"
+        ),
+    )
+    why = "a row that is deleted needs no review"
+    found = [trigger_function(program, name, made, ids, why)]
+    for relation in (program.table, *program.shape.partitions):
+        for event, tables in (("delete", "\nreferencing old table as old_rows"), ("truncate", "")):
+            rest = f"after {event} on {relation.sql}{tables}\nfor each statement\nexecute function {name}()"
+            found.append(trigger(program, relation, f"{REMOVED}_{event}", rest, ids, why))
+    return found
