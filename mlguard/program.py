@@ -213,6 +213,7 @@ class Step:
         when: only rows for which this is true; None: every row.
         sets: column → new value, computed from the row as the steps before left it; empty for what is no assignment.
         points: a calibration by the points of a table.
+        total: its values are known to be computable for every row, whatever a guard would have to suppose.
         on_error: 'quarantine' or 'reject': what an error of the step does to its row.
         by, order, k: of what is judged at COMMIT: columns of a request, the column that ranks its rows, how many stay.
     """
@@ -222,6 +223,7 @@ class Step:
     when: Expr | None = None
     sets: tuple[Repair, ...] = ()
     points: Points | None = None
+    total: bool = False
     on_error: str = "quarantine"
     by: tuple[str, ...] = ()
     order: str = ""

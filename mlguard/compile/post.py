@@ -94,7 +94,7 @@ def _step(said: PostStep, file: SloFile, scene: Scene, path: Path) -> Iterator[S
             _later(kind, scene, path)
             return
     for own, sets in made:
-        yield Step(said.name, kind, _both(when, own), sets, on_error=said.on_error)
+        yield Step(said.name, kind, _both(when, own), sets, on_error=said.on_error, total=kind == "round")
 
 
 def _later(kind: str, scene: Scene, path: Path) -> None:

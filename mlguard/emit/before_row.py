@@ -93,7 +93,7 @@ def _stepped(program: TableProgram, rules: tuple[Rule, ...]) -> list[DbObject]:
         body=indent(body),
     )
     private = rows_mode.private(program, f"{slow}(record, record, text)", act, ids, "decides what happens to a row")
-    statements = post_statement.objects(program, PLAIN, row_hash(program, "t"))
+    statements = post_statement.objects(program, PLAIN)
     return [private, *post.entry(program, rules, name, slow, ids), *statements]
 
 
@@ -124,7 +124,7 @@ def _judgement(program: TableProgram, rules: tuple[Rule, ...]) -> tuple[tuple[st
     if repairs:
         body.append(_log_repairs(program))
     if steps:
-        body.append(post_slow.after(program, row_hash(program, "NEW")))
+        body.append(post_slow.after(program, _step_hash(program)))
     body.append("return NEW;")
     return tuple(declare), "\n".join(body)
 
@@ -180,6 +180,11 @@ def row_hash(program: TableProgram, row: str) -> str:
     generated = [column.name for column in program.shape.columns if column.generated]
     without = "".join(f" - {literal(name)}" for name in generated)
     return f"md5((to_jsonb({whole_row(row)}){without})::text)"
+
+
+def _step_hash(program: TableProgram) -> str:
+    """Return by what a row that steps changed is known again once it landed."""
+    return post_names.values_hash(program, "NEW") if post_names.unique_key(program) else row_hash(program, "NEW")
 
 
 def _divert(program: TableProgram) -> str:

@@ -35,7 +35,11 @@ class Entry:
 
     def __init__(self, program: TableProgram, rules: tuple[Rule, ...], slow: str) -> None:
         self.program, self.rules, self.slow = program, rules, slow
-        self.names = {name: f"_{number}" for number, name in enumerate(stepped(program), 1)}
+        self.names = {
+            name: f"_{number}"
+            for number, name in enumerate(stepped(program), 1)
+            if any(name in step.targets and step.when is None for step in of(program).steps)
+        }
         # A column that the file does not declare, where no database is asked, has no type yet.
         self.types = defaultdict(lambda: "unknown", {item.name: str(item.type) for item in program.shape.columns})
         self.made: list[DbObject] = []
@@ -55,17 +59,13 @@ class Entry:
         declare += tuple(
             f"{local}_next {self.types[name]}" for name, local in self.names.items() if self._needs_next(name)
         )
-        both = (
-            f"pg_catalog.current_setting({literal(post_names.both(self.program))}, true) operator(pg_catalog.=) 'both'"
-        )
-        first = f"exit plain when TG_OP operator(pg_catalog.<>) 'INSERT' or {both};"
-        text = "\n".join((first, *lines))
-        return declare, f"{self._update()}<<plain>>\nbegin\n{indent(text)}\nend plain;\n{away}"
+        text = "\n".join(lines)
+        return declare, f"<<plain>>\nbegin\n{indent(text)}\nend plain;\n{self._update()}{away}"
 
     def _update(self) -> str:
         """Return what lets an UPDATE pass that touches no stepped column and breaks no rule."""
         program = self.program
-        watched = tuple(dict.fromkeys((*self.names, *of(program).raw.values(), *program.shape.partition_columns)))
+        watched = tuple(dict.fromkeys((*stepped(program), *of(program).raw.values(), *program.shape.partition_columns)))
         if 2 * len(watched) > MAX_ARGUMENTS or not self._inlined(self.rules) or self._folded(watched):
             return ""
         parameters = [f"{side}_{number} {self.types[name]}" for number, name in enumerate(watched) for side in "ab"]
@@ -102,6 +102,7 @@ class Entry:
 
     def _lines(self, steps: Sequence[Step]) -> list[str]:
         lines: list[str] = []
+        self._waiting.append((self._first(), ()))
         for number, step in enumerate(steps, 1):
             if step.when is not None:
                 lines += self._condition(number, step)
@@ -112,11 +113,13 @@ class Entry:
             lines.append(f"exit plain when {self._rules_call(local=True)};")
         raw = of(self.program).raw
         lines += [f"NEW.{quote_ident(kept)} := NEW.{quote_ident(name)};" for name, kept in raw.items()]
-        lines += [f"NEW.{quote_ident(name)} := {local};" for name, local in self.names.items() if self._is_set(name)]
+        lines += [f"NEW.{quote_ident(name)} := {local};" for name, local in self.names.items()]
         return [*lines, "return NEW;"]
 
-    def _is_set(self, name: str) -> bool:
-        return any(name in step.targets and step.when is None for step in of(self.program).steps)
+    def _first(self) -> str:
+        """Return when a row takes the long way whatever it holds: it is no plain INSERT."""
+        setting = f"current_setting({literal(post_names.both(self.program))}, true)"
+        return f"tg_op <> 'INSERT' or {setting} = 'both'"
 
     def _condition(self, number: int, step: Step) -> list[str]:
         """Leave the plain way where the step's condition holds, or cannot be evaluated."""
@@ -144,7 +147,7 @@ class Entry:
         parts = [item.value for item in step.sets]
         for part in parts:
             whole = guard(part, None, self.program.time_zone).whole
-            if whole is not None:
+            if whole is not None and not step.total:
                 self._waiting.append((f"({whole}) is not true", columns_of(part)))
         lines = self._flush()
         if step.points is not None:
@@ -169,13 +172,17 @@ class Entry:
             return []
         columns = tuple(dict.fromkeys(name for _, names in waiting for name in names))
         test = "\n    or ".join(f"({text})" for text, _ in waiting)
-        return [f"exit plain when {self._test(test, columns)};"]
+        return [f"exit plain when {self._test(test, columns, op=waiting[0][0] == self._first())};"]
 
-    def _test(self, text: str, columns: tuple[str, ...]) -> str:
+    def _test(self, text: str, columns: tuple[str, ...], *, op: bool = False) -> str:
         parameters = [f"{quote_ident(name)} {self.types[name]}" for name in columns]
         types = [without_modifier(self.types[name]) for name in columns]
+        arguments = self._arguments(columns)
+        if op:
+            parameters, types = ["tg_op text", *parameters], ["text", *types]
+            arguments = ", ".join(filter(None, ("TG_OP", arguments)))
         name = self._atomic(f"test {len(self.made) + 1}", columns, parameters, types, "boolean", text)
-        return f"{name}({self._arguments(columns)})"
+        return f"{name}({arguments})"
 
     def _value(self, label: str, columns: tuple[str, ...], result: str, expr: Expr) -> str:
         parameters = [f"{quote_ident(name)} {self.types[name]}" for name in columns]

@@ -6,10 +6,12 @@ import json
 from dataclasses import replace
 
 from mlguard.lang.spell import spelled
+from mlguard.lang.types import Kind
 from mlguard.names import digest, fit, quote_ident
 from mlguard.program import Predictions, TableProgram
 
 _NONE = Predictions(model="")
+_NOT_HASHABLE = frozenset({Kind.JSON, Kind.OTHER, Kind.UNKNOWN, Kind.ARRAY})
 
 
 def of(program: TableProgram) -> Predictions:
@@ -36,6 +38,14 @@ def stepped(program: TableProgram) -> tuple[str, ...]:
 def unique_key(program: TableProgram) -> bool:
     """Say whether the key finds a stored row by a unique index."""
     return bool(program.key) and any(set(found) <= set(program.key) for found in program.shape.unique)
+
+
+def values_hash(program: TableProgram, row: str) -> str:
+    """Return a hash of the values that steps may have set in a row; the key and its transaction say which row."""
+    kinds = {column.name: column.type.kind for column in program.shape.columns}
+    columns = dict.fromkeys((*stepped(program), *of(program).raw.values()))
+    values = [f"{row}.{quote_ident(name)}" + "::text" * (kinds.get(name) in _NOT_HASHABLE) for name in columns]
+    return f"hash_record_extended(row({', '.join(values)}), 0)::text" if values else "'0'"
 
 
 def function(program: TableProgram, what: str) -> str:

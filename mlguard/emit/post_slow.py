@@ -244,7 +244,8 @@ def _framed(program: TableProgram, step: Step, act: str, when: str) -> str:
     """Return a step with its condition, in a block that catches errors where one can occur."""
     remark = f"-- {step.kind} {one_line(step.name)}"
     text = f"if {when} then\n{indent(act)}\nend if;" if when else act
-    parts = [item.value for item in step.sets] + ([step.when] if step.when is not None else [])
+    values = [] if step.total else [item.value for item in step.sets]
+    parts = values + ([step.when] if step.when is not None else [])
     fallible = step.points is not None or any(guard(part, None, program.time_zone).whole is not None for part in parts)
     if not fallible:
         return f"{remark}\n{text}"

@@ -20,20 +20,19 @@ AFTER = "zz_mlguard_post_after"
 REMOVED = "zz_mlguard_post_removed"
 
 
-def objects(program: TableProgram, settings: str, row_hash: str) -> list[DbObject]:
+def objects(program: TableProgram, settings: str) -> list[DbObject]:
     """Return the statement triggers of the steps.
 
     Args:
         program: the table.
-        settings: lines of a function's header under which rows are hashed.
-        row_hash: hash of a stored row `t`, as the row trigger computed it.
+        settings: lines of a function's header under which values are read as they were written.
     """
     ids = (str(program.table),)
     made = [_version(program)]
     if post_names.stepped(program):
         made += _before(program, ids)
     if post_names.unique_key(program):
-        made += _after(program, settings, row_hash, ids)
+        made += _after(program, settings, ids)
     if post_names.routes(program):
         made += _removed(program, ids)
     return made
@@ -80,27 +79,28 @@ def _mark() -> str:
     return "case when TG_OP operator(pg_catalog.=) 'UPDATE' then 'both' else '' end"
 
 
-def _after(program: TableProgram, settings: str, row_hash: str, ids: tuple[str, ...]) -> list[DbObject]:
+def _after(program: TableProgram, settings: str, ids: tuple[str, ...]) -> list[DbObject]:
     name = f"mlguard.{quote_ident(fit(f'after post {program.table}'))}"
     table = literal(str(program.table))
     types = {column.name: str(column.type) for column in program.shape.columns}
     landed = "\n    and ".join(
-        f"t.{quote_ident(column)} = ({{key}} ->> {literal(column)})::{types.get(column, 'text')}"
+        f"t.{quote_ident(column)} = (c.key ->> {literal(column)})::{types.get(column, 'text')}"
         for column in program.key
     )
+    values = post_names.values_hash(program, "t")
     parts, marks = [], []
     for private, mark in (("_change", post_names.lines_mark(program)), ("_review", post_names.routed_mark(program))):
         if private == "_review" and not post_names.routes(program):
             continue
         marks.append(f"current_setting({literal(mark)}, true) <> ''")
-        found = landed.format(key="c.key")
         parts.append(
             f"_from := substring(current_setting({literal(mark)}, true) from '^\\d{{1,18}}$')::bigint;\n"
             f"if _from is not null then\n  delete from mlguard.{private} as c\n"
-            f"  where c.batch = mlguard.batch_v1({table})\n    and c.id >= _from\n    and c.tbl = {table}\n"
-            "    and c.step_set is not null\n    and c.row_hash is not null\n    and not exists (\n"
-            f"      select from {program.table.sql} as t\n      where {indent(found, 4).lstrip()}\n"
-            f"        and {row_hash} = c.row_hash\n    );\n"
+            f"  where c.batch = _batch\n    and c.id >= _from\n    and c.tbl = {table}\n"
+            "    and c.step_set is not null\n    and not exists (\n"
+            f"      select from {program.table.sql} as t\n      where {indent(landed, 4).lstrip()}\n"
+            "        and t.xmin = c.xmin  -- written by the same (sub)transaction\n"
+            f"        and {values} = c.row_hash\n    );\n"
             f"  perform set_config({literal(mark)}, '', true);\nend if;"
         )
     made = function(
@@ -109,7 +109,7 @@ def _after(program: TableProgram, settings: str, row_hash: str, ids: tuple[str, 
         attributes=f"security definer\nset search_path = ''\n{settings}\nset enable_seqscan = off\n"
         "set enable_hashjoin = off\nset enable_mergejoin = off",
         about=f"Takes back what the steps of {one_line(str(program.table))} noted of rows that did not land.",
-        declare=("_from bigint",),
+        declare=("_from bigint", f"_batch bigint := mlguard.batch_v1({table})"),
         body=indent("\n".join((*parts, "return null;"))),
     )
     why = "lines of rows that did not land are taken back"

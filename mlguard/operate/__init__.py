@@ -18,6 +18,14 @@ from mlguard.operate.quarantine import (
     replay,
     waiting_ids,
 )
+from mlguard.operate.review import (
+    Review,
+    review_accept,
+    review_known,
+    review_list,
+    review_override,
+    review_reject,
+)
 from mlguard.operate.status import SloStatus, Status, status
 from mlguard.operate.violations import Violation, violations
 
@@ -28,6 +36,7 @@ __all__ = [
     "Incident",
     "Kept",
     "NeedsAlter",
+    "Review",
     "SloStatus",
     "Status",
     "Violation",
@@ -46,6 +55,11 @@ __all__ = [
     "replay",
     "resolve",
     "resume",
+    "review_accept",
+    "review_known",
+    "review_list",
+    "review_override",
+    "review_reject",
     "slo_id",
     "snooze",
     "status",

@@ -103,7 +103,6 @@ declare
   _known text := split_part(split_part(current_setting('mlguard.batches', true), '|' || p_tbl || '=', 2), '|', 1);
   _place tid;
   _batch bigint;
-  _line jsonb;
   _id bigint;
   _first bigint;
 begin
@@ -119,10 +118,10 @@ begin
   if _batch is null then
     _batch := mlguard.batch_v1(p_tbl);
   end if;
-  for _line in select l.value from jsonb_array_elements(p_lines) l loop
+  for _n in 0 .. jsonb_array_length(p_lines) - 1 loop
     insert into mlguard._change (tbl, key, column_name, old, new, rule, batch, row_hash, pending, step_set)
-    values (p_tbl, p_key, _line ->> 'column', _line -> 'old', _line -> 'new', p_tbl || '/post.' || (_line ->> 'step'),
-            _batch, p_row_hash, p_pending, p_set)
+    values (p_tbl, p_key, p_lines -> _n ->> 'column', p_lines -> _n -> 'old', p_lines -> _n -> 'new',
+            p_tbl || '/post.' || (p_lines -> _n ->> 'step'), _batch, p_row_hash, p_pending, p_set)
     returning id into _id;
     _first := coalesce(_first, _id);
   end loop;

@@ -24,8 +24,11 @@ def stored(dsn: str, columns: str = "customer_id, score, action, raw_score") -> 
 
 
 def changes(dsn: str) -> list[tuple[object, ...]]:
-    return query(dsn, "select key ->> 'customer_id', column_name, old, new, split_part(rule, '/', 2), version"
-                 " from mlguard.change order by id")
+    return query(
+        dsn,
+        "select key ->> 'customer_id', column_name, old, new, split_part(rule, '/', 2), version"
+        " from mlguard.change order by id",
+    )
 
 
 def insert(*rows: str) -> str:
@@ -76,7 +79,8 @@ class TestOneRow:
 
     @pytest.mark.parametrize("on_error", ["quarantine", "reject"])
     def test_an_error_of_a_step(self, pg: str, tmp_path: Path, on_error: str) -> None:
-        text = f"post:\n  - {{name: odds, set: {{score: score / (1 - score)}}, on_error: {on_error}}}\nraw: {{score: raw_score}}\n"
+        text = f"post:\n  - {{name: odds, set: {{score: score / (1 - score)}}, on_error: {on_error}}}\n"
+        text += "raw: {score: raw_score}\n"
         guard(pg, tmp_path, text)
         write = insert("1, 0.5, 'call'", "2, 1, 'call'")
         if on_error == "reject":
@@ -90,7 +94,9 @@ class TestOneRow:
             ("1", None, ["predictions.churn/post.odds"])
         ]
         with psycopg.connect(pg, autocommit=True) as connection:
-            connection.execute("select * from mlguard.release((select id from mlguard.quarantine), '{\"score\": 0.75}')")
+            connection.execute(
+                "select * from mlguard.release((select id from mlguard.quarantine), '{\"score\": 0.75}')"
+            )
         assert stored(pg)[1] == (2, 3.0, "call", 0.75)
 
 
@@ -150,30 +156,41 @@ class TestExactlyOnce:
             f" on t.customer_id = s.customer_id when matched then update set score = s.score"
             f" when not matched then insert (customer_id, as_of, score, action)"
             f" values (s.customer_id, {DAY}, s.score, 'call')",
-        ) if query(pg, "select current_setting('server_version_num')::int >= 150000") == [(True,)] else pytest.skip("MERGE")
+        ) if query(pg, "select current_setting('server_version_num')::int >= 150000") == [(True,)] else pytest.skip(
+            "MERGE"
+        )
         assert stored(pg) == [
-            (0, calibrated(0.5), "call", None), (1, calibrated(0.5), "call", 0.5), (2, calibrated(0.5), "call", 0.5),
+            (0, calibrated(0.5), "call", None),
+            (1, calibrated(0.5), "call", 0.5),
+            (2, calibrated(0.5), "call", 0.5),
         ]
 
     def test_a_forged_note_is_not_believed(self, pg: str, tmp_path: Path) -> None:
         guard(pg, tmp_path)
         prepare(pg, insert("1, 1.5, 'call'"))
         with psycopg.connect(pg, autocommit=True) as connection:
-            name = "(select 'mlguard.post_memo_' || substring(prosrc from 'post_memo_([0-9a-f]+)') from pg_proc"\
-                   " where proname = 'post predictions.churn before')"
+            name = (
+                "(select 'mlguard.post_memo_' || substring(prosrc from 'post_memo_([0-9a-f]+)') from pg_proc"
+                " where proname = 'post predictions.churn before')"
+            )
             connection.execute(
                 f"update predictions.churn set score = 0.99 where set_config({name}, repeat('0', 64) || "
-                "'{\"op\": \"INSERT\", \"now\": {\"score\": 0.99}, \"key\": {\"customer_id\": 1}}', true) <> ''"
+                '\'{"op": "INSERT", "now": {"score": 0.99}, "key": {"customer_id": 1}}\', true) <> \'\''
             )
         assert stored(pg) == [(1, calibrated(0.99), "call", 0.99)]
 
     def test_partitions_and_moves_between_them(self, pg: str, tmp_path: Path) -> None:
-        table = TABLE.replace("primary key (customer_id, as_of)\n)", "primary key (customer_id, as_of)\n) partition by range (as_of)")
+        table = TABLE.replace(
+            "primary key (customer_id, as_of)\n)", "primary key (customer_id, as_of)\n) partition by range (as_of)"
+        )
         table += (
-            "create table predictions.p1 partition of predictions.churn for values from ('2026-01-01') to ('2026-12-01');"
-            "create table predictions.p2 (as_of timestamptz not null, score double precision, raw_score double precision,"
+            "create table predictions.p1 partition of predictions.churn"
+            " for values from ('2026-01-01') to ('2026-12-01');"
+            "create table predictions.p2 (as_of timestamptz not null, score double precision,"
+            " raw_score double precision,"
             " action text, customer_id bigint not null, latency_ms double precision, model_version text);"
-            "alter table predictions.churn attach partition predictions.p2 for values from ('2026-12-01') to ('2027-12-01');"
+            "alter table predictions.churn attach partition predictions.p2"
+            " for values from ('2026-12-01') to ('2027-12-01');"
         )
         guard(pg, tmp_path, table=table)
         prepare(pg, insert("1, 1.5, 'call'", "13, 0.3, 'call'"))
@@ -191,10 +208,10 @@ class TestExactlyOnce:
 
 def test_copy(pg: str, tmp_path: Path) -> None:
     guard(pg, tmp_path)
-    with psycopg.connect(pg) as connection, connection.cursor() as cursor:
-        with cursor.copy("copy predictions.churn (customer_id, as_of, score) from stdin (format csv)") as copy:
-            for number in range(20, 2020):
-                copy.write(f"{number},2026-11-01,{'' if number % 100 == 0 else (number - 1000) / 500}\n")
+    load = "copy predictions.churn (customer_id, as_of, score) from stdin (format csv)"
+    with psycopg.connect(pg) as connection, connection.cursor() as cursor, cursor.copy(load) as copy:
+        for number in range(20, 2020):
+            copy.write(f"{number},2026-11-01,{'' if number % 100 == 0 else (number - 1000) / 500}\n")
     found = stored(pg, "customer_id, score")
     assert len(found) == 2000
     assert all(
@@ -217,22 +234,32 @@ class TestCalibration:
         )
         guard(pg, tmp_path, text, table)
         for number, value in enumerate(["-5", "0", "0.5", "2", "99", "'NaN'", "null"]):
-            prepare(pg, f"insert into predictions.churn (customer_id, as_of, score, latency_ms) values ({number}, {DAY}, {value}, 4)")
+            prepare(
+                pg,
+                "insert into predictions.churn (customer_id, as_of, score, latency_ms)"
+                f" values ({number}, {DAY}, {value}, 4)",
+            )
         found = [row[0] for row in stored(pg, "score")]
         assert found[:5] == pytest.approx([0.1, 0.1, 0.2, 0.6, 0.9])
-        assert math.isnan(found[5]) and found[6] is None  # type: ignore[arg-type]
+        assert math.isnan(found[5])  # type: ignore[arg-type]
+        assert found[6] is None
         assert {row[0] for row in stored(pg, "latency_ms")} == {7.0}
-        prepare(pg, f"delete from ops.points; insert into predictions.churn (customer_id, as_of, score) values (50, {DAY}, 1)")
+        prepare(
+            pg,
+            f"delete from ops.points; insert into predictions.churn (customer_id, as_of, score) values (50, {DAY}, 1)",
+        )
         assert query(pg, "select slos from mlguard.quarantine") == [(["predictions.churn/post.iso"],)]
 
     def test_logistic_far_out_goes_to_quarantine_or_lands(self, pg: str, tmp_path: Path) -> None:
-        guard(pg, tmp_path, "post:\n  - {name: c, calibrate: {score: {logistic: [1.3, -0.2]}}}\nraw: {score: raw_score}\n")
+        guard(
+            pg, tmp_path, "post:\n  - {name: c, calibrate: {score: {logistic: [1.3, -0.2]}}}\nraw: {score: raw_score}\n"
+        )
         prepare(pg, insert("1, 0.5, 'a'", "2, 300, 'a'"))
         assert stored(pg, "score") == [(pytest.approx(1 / (1 + math.exp(-0.45))),), (1.0,)]
 
 
 def test_normalise_one_row(pg: str, tmp_path: Path) -> None:
-    table = "create schema p; create table p.classes (id int primary key, a double precision, b double precision, c double precision);"
+    table = "create schema p; create table p.classes (id int primary key, a float8, b float8, c float8);"
     head = "mlguard: 1\ntable: p.classes\nmodel: m\nkey: [id]\nreads: none\n"
     guard(pg, tmp_path, "post:\n  - {name: sums_to_1, normalise: [a, b, c]}\n", table, head)
     prepare(pg, "insert into p.classes values (1, 1, 2, 5), (2, null, 1, 1), (3, 0, 0, 0)")
@@ -262,15 +289,15 @@ def test_whole_life(pg: str, tmp_path: Path) -> None:
     api.apply(project(tmp_path, HEAD + POST), pg)
     prepare(pg, insert("14, null, 'call'"))
     assert stored(pg)[1][2] == "none"
-    api.remove(pg, ["predictions.churn"])
+    api.remove(["predictions.churn"], pg)
     assert query(pg, "select count(*) from pg_trigger where tgname like 'zz_mlguard%'") == [(0,)]
-    assert query(pg, "select count(*) from pg_proc where proname like 'post %' or proname like '% predictions.churn%'") == [(0,)]
+    assert query(
+        pg, "select count(*) from pg_proc where proname like 'post %' or proname like '% predictions.churn%'"
+    ) == [(0,)]
 
 
 def test_pii_is_not_shown(pg: str, tmp_path: Path) -> None:
     text = "columns: {action: {type: text, pii: true}}\n" + POST.replace("action IS", "action IS")
     guard(pg, tmp_path, text + "")
     prepare(pg, insert("13, 1.5, 'Joe Bloggs'"))
-    assert changes(pg) == [
-        ("13", "action", "not shown (pii)", "not shown (pii)", "post.never_contact_blocked", 1)
-    ]
+    assert changes(pg) == [("13", "action", "not shown (pii)", "not shown (pii)", "post.never_contact_blocked", 1)]
