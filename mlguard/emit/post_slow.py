@@ -26,7 +26,7 @@ def declarations(program: TableProgram) -> tuple[str, ...]:
     found = of(program)
     fresh = tuple(f"{fresh_of(program, name)} boolean := true" for name in stepped(program))
     points = ("_value double precision",) if any(step.points for step in found.steps) else ()
-    routes = ("_routes text[] := '{}'",) if post_names.routes(program) else ()
+    routes = ("_routes text[] := '{}'", "_routed bigint") if post_names.routes(program) else ()
     note = ("_note jsonb", "_taken text[] := '{}'") if _notes(program) else ()
     return ("_lines jsonb := '[]'", "_was jsonb", "_before record", "_first bigint", *fresh, *points, *routes, *note)
 
@@ -62,10 +62,15 @@ def after(program: TableProgram, row_hash: str) -> str:
     if post_names.routes(program):
         any_fresh = " or ".join(fresh_of(program, name) for name in stepped(program)) or "true"
         routed = literal(post_names.routed_mark(program))
+        # Of an upsert's UPDATE that took over what its INSERT had routed, only older reviews are obsolete.
+        taken = " or _taken <> '{}'" if _notes(program) else ""
+        before = (
+            "coalesce((_note ->> 'routed')::bigint, 9223372036854775807)" if _notes(program) else "9223372036854775807"
+        )
         parts.append(
-            f"if _routes <> '{{}}' or (tg_op = 'UPDATE' and ({any_fresh})) then\n"
-            f"  perform mlguard.route_v1({table}, {set_}, {its_key},\n    {row_key(program, 'NEW')},\n"
-            f"    {row_hash},\n    _routes, tg_op = 'UPDATE', {routed});\nend if;"
+            f"if _routes <> '{{}}' or (tg_op = 'UPDATE' and ({any_fresh}{taken})) then\n"
+            f"  _routed := mlguard.route_v1({table}, {set_}, {its_key},\n    {row_key(program, 'NEW')},\n"
+            f"    {row_hash},\n    _routes, case tg_op when 'UPDATE' then {before} end, {routed});\nend if;"
         )
     if _notes(program):
         parts.append(_leave_note(program, row_hash))
@@ -142,6 +147,7 @@ def _take_note(program: TableProgram) -> str:
 def _leave_note(program: TableProgram, row_hash: str) -> str:
     memo, both = literal(post_names.memo(program)), literal(post_names.both(program))
     text = ""
+    routed = "'routed', _routed, " * post_names.routes(program)
     if program.shape.unique:
         identity = dict.fromkeys(name for columns in program.shape.unique for name in columns)
         keys = ", ".join(f"{literal(name)}, NEW.{quote_ident(name)}" for name in identity)
@@ -151,7 +157,7 @@ def _leave_note(program: TableProgram, row_hash: str) -> str:
             f"if tg_op = 'INSERT' and current_setting({both}, true) = 'both' then\n"
             f"  perform set_config({memo}, mlguard.sealed_v1(jsonb_build_object('op', 'INSERT',\n"
             f"    'key', jsonb_build_object({keys}),\n    'now', jsonb_build_object({now}),\n"
-            f"    'raw', jsonb_build_object({kept}), 'first', _first,\n"
+            f"    'raw', jsonb_build_object({kept}), {routed}'first', _first,\n"
             "    'count', jsonb_array_length(_lines))), true);\n"
             "elsif tg_op = 'UPDATE' and _note ->> 'first' is not null then\n"
             f"  perform mlguard.post_moved_v1({literal(str(program.table))}, (_note ->> 'first')::bigint,\n"

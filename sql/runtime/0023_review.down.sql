@@ -8,7 +8,7 @@ drop function mlguard._review_row(bigint, text);
 drop function mlguard.acting_v1(text);
 drop table mlguard._acting;
 drop function mlguard.unrouted_v1(text, text[]);
-drop function mlguard.route_v1(text, text, jsonb, text, text, text[], boolean, text);
+drop function mlguard.route_v1(text, text, jsonb, text, text, text[], bigint, text);
 drop view mlguard.review;
 drop table mlguard._review;
 drop function mlguard.unsealed_v1(text);

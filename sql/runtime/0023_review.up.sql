@@ -260,8 +260,8 @@ comment on view mlguard.review is
 
 
 create function mlguard.route_v1(
-  p_tbl text, p_set text, p_key jsonb, p_row_key text, p_row_hash text, p_steps text[], p_update boolean, p_mark text)
-returns void
+  p_tbl text, p_set text, p_key jsonb, p_row_key text, p_row_hash text, p_steps text[], p_before bigint, p_mark text)
+returns bigint
 language plpgsql
 volatile
 security definer
@@ -272,12 +272,10 @@ declare
   _batch bigint;
   _first bigint;
 begin
-  if p_update then
-    -- The prediction is a new one: what was asked or decided about the old one is no longer about it.
-    update mlguard._review
-    set status = 'obsolete'
-    where tbl = p_tbl and row_key = p_row_key and status in ('pending', 'rejected');
-  end if;
+  -- The prediction is a new one: what was asked or decided about the old one is no longer about it.
+  update mlguard._review
+  set status = 'obsolete'
+  where tbl = p_tbl and row_key = p_row_key and status in ('pending', 'rejected') and id < p_before;
   if cardinality(p_steps) > 0 then
     _batch := mlguard.batch_v1(p_tbl);
     with routed as (
@@ -292,11 +290,13 @@ begin
       perform set_config(p_mark, _first::text, true);
     end if;
   end if;
+  return _first;
 end
 $mlguard$;
 
-comment on function mlguard.route_v1(text, text, jsonb, text, text, text[], boolean, text) is
-  'Withholds a row from guarded reads until a person decides; p_update: earlier reviews of the row are obsolete.';
+comment on function mlguard.route_v1(text, text, jsonb, text, text, text[], bigint, text) is
+  'Withholds a row from guarded reads until a person decides, and returns the number of its first review; reviews of '
+  'the row with a number below p_before are obsolete.';
 
 
 create function mlguard.unrouted_v1(p_tbl text, p_row_keys text[])
@@ -570,7 +570,7 @@ revoke all on function
   mlguard.post_lines_v1(text, text, jsonb, text, jsonb, boolean, text),
   mlguard.post_moved_v1(text, bigint, integer, text[], text),
   mlguard.sealed_v1(jsonb), mlguard.unsealed_v1(text),
-  mlguard.route_v1(text, text, jsonb, text, text, text[], boolean, text), mlguard.unrouted_v1(text, text[]),
+  mlguard.route_v1(text, text, jsonb, text, text, text[], bigint, text), mlguard.unrouted_v1(text, text[]),
   mlguard.acting_v1(text), mlguard._review_row(bigint, text),
   mlguard._review_decide(mlguard._review, text, text, jsonb), mlguard._review_closed(bigint, mlguard._review),
   mlguard.review_accept(bigint, text), mlguard.review_reject(bigint, text),
