@@ -24,9 +24,9 @@ REASON = click.option("--reason", required=True, metavar="TEXT", help="Why; it i
 
 @click.group("review", subcommand_metavar="VERB [ARGS]...")
 def command() -> None:
-    """Decide about predictions that a step routed to review.
+    """Decide about predictions that wait for a person.
 
-    Guarded reads omit such a row until it is accepted or overridden; a rejected one stays out.
+    A step routed them to review; guarded reads omit such a row until it is accepted or overridden; a rejected one stays out.
     """
 
 
