@@ -8053,6 +8053,17 @@ CREATE FUNCTION mlguard.confirm_repairs_v1(p_tbl text, p_row_hashes text[]) RETU
 $$;
 ALTER FUNCTION mlguard.confirm_repairs_v1(p_tbl text, p_row_hashes text[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.confirm_repairs_v1(p_tbl text, p_row_hashes text[]) IS 'Makes the change lines of rows that landed final; what stays pending is deleted at COMMIT.';
+CREATE FUNCTION mlguard.copying_v1(p_relation regclass) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  -- Of another role's session (after SET ROLE) the view hides the relation, and the answer is false.
+  select exists (
+    select from pg_stat_progress_copy p
+    where p.pid = pg_backend_pid() and p.relid = p_relation and p.command = 'COPY FROM')
+$$;
+ALTER FUNCTION mlguard.copying_v1(p_relation regclass) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.copying_v1(p_relation regclass) IS 'Whether this session is loading a relation by COPY, all of whose rows land or none.';
 CREATE FUNCTION mlguard.correlation_v1(p_states jsonb, p_key text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO ''

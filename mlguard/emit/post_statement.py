@@ -29,8 +29,7 @@ def objects(program: TableProgram, settings: str) -> list[DbObject]:
     """
     ids = (str(program.table),)
     made = [_version(program)]
-    if post_names.stepped(program):
-        made += _before(program, ids)
+    made += _before(program, ids)
     if post_names.unique_key(program):
         made += _after(program, settings, ids)
     if post_names.routes(program):
@@ -55,7 +54,9 @@ def _version(program: TableProgram) -> DbObject:
 
 def _before(program: TableProgram, ids: tuple[str, ...]) -> list[DbObject]:
     name = f"mlguard.{quote_ident(fit(f'post {program.table} before'))}"
-    both, memo = literal(post_names.both(program)), literal(post_names.memo(program))
+    both = literal(post_names.both(program))
+    emptied = [post_names.memo(program), post_names.lines_mark(program), post_names.routed_mark(program)]
+    cleared = ",\n    ".join(f"pg_catalog.set_config({literal(name)}, '', true)" for name in emptied)
     made = function(
         f"{name}()",
         returns="trigger",
@@ -64,8 +65,7 @@ def _before(program: TableProgram, ids: tuple[str, ...]) -> list[DbObject]:
         "INSERT … ON CONFLICT DO UPDATE and MERGE this is called for INSERT, then for UPDATE.\n"
         "Pins no search_path: nothing here is looked up in it.",
         declare=(),
-        body=f"  perform pg_catalog.set_config({both}, {_mark()}, true),\n"
-        f"    pg_catalog.set_config({memo}, '', true);\n  return null;",
+        body=f"  perform pg_catalog.set_config({both}, {_mark()}, true),\n    {cleared};\n  return null;",
     )
     why = "one row of an upsert meets two row triggers and is processed once"
     found = [trigger_function(program, name, made, ids, why)]
@@ -115,9 +115,10 @@ def _after(program: TableProgram, settings: str, ids: tuple[str, ...]) -> list[D
     why = "lines of rows that did not land are taken back"
     result = [trigger_function(program, name, made, ids, why)]
     for relation in (program.table, *program.shape.partitions):
+        copying = f"mlguard.copying_v1({literal(relation.sql)}::regclass)"
         rest = (
-            f"after insert or update on {relation.sql}\nfor each statement\nwhen ({' or '.join(marks)})\n"
-            f"execute function {name}()"
+            f"after insert or update on {relation.sql}\nfor each statement\n"
+            f"when (({' or '.join(marks)}) and not {copying})\nexecute function {name}()"
         )
         result.append(trigger(program, relation, AFTER, rest, ids, why))
     return result

@@ -14,6 +14,7 @@ drop table mlguard._review;
 drop function mlguard.unsealed_v1(text);
 drop function mlguard.sealed_v1(jsonb);
 drop table mlguard._seal;
+drop function mlguard.copying_v1(regclass);
 drop function mlguard.post_moved_v1(text, bigint, integer, text[], text);
 drop function mlguard.post_lines_v1(text, text, jsonb, text, jsonb, boolean, text);
 drop view mlguard.post_set;

@@ -137,6 +137,22 @@ comment on function mlguard.post_lines_v1(text, text, jsonb, text, jsonb, boolea
   'the first of the statement, from which on lines of rows that did not land are taken back.';
 
 
+create function mlguard.copying_v1(p_relation regclass)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $mlguard$
+  -- Of another role's session (after SET ROLE) the view hides the relation, and the answer is false.
+  select exists (
+    select from pg_stat_progress_copy p
+    where p.pid = pg_backend_pid() and p.relid = p_relation and p.command = 'COPY FROM')
+$mlguard$;
+
+comment on function mlguard.copying_v1(regclass) is
+  'Whether this session is loading a relation by COPY, all of whose rows land or none.';
+
+
 create function mlguard.post_moved_v1(p_tbl text, p_first bigint, p_count integer, p_columns text[], p_row_hash text)
 returns void
 language sql
@@ -565,6 +581,9 @@ comment on function mlguard._grant_review(text) is 'Private. Rights to decide ab
 revoke all on
   mlguard._post_set, mlguard._seal, mlguard._review, mlguard._acting, mlguard.review, mlguard.post_set, mlguard.change
   from public;
+-- The condition of a trigger runs it as who writes; it tells a session about itself only.
+grant execute on function mlguard.copying_v1(regclass) to public;
+
 revoke all on function
   mlguard.post_set_v1(text, text, jsonb), mlguard.post_set_ended_v1(text, text),
   mlguard.post_lines_v1(text, text, jsonb, text, jsonb, boolean, text),

@@ -123,3 +123,23 @@ def test_the_view_asks_once_while_nothing_waits(pg: str, tmp_path: Path) -> None
     plan = query(pg, "explain (costs off) select * from predictions.churn_guarded where customer_id = 1")
     assert any("InitPlan" in str(row[0]) for row in plan)
     assert visible(pg) == []
+
+
+def test_command_line(routed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    from mlguard.cli import main
+
+    def run(*words: str) -> tuple[int, str]:
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+            patch.setattr("sys.argv", ["mlguard", "--dsn", routed, *words])
+            main()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, capsys.readouterr().out
+
+    code, listed = run("review", "list", "predictions.churn")
+    assert code == 0
+    assert listed.count("review_unsure") == 2
+    assert run("review", "override", "1", "--set", "score=7", "--reason", "x")[0] == 1
+    assert run("review", "override", "1", "--set", "score=0.3", "--reason", "x") == (0, "1  overridden  x\n")
+    assert run("review", "reject", "2", "--reason", "no")[0] == 0
+    assert run("review", "accept", "77", "--reason", "no")[0] == 2
+    assert visible(routed) == [1, 2]

@@ -26,7 +26,8 @@ REASON = click.option("--reason", required=True, metavar="TEXT", help="Why; it i
 def command() -> None:
     """Decide about predictions that wait for a person.
 
-    A step routed them to review; guarded reads omit such a row until it is accepted or overridden; a rejected one stays out.
+    A step routed them to review: guarded reads omit such a row until it is accepted or overridden.
+    A rejected one stays out.
     """
 
 

@@ -533,7 +533,9 @@ as $mlguard$
 -- Pins no search_path: nothing here is looked up in it.
 begin
   perform pg_catalog.set_config('mlguard.post_both_fc531f492982', case when TG_OP operator(pg_catalog.=) 'UPDATE' then 'both' else '' end, true),
-    pg_catalog.set_config('mlguard.post_memo_fc531f492982', '', true);
+    pg_catalog.set_config('mlguard.post_memo_fc531f492982', '', true),
+    pg_catalog.set_config('mlguard.post_lines_fc531f492982', '', true),
+    pg_catalog.set_config('mlguard.post_routed_fc531f492982', '', true);
   return null;
 end
 $mlguard$;
@@ -542,7 +544,7 @@ $mlguard$;
 revoke all on function mlguard."post features.customer before"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."post features.customer before"() is 'mlguard:features.customer:2589b93f8a87';
+comment on function mlguard."post features.customer before"() is 'mlguard:features.customer:b9b6b61b87f5';
 
 -- undo: drop function if exists mlguard."post features.customer before"();
 
@@ -731,14 +733,14 @@ comment on trigger zz_mlguard_post_before on "features"."customer" is 'mlguard:f
 create or replace trigger zz_mlguard_post_after
 after insert or update on "features"."customer"
 for each statement
-when (current_setting('mlguard.post_lines_fc531f492982', true) <> '' or current_setting('mlguard.post_routed_fc531f492982', true) <> '')
+when ((current_setting('mlguard.post_lines_fc531f492982', true) <> '' or current_setting('mlguard.post_routed_fc531f492982', true) <> '') and not mlguard.copying_v1('"features"."customer"'::regclass))
 execute function mlguard."after post features.customer"();
 
 -- phase: change, locks: SHARE ROW EXCLUSIVE, for the catalogue change only
 alter table "features"."customer" enable always trigger zz_mlguard_post_after;
 
 -- phase: change, locks: none
-comment on trigger zz_mlguard_post_after on "features"."customer" is 'mlguard:features.customer:cf058ef9f7b6';
+comment on trigger zz_mlguard_post_after on "features"."customer" is 'mlguard:features.customer:111fc35bcc8d';
 
 -- undo: drop trigger if exists zz_mlguard_post_after on "features"."customer";
 
