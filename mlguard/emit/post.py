@@ -65,8 +65,11 @@ class Entry:
     def _update(self) -> str:
         """Return what lets an UPDATE pass that touches no stepped column and breaks no rule."""
         program = self.program
-        watched = tuple(dict.fromkeys((*stepped(program), *of(program).raw.values(), *program.shape.partition_columns)))
-        if 2 * len(watched) > MAX_ARGUMENTS or not self._inlined(self.rules) or self._folded(watched):
+        routing = (name for step in of(program).steps if not step.targets for name in reads(step))
+        watched = tuple(
+            dict.fromkeys((*stepped(program), *of(program).raw.values(), *program.shape.partition_columns, *routing))
+        )
+        if not watched or 2 * len(watched) > MAX_ARGUMENTS or not self._inlined(self.rules) or self._folded(watched):
             return ""
         parameters = [f"{side}_{number} {self.types[name]}" for number, name in enumerate(watched) for side in "ab"]
         test = "\n    and ".join(f"a_{number} is not distinct from b_{number}" for number in range(len(watched)))

@@ -26,7 +26,9 @@ def declarations(program: TableProgram) -> tuple[str, ...]:
     found = of(program)
     fresh = tuple(f"{fresh_of(program, name)} boolean := true" for name in stepped(program))
     points = ("_value double precision",) if any(step.points for step in found.steps) else ()
-    routes = ("_routes text[] := '{}'", "_routed bigint") if post_names.routes(program) else ()
+    routes = (
+        ("_routes text[] := '{}'", "_routed bigint", "_anew boolean := false") if post_names.routes(program) else ()
+    )
     note = ("_note jsonb", "_taken text[] := '{}'") if _notes(program) else ()
     return ("_lines jsonb := '[]'", "_was jsonb", "_before record", "_first bigint", *fresh, *points, *routes, *note)
 
@@ -60,7 +62,6 @@ def after(program: TableProgram, row_hash: str) -> str:
     )
     parts = [log]
     if post_names.routes(program):
-        any_fresh = " or ".join(fresh_of(program, name) for name in stepped(program)) or "true"
         routed = literal(post_names.routed_mark(program))
         # Of an upsert's UPDATE that took over what its INSERT had routed, only older reviews are obsolete.
         taken = " or _taken <> '{}'" if _notes(program) else ""
@@ -68,7 +69,7 @@ def after(program: TableProgram, row_hash: str) -> str:
             "coalesce((_note ->> 'routed')::bigint, 9223372036854775807)" if _notes(program) else "9223372036854775807"
         )
         parts.append(
-            f"if _routes <> '{{}}' or (tg_op = 'UPDATE' and ({any_fresh}{taken})) then\n"
+            f"if _routes <> '{{}}' or (tg_op = 'UPDATE' and (_anew{taken})) then\n"
             f"  _routed := mlguard.route_v1({table}, {set_}, {its_key},\n    {row_key(program, 'NEW')},\n"
             f"    {row_hash},\n    _routes, case tg_op when 'UPDATE' then {before} end, {routed});\nend if;"
         )
@@ -84,10 +85,7 @@ def _notes(program: TableProgram) -> bool:
 
 def _begin(program: TableProgram) -> str:
     """Return what decides which columns hold a new value of the model."""
-    found, columns = of(program), stepped(program)
-    if not columns:
-        return "null;"
-    raw = found.raw
+    columns, raw = stepped(program), of(program).raw
     lines = [f"NEW.{quote_ident(kept)} := OLD.{quote_ident(kept)};" for kept in raw.values()]
     lines += [
         f"{fresh_of(program, name)} := NEW.{quote_ident(name)} is distinct from OLD.{quote_ident(name)};"
@@ -178,8 +176,7 @@ def _leave_note(program: TableProgram, row_hash: str) -> str:
 def _step(program: TableProgram, number: int, step: Step) -> str:
     """Return one step: whether it runs, what it assigns, what it leaves behind."""
     if not step.targets:
-        act = f"_routes := _routes || {literal(step.name)}::text;"
-        return _framed(program, step, act, _when(program, step, _fresh(program, step, ())))
+        return _framed(program, step, _routing(program, step), "")
     if step.points is not None:
         act = _interpolation(program, number, step)
         return _framed(program, step, act, _when(program, step, _fresh(program, step, step.targets)))
@@ -194,6 +191,26 @@ def _step(program: TableProgram, number: int, step: Step) -> str:
         lines.append(assigned)
     needed = own if not several else ()
     return _framed(program, step, "\n".join(lines), _when(program, step, _fresh(program, step, needed)))
+
+
+def _routing(program: TableProgram, step: Step) -> str:
+    """Return what routes a row where the columns that the condition reads are new, and only then."""
+    columns = stepped(program)
+    read = reads(step)
+    told = [fresh_of(program, name) for name in columns if name in read or not read]
+    told += [
+        f"NEW.{quote_ident(name)} is distinct from OLD.{quote_ident(name)}" for name in read if name not in columns
+    ]
+    act = f"_routes := _routes || {literal(step.name)}::text;"
+    if step.when is not None:
+        act = f"if {_text(program, step.when, 'NEW')} then\n  {act}\nend if;"
+    text = f"_anew := true;\n{act}"
+    if not told:
+        return f"if tg_op = 'INSERT' then\n{indent(text)}\nend if;"
+    condition = " or ".join(told)
+    if any(name not in columns for name in read):  # OLD is nothing in an INSERT, and must not be asked for
+        condition = f"case when tg_op = 'INSERT' then true else {condition} end"
+    return f"if ({condition}) then\n{indent(text)}\nend if;"
 
 
 def _fresh(program: TableProgram, step: Step, needed: tuple[str, ...]) -> str:

@@ -125,12 +125,27 @@ def test_the_view_asks_once_while_nothing_waits(pg: str, tmp_path: Path) -> None
     assert visible(pg) == []
 
 
-def test_command_line(routed: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_that_only_routes(pg: str, tmp_path: Path) -> None:
+    text = "post:\n  - {name: big, when: score > 0.9, route: review}\n"
+    guard(pg, tmp_path, text + "  - {name: odd, when: action = 'x', route: review}\n")
+    prepare(pg, insert("1, 0.95, 'call'", "2, 0.5, 'call'"))
+    assert visible(pg) == [2]
+    act(pg, "review_accept(1, 'fine')")
+    prepare(pg, "update predictions.churn set latency_ms = 4")
+    assert visible(pg) == [1, 2]
+    prepare(pg, "update predictions.churn set score = 0.96 where customer_id = 1")
+    assert visible(pg) == [2]
+    assert act(pg, """review_override(2, '{"score": 0.99}', 'sure')""")[0] == "overridden"
+    assert visible(pg) == [1, 2]
+    assert stored(pg) == [(1, 0.99, "call", None), (2, 0.5, "call", None)]
+
+
+def test_command_line(routed: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     from mlguard.cli import main
 
     def run(*words: str) -> tuple[int, str]:
-        with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
-            patch.setattr("sys.argv", ["mlguard", "--dsn", routed, *words])
+        monkeypatch.setattr("sys.argv", ["mlguard", "--dsn", routed, *words])
+        with pytest.raises(SystemExit) as ended:
             main()
         assert isinstance(ended.value.code, int)
         return ended.value.code, capsys.readouterr().out

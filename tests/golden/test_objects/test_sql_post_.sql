@@ -46,6 +46,7 @@ declare
   _value double precision;
   _routes text[] := '{}';
   _routed bigint;
+  _anew boolean := false;
   _note jsonb;
   _taken text[] := '{}';
 begin
@@ -155,8 +156,11 @@ begin
       _fresh_2 := true;
     end if;
     -- route unsure
-    if (_fresh_1) and (NEW."tenure_days" < '0.1'::double precision) then
-      _routes := _routes || 'unsure'::text;
+    if (_fresh_1) then
+      _anew := true;
+      if NEW."tenure_days" < '0.1'::double precision then
+        _routes := _routes || 'unsure'::text;
+      end if;
     end if;
   end steps;
   if _broken = '[]' then
@@ -186,7 +190,7 @@ begin
       hash_record_extended(row(NEW."tenure_days", NEW."plan", NEW."raw_days"), 0)::text,
       _lines, false, 'mlguard.post_lines_fc531f492982');
   end if;
-  if _routes <> '{}' or (tg_op = 'UPDATE' and (_fresh_1 or _fresh_2 or _taken <> '{}')) then
+  if _routes <> '{}' or (tg_op = 'UPDATE' and (_anew or _taken <> '{}')) then
     _routed := mlguard.route_v1('features.customer', '17871fec9273', jsonb_build_object('customer_id', NEW."customer_id"),
       coalesce(NEW."customer_id"::text, E'\x1e'),
       hash_record_extended(row(NEW."tenure_days", NEW."plan", NEW."raw_days"), 0)::text,
@@ -210,7 +214,7 @@ $mlguard$;
 revoke all on function mlguard."broken row features.customer"(record, record, text) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."broken row features.customer"(record, record, text) is 'mlguard:features.customer/age.range:879b5b6f4925';
+comment on function mlguard."broken row features.customer"(record, record, text) is 'mlguard:features.customer/age.range:6e66ebb34eba';
 
 -- undo: drop function if exists mlguard."broken row features.customer"(record, record, text);
 
