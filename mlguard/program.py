@@ -208,20 +208,50 @@ class Repair:
 
 
 @dataclass(frozen=True)
+class Points:
+    """Points between which a score is interpolated in a straight line; outside them the nearest one counts."""
+
+    column: str  # of the prediction table
+    table: TableName
+    x: str
+    y: str
+
+
+@dataclass(frozen=True)
 class Step:
     """One post-prediction step: what it does to a row, and to which rows.
 
     Attributes:
         name: as the change log names it.
-        kind: the file's word: set, clamp, round, default, calibrate, route, normalise, top_k, dedupe.
+        kind: the file's word: set, clamp, round, default, calibrate, normalise, route, top_k, dedupe.
         when: only rows for which this is true; None: every row.
         sets: column → new value, computed from the row as the steps before left it; empty for what is no assignment.
+        points: a calibration by the points of a table.
+        total: its values are known to be computable for every row, whatever a guard would have to suppose.
+        on_error: 'quarantine' or 'reject': what an error of the step does to its row.
+        by, order, k: of what is judged at COMMIT: columns of a request, the column that ranks its rows, how many stay.
     """
 
     name: str
     kind: str
     when: Expr | None = None
     sets: tuple[Repair, ...] = ()
+    points: Points | None = None
+    total: bool = False
+    on_error: str = "quarantine"
+    by: tuple[str, ...] = ()
+    order: str = ""
+    k: int = 0
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns the step writes before the row lands."""
+        return tuple(item.column for item in self.sets) + ((self.points.column,) if self.points else ())
+
+    @property
+    def at_commit(self) -> bool:
+        """True for what is judged over the rows of a request, once they have all landed."""
+        return bool(self.by)
 
 
 @dataclass(frozen=True)

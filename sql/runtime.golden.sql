@@ -2622,6 +2622,19 @@ end
 $$;
 ALTER FUNCTION mlguard._grant_models(p_role text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._grant_models(p_role text) IS 'Private. Gives one of the three roles its rights on models: all see them, tasks register, the platform does the rest.';
+CREATE FUNCTION mlguard._grant_review(p_role text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  execute format('grant select on mlguard.review, mlguard.post_set to %I', p_role);
+  execute format(
+    'grant execute on function mlguard.review_accept(bigint, text), mlguard.review_reject(bigint, text), '
+    'mlguard.review_override(bigint, jsonb, text) to %I', p_role);
+end
+$$;
+ALTER FUNCTION mlguard._grant_review(p_role text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._grant_review(p_role text) IS 'Private. Rights to decide about routed rows.';
 CREATE FUNCTION mlguard._grant_surface() RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -7162,6 +7175,85 @@ CREATE FUNCTION mlguard._resolve_incident(p_id bigint, p_by text, p_reason text,
 $$;
 ALTER FUNCTION mlguard._resolve_incident(p_id bigint, p_by text, p_reason text, p_auto boolean) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._resolve_incident(p_id bigint, p_by text, p_reason text, p_auto boolean) IS 'Private. Ends an incident.';
+CREATE TABLE mlguard._review (
+    id bigint NOT NULL,
+    tbl text NOT NULL,
+    key jsonb NOT NULL,
+    row_key text NOT NULL,
+    step text NOT NULL,
+    step_set text NOT NULL,
+    row_hash text NOT NULL,
+    batch bigint NOT NULL,
+    status text DEFAULT 'pending'::text NOT NULL,
+    routed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    decided_at timestamp with time zone,
+    decided_by text,
+    reason text,
+    given jsonb,
+    CONSTRAINT _review_status CHECK ((status = ANY (ARRAY['pending'::text, 'accepted'::text, 'overridden'::text, 'rejected'::text, 'obsolete'::text])))
+);
+ALTER TABLE mlguard._review OWNER TO postgres;
+COMMENT ON TABLE mlguard._review IS 'Private. Rows that guarded reads omit until a person decided, and what was decided.';
+COMMENT ON COLUMN mlguard._review.id IS 'Number; review_accept, review_override and review_reject take it.';
+COMMENT ON COLUMN mlguard._review.tbl IS 'The prediction table.';
+COMMENT ON COLUMN mlguard._review.key IS 'Key of the row.';
+COMMENT ON COLUMN mlguard._review.row_key IS 'The same in a spelling that no setting of a session changes.';
+COMMENT ON COLUMN mlguard._review.step IS 'The step that routed it.';
+COMMENT ON COLUMN mlguard._review.step_set IS 'Hash of its step set.';
+COMMENT ON COLUMN mlguard._review.row_hash IS 'Hash of the row as it was routed.';
+COMMENT ON COLUMN mlguard._review.batch IS 'The batch it came with.';
+COMMENT ON COLUMN mlguard._review.status IS 'pending, accepted, overridden, rejected, or obsolete: predicted anew or deleted before or after the decision.';
+COMMENT ON COLUMN mlguard._review.routed_at IS 'When it was routed.';
+COMMENT ON COLUMN mlguard._review.decided_at IS 'When it was decided.';
+COMMENT ON COLUMN mlguard._review.decided_by IS 'Who decided.';
+COMMENT ON COLUMN mlguard._review.reason IS 'Why.';
+COMMENT ON COLUMN mlguard._review.given IS 'Columns and values that the person gave instead.';
+CREATE FUNCTION mlguard._review_closed(p_id bigint, p_row mlguard._review) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select case
+    when p_row.id is null then 'not found'
+    when p_row.status not in ('pending', 'rejected') then 'already ' || p_row.status
+  end
+$$;
+ALTER FUNCTION mlguard._review_closed(p_id bigint, p_row mlguard._review) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._review_closed(p_id bigint, p_row mlguard._review) IS 'Private. Why nothing can be decided about a review any more; null where something can. A rejected row may be taken back.';
+CREATE FUNCTION mlguard._review_decide(p_row mlguard._review, p_status text, p_reason text, p_given jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  update mlguard._review r
+  set status = p_status, decided_at = clock_timestamp(), decided_by = session_user, reason = p_reason, given = p_given
+  where r.id = p_row.id;
+  perform mlguard._record('review ' || p_status, format('review %s', p_row.id),
+                          jsonb_build_object('table', p_row.tbl, 'step', p_row.step, 'status', p_row.status),
+                          jsonb_build_object('status', p_status), p_reason);
+end
+$$;
+ALTER FUNCTION mlguard._review_decide(p_row mlguard._review, p_status text, p_reason text, p_given jsonb) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._review_decide(p_row mlguard._review, p_status text, p_reason text, p_given jsonb) IS 'Private. Notes and records a decision.';
+CREATE FUNCTION mlguard._review_row(p_id bigint, p_reason text) RETURNS mlguard._review
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  _row mlguard._review;
+begin
+  if p_reason is null or p_reason !~ '\S' then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      message = 'mlguard: a decision about a prediction needs a reason',
+      hint = format('select * from mlguard.review_accept(%s, ''checked by phone'')', p_id);
+  end if;
+  -- The lock makes two reviewers of one row wait here; the second then finds it decided.
+  select r.* into _row from mlguard._review r where r.id = p_id for update;
+  return _row;
+end
+$$;
+ALTER FUNCTION mlguard._review_row(p_id bigint, p_reason text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._review_row(p_id bigint, p_reason text) IS 'Private. The review of this number, locked.';
 CREATE FUNCTION mlguard._rows_sql(p_event_sql text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO ''
@@ -8970,6 +9062,15 @@ end
 $$;
 ALTER FUNCTION mlguard.ack(p_id bigint, p_reason text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.ack(p_id bigint, p_reason text) IS 'Says that somebody works on an incident. Of a consequence the incident that alerts is acknowledged; its number is returned.';
+CREATE FUNCTION mlguard.acting_v1(p_tbl text) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select exists (
+    select from mlguard._acting a where a.tbl = p_tbl and a.xid = pg_current_xact_id_if_assigned())
+$$;
+ALTER FUNCTION mlguard.acting_v1(p_tbl text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.acting_v1(p_tbl text) IS 'Whether mlguard itself is writing what a person decided.';
 CREATE FUNCTION mlguard.add_sample_v1(p_tbl text, p_bucket timestamp with time zone, p_n bigint, p_k integer, p_column text, p_nums double precision[], p_texts text[]) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -9335,6 +9436,17 @@ CREATE FUNCTION mlguard.confirm_repairs_v1(p_tbl text, p_row_hashes text[]) RETU
 $$;
 ALTER FUNCTION mlguard.confirm_repairs_v1(p_tbl text, p_row_hashes text[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.confirm_repairs_v1(p_tbl text, p_row_hashes text[]) IS 'Makes the change lines of rows that landed final; what stays pending is deleted at COMMIT.';
+CREATE FUNCTION mlguard.copying_v1(p_relation regclass) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  -- Of another role's session (after SET ROLE) the view hides the relation, and the answer is false.
+  select exists (
+    select from pg_stat_progress_copy p
+    where p.pid = pg_backend_pid() and p.relid = p_relation and p.command = 'COPY FROM')
+$$;
+ALTER FUNCTION mlguard.copying_v1(p_relation regclass) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.copying_v1(p_relation regclass) IS 'Whether this session is loading a relation by COPY, all of whose rows land or none.';
 CREATE FUNCTION mlguard.correlation_v1(p_states jsonb, p_key text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO ''
@@ -10113,6 +10225,92 @@ CREATE FUNCTION mlguard.off(p_slo text, p_for interval, p_reason text) RETURNS t
 $$;
 ALTER FUNCTION mlguard.off(p_slo text, p_for interval, p_reason text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.off(p_slo text, p_for interval, p_reason text) IS 'Stops an SLO from acting for a while, with a reason; returns when that ends.';
+CREATE FUNCTION mlguard.post_lines_v1(p_tbl text, p_set text, p_key jsonb, p_row_hash text, p_lines jsonb, p_pending boolean, p_mark text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  _known text := split_part(split_part(current_setting('mlguard.batches', true), '|' || p_tbl || '=', 2), '|', 1);
+  _place tid;
+  _batch bigint;
+  _id bigint;
+  _first bigint;
+begin
+  -- What batch_v1 does first, without the call: this runs once a changed row.
+  if _known ~ '^\(\d{1,9},\d{1,4}\)$' then
+    _place := _known;
+    select b.id
+    into _batch
+    from mlguard._batch b
+    where b.ctid = _place and b.xid = pg_current_xact_id() and b.tbl = p_tbl and b.opened_at = now()
+      and b.closed_at is null;
+  end if;
+  if _batch is null then
+    _batch := mlguard.batch_v1(p_tbl);
+  end if;
+  for _n in 0 .. jsonb_array_length(p_lines) - 1 loop
+    insert into mlguard._change (tbl, key, column_name, old, new, rule, batch, row_hash, pending, step_set)
+    values (p_tbl, p_key, p_lines -> _n ->> 'column', p_lines -> _n -> 'old', p_lines -> _n -> 'new',
+            p_tbl || '/post.' || (p_lines -> _n ->> 'step'), _batch, p_row_hash, p_pending, p_set)
+    returning id into _id;
+    _first := coalesce(_first, _id);
+  end loop;
+  if coalesce(current_setting(p_mark, true), '') = '' then
+    perform set_config(p_mark, _first::text, true);
+  end if;
+  return _first;
+end
+$_$;
+ALTER FUNCTION mlguard.post_lines_v1(p_tbl text, p_set text, p_key jsonb, p_row_hash text, p_lines jsonb, p_pending boolean, p_mark text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.post_lines_v1(p_tbl text, p_set text, p_key jsonb, p_row_hash text, p_lines jsonb, p_pending boolean, p_mark text) IS 'Notes what post-prediction steps did to one row; returns the number of the first line. p_mark: setting that keeps the first of the statement, from which on lines of rows that did not land are taken back.';
+CREATE FUNCTION mlguard.post_moved_v1(p_tbl text, p_first bigint, p_count integer, p_columns text[], p_row_hash text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    AS $$
+  update mlguard._change
+  set row_hash = case when column_name = any (p_columns) then p_row_hash else '' end
+  where id >= p_first and id < p_first + 1000 and tbl = p_tbl
+    and batch = mlguard.batch_v1(p_tbl)
+    and id in (
+      select c.id
+      from mlguard._change c
+      where c.id >= p_first and c.id < p_first + 1000 and c.tbl = p_tbl and c.batch = mlguard.batch_v1(p_tbl)
+      order by c.id
+      limit p_count)
+$$;
+ALTER FUNCTION mlguard.post_moved_v1(p_tbl text, p_first bigint, p_count integer, p_columns text[], p_row_hash text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.post_moved_v1(p_tbl text, p_first bigint, p_count integer, p_columns text[], p_row_hash text) IS 'Gives the lines of a proposed row to the stored row that ON CONFLICT updated with its values.';
+CREATE FUNCTION mlguard.post_set_ended_v1(p_tbl text, p_hash text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  update mlguard._post_set set ended_at = clock_timestamp() where tbl = p_tbl and hash = p_hash and ended_at is null
+$$;
+ALTER FUNCTION mlguard.post_set_ended_v1(p_tbl text, p_hash text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.post_set_ended_v1(p_tbl text, p_hash text) IS 'Ends a set of steps; what it was stays on record.';
+CREATE FUNCTION mlguard.post_set_v1(p_tbl text, p_hash text, p_steps jsonb) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  _version integer;
+begin
+  update mlguard._post_set s
+  set ended_at = clock_timestamp()
+  where s.tbl = p_tbl and s.hash <> p_hash and s.ended_at is null;
+  insert into mlguard._post_set as s (tbl, version, hash, steps)
+  values (p_tbl, 1 + coalesce((select max(o.version) from mlguard._post_set o where o.tbl = p_tbl), 0), p_hash, p_steps)
+  on conflict on constraint _post_set_hash do update
+  set since = case when s.ended_at is null then s.since else clock_timestamp() end,
+      ended_at = null,
+      applied_by = session_user
+  returning s.version into _version;
+  return _version;
+end
+$$;
+ALTER FUNCTION mlguard.post_set_v1(p_tbl text, p_hash text, p_steps jsonb) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.post_set_v1(p_tbl text, p_hash text, p_steps jsonb) IS 'Puts a set of steps in force and returns its version. apply calls it.';
 CREATE FUNCTION mlguard.promote(p_model text, p_version text, p_reason text DEFAULT NULL::text, p_as text DEFAULT 'champion'::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -10606,6 +10804,131 @@ end
 $$;
 ALTER FUNCTION mlguard.retire(p_model text, p_version text, p_reason text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.retire(p_model text, p_version text, p_reason text) IS 'Ends a version: where approval is required it may not write from now on. approve() takes that back.';
+CREATE FUNCTION mlguard.review_accept(p_id bigint, p_reason text) RETURNS TABLE(id bigint, outcome text, reason text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+declare
+  _row mlguard._review := mlguard._review_row(p_id, p_reason);
+  _closed text := mlguard._review_closed(p_id, _row);
+begin
+  if _closed is null then
+    perform mlguard._review_decide(_row, 'accepted', p_reason, null);
+  end if;
+  return query select p_id, coalesce(_closed, 'accepted'), coalesce(_row.reason, p_reason);
+end
+$$;
+ALTER FUNCTION mlguard.review_accept(p_id bigint, p_reason text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.review_accept(p_id bigint, p_reason text) IS 'Lets a routed row appear in guarded reads as it is. Outcome: accepted, not found, already …';
+CREATE FUNCTION mlguard.review_override(p_id bigint, p_set jsonb, p_reason text) RETURNS TABLE(id bigint, outcome text, reason text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+#variable_conflict use_column
+declare
+  _row mlguard._review := mlguard._review_row(p_id, p_reason);
+  _closed text := mlguard._review_closed(p_id, _row);
+  _table mlguard._table;
+  _relation text;
+  _same text;
+  _wrong text;
+  _was jsonb;
+  _is jsonb;
+  _rows bigint;
+  _state text;
+  _message text;
+begin
+  if p_set is null or jsonb_typeof(p_set) <> 'object' or p_set = '{}' then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      message = 'mlguard: an override says which columns get which values',
+      hint = format('select * from mlguard.review_override(%s, ''{"score": 0.2}'', ''checked by phone'')', p_id);
+  end if;
+  if _closed is not null then
+    return query select p_id, _closed, _row.reason;
+    return;
+  end if;
+  select t.* into _table from mlguard._table t where t.tbl = _row.tbl;
+  _relation := format('%I.%I', _table.schema_name, _table.table_name);
+  select string_agg(format('"%s"', k.name), ', ' order by k.name)
+  into _wrong
+  from jsonb_object_keys(p_set) k (name)
+  left join pg_attribute a
+    on a.attrelid = to_regclass(_relation) and a.attname = k.name and a.attnum > 0 and not a.attisdropped
+  where a.attname is null or a.attgenerated <> '' or k.name = any (_table.key);
+  if to_regclass(_relation) is null or _wrong is not null then
+    return query select p_id, 'failed', coalesce(_wrong || ' cannot be set', format('there is no table %s', _row.tbl));
+    return;
+  end if;
+  _same := (select string_agg(format('t.%1$I = k.%1$I', k.name), ' and ') from unnest(_table.key) k (name));
+  begin
+    -- Triggers of the table's own may need the names they usually see; the statements here are qualified.
+    perform set_config('search_path', s.reset_val, true) from pg_catalog.pg_settings s where s.name = 'search_path';
+    insert into mlguard._acting (tbl) values (_row.tbl) on conflict do nothing;
+    perform pg_catalog.set_config('mlguard.acting', 'on', true);
+    execute pg_catalog.format(
+      'select pg_catalog.to_jsonb(t) from %1$s t, pg_catalog.jsonb_populate_record(null::%1$s, $1) k where %2$s',
+      _relation, _same)
+    into _was
+    using _row.key;
+    execute pg_catalog.format(
+      'update %1$s t set %2$s from pg_catalog.jsonb_populate_record(null::%1$s, $1) k, '
+      'pg_catalog.jsonb_populate_record(null::%1$s, $2) n where %3$s returning pg_catalog.to_jsonb(t)',
+      _relation,
+      (select pg_catalog.string_agg(pg_catalog.format('%1$I = n.%1$I', s.name), ', ')
+       from pg_catalog.jsonb_object_keys(p_set) s (name)),
+      _same)
+    into _is
+    using _row.key, p_set;
+    get diagnostics _rows = row_count;
+    perform pg_catalog.set_config('mlguard.acting', '', true), pg_catalog.set_config('search_path', '', true);
+    delete from mlguard._acting a where a.tbl = _row.tbl and a.xid = pg_current_xact_id();
+  exception
+    when check_violation or not_null_violation or data_exception then
+      get stacked diagnostics _state = returned_sqlstate, _message = message_text;
+      -- PostgreSQL's own words may quote a value; mlguard's do not.
+      return query select p_id, 'refused', case
+        when _message like 'mlguard: %' or _table.pii = '{}' then _message
+        else format('PostgreSQL refused it with SQLSTATE %s', _state)
+      end;
+      return;
+  end;
+  if _rows = 0 then
+    return query select p_id, 'failed', 'the row is not in the table, or a trigger kept it as it was';
+    return;
+  end if;
+  insert into mlguard._change (tbl, key, column_name, old, new, rule, batch, pending, step_set)
+  select _row.tbl, _row.key, k.name, _was -> k.name, _is -> k.name, _row.tbl || '/review', mlguard.batch_v1(_row.tbl),
+         false, _row.step_set
+  from jsonb_object_keys(p_set) k (name)
+  where _was -> k.name is distinct from _is -> k.name;
+  perform mlguard._review_decide(_row, 'overridden', p_reason, p_set);
+  return query select p_id, 'overridden', p_reason;
+end
+$_$;
+ALTER FUNCTION mlguard.review_override(p_id bigint, p_set jsonb, p_reason text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.review_override(p_id bigint, p_set jsonb, p_reason text) IS 'Gives a routed row values of a person, under the table''s own rules, and lets it appear in guarded reads. Outcome: overridden, refused (a rule of the table, and which), failed, not found, already …';
+CREATE FUNCTION mlguard.review_reject(p_id bigint, p_reason text) RETURNS TABLE(id bigint, outcome text, reason text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+declare
+  _row mlguard._review := mlguard._review_row(p_id, p_reason);
+  _closed text := mlguard._review_closed(p_id, _row);
+begin
+  if _row.status = 'rejected' then
+    _closed := 'already rejected';
+  end if;
+  if _closed is null then
+    perform mlguard._review_decide(_row, 'rejected', p_reason, null);
+  end if;
+  return query select p_id, coalesce(_closed, 'rejected'), coalesce(_row.reason, p_reason);
+end
+$$;
+ALTER FUNCTION mlguard.review_reject(p_id bigint, p_reason text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.review_reject(p_id bigint, p_reason text) IS 'Keeps a routed row out of guarded reads for good; it stays in the table. Outcome: rejected, not found, already …';
 CREATE FUNCTION mlguard.rollback(p_model text, p_reason text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -10640,6 +10963,38 @@ end
 $$;
 ALTER FUNCTION mlguard.rollback(p_model text, p_reason text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.rollback(p_model text, p_reason text) IS 'Makes the approved champion before the present one champion again, and returns it. The one taken out stays approved: promote() brings it back.';
+CREATE FUNCTION mlguard.route_v1(p_tbl text, p_set text, p_key jsonb, p_row_key text, p_row_hash text, p_steps text[], p_before bigint, p_mark text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    AS $$
+declare
+  _batch bigint;
+  _first bigint;
+begin
+  -- The prediction is a new one: what was asked or decided about the old one is no longer about it.
+  update mlguard._review
+  set status = 'obsolete'
+  where tbl = p_tbl and row_key = p_row_key and status in ('pending', 'rejected') and id < p_before;
+  if cardinality(p_steps) > 0 then
+    _batch := mlguard.batch_v1(p_tbl);
+    with routed as (
+      insert into mlguard._review (tbl, key, row_key, step, step_set, row_hash, batch)
+      select p_tbl, p_key, p_row_key, s.name, p_set, p_row_hash, _batch
+      from unnest(p_steps) with ordinality s (name, place)
+      order by s.place
+      returning id
+    )
+    select min(r.id) into _first from routed r;
+    if coalesce(current_setting(p_mark, true), '') = '' then
+      perform set_config(p_mark, _first::text, true);
+    end if;
+  end if;
+  return _first;
+end
+$$;
+ALTER FUNCTION mlguard.route_v1(p_tbl text, p_set text, p_key jsonb, p_row_key text, p_row_hash text, p_steps text[], p_before bigint, p_mark text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.route_v1(p_tbl text, p_set text, p_key jsonb, p_row_key text, p_row_hash text, p_steps text[], p_before bigint, p_mark text) IS 'Withholds a row from guarded reads until a person decides, and returns the number of its first review; reviews of the row with a number below p_before are obsolete.';
 CREATE FUNCTION mlguard.sample_places_v1(p_n bigint, p_tried integer, p_most integer) RETURNS bigint[]
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO ''
@@ -10714,6 +11069,15 @@ CREATE FUNCTION mlguard.schema_faults(p_tbl text) RETURNS TABLE(column_name text
 $$;
 ALTER FUNCTION mlguard.schema_faults(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.schema_faults(p_tbl text) IS 'Columns of a guarded table that were dropped, renamed, retyped, added or moved since its SLO file was applied.';
+CREATE FUNCTION mlguard.sealed_v1(p_note jsonb) RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select encode(sha256(convert_to(s.secret || p_note::text || s.secret, 'UTF8')), 'hex') || p_note::text
+  from mlguard._seal s
+$$;
+ALTER FUNCTION mlguard.sealed_v1(p_note jsonb) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.sealed_v1(p_note jsonb) IS 'A note that a trigger leaves in a setting for a later trigger of its statement: signed, since the session''s user may write the setting too.';
 CREATE FUNCTION mlguard.set_baseline(p_tbl regclass, p_other regclass) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -10939,6 +11303,33 @@ end
 $$;
 ALTER FUNCTION mlguard.try_assertion_v1(p_slo text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.try_assertion_v1(p_slo text) IS 'Judges an assertion on the stored rows now, as a COMMIT would; returns what is on record of it then.';
+CREATE FUNCTION mlguard.unrouted_v1(p_tbl text, p_row_keys text[]) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    AS $$
+  update mlguard._review
+  set status = 'obsolete'
+  where tbl = p_tbl and status in ('pending', 'rejected') and (p_row_keys is null or row_key = any (p_row_keys))
+$$;
+ALTER FUNCTION mlguard.unrouted_v1(p_tbl text, p_row_keys text[]) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.unrouted_v1(p_tbl text, p_row_keys text[]) IS 'Ends the reviews of rows that were deleted; null: of all.';
+CREATE FUNCTION mlguard.unsealed_v1(p_sealed text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if length(p_sealed) > 64 and p_sealed = mlguard.sealed_v1(substr(p_sealed, 65)::jsonb) then
+    return substr(p_sealed, 65)::jsonb;
+  end if;
+  return null;
+exception
+  when data_exception then
+    return null;
+end
+$$;
+ALTER FUNCTION mlguard.unsealed_v1(p_sealed text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.unsealed_v1(p_sealed text) IS 'The note of sealed_v1; null where the signature is not mlguard''s.';
 CREATE FUNCTION mlguard.usual_v1(p_c jsonb, p_metric text, p_value double precision, p_rows bigint) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -11174,6 +11565,14 @@ CREATE AGGREGATE mlguard.merge_v1(jsonb) (
 );
 ALTER AGGREGATE mlguard.merge_v1(jsonb) OWNER TO postgres;
 COMMENT ON AGGREGATE mlguard.merge_v1(jsonb) IS 'Merges documents of states; of none the empty document.';
+CREATE TABLE mlguard._acting (
+    tbl text NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL
+);
+ALTER TABLE mlguard._acting OWNER TO postgres;
+COMMENT ON TABLE mlguard._acting IS 'Private. While a person''s values are written: post-prediction steps leave such a row as it is. Empty between transactions.';
+COMMENT ON COLUMN mlguard._acting.tbl IS 'The table.';
+COMMENT ON COLUMN mlguard._acting.xid IS 'The transaction.';
 CREATE TABLE mlguard._armed (
     slo text NOT NULL,
     at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
@@ -11300,7 +11699,8 @@ CREATE TABLE mlguard._change (
     at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     batch bigint,
     row_hash text,
-    pending boolean DEFAULT true NOT NULL
+    pending boolean DEFAULT true NOT NULL,
+    step_set text
 );
 ALTER TABLE mlguard._change OWNER TO postgres;
 COMMENT ON TABLE mlguard._change IS 'Private. Values mended before they landed.';
@@ -11315,6 +11715,7 @@ COMMENT ON COLUMN mlguard._change.at IS 'When.';
 COMMENT ON COLUMN mlguard._change.batch IS 'The batch.';
 COMMENT ON COLUMN mlguard._change.row_hash IS 'Hash of the mended row, by which it is found among those that landed.';
 COMMENT ON COLUMN mlguard._change.pending IS 'Not known to have landed: an upsert may drop a row after it was mended.';
+COMMENT ON COLUMN mlguard._change.step_set IS 'Of a post-prediction step: hash of the set it belongs to.';
 ALTER TABLE mlguard._change ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME mlguard._change_id_seq
     START WITH 1
@@ -11713,6 +12114,24 @@ COMMENT ON COLUMN mlguard._pair_work.bins IS 'Bins of the values.';
 COMMENT ON COLUMN mlguard._pair_work.mixed_bins IS 'The same in the shuffled order.';
 COMMENT ON COLUMN mlguard._pair_work.able_domain IS 'Its values come again often enough for pairs of values to be learned.';
 COMMENT ON COLUMN mlguard._pair_work.able_dependence IS 'The same for dependence.';
+CREATE TABLE mlguard._post_set (
+    tbl text NOT NULL,
+    version integer NOT NULL,
+    hash text NOT NULL,
+    steps jsonb NOT NULL,
+    since timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    ended_at timestamp with time zone,
+    applied_by text DEFAULT SESSION_USER NOT NULL
+);
+ALTER TABLE mlguard._post_set OWNER TO postgres;
+COMMENT ON TABLE mlguard._post_set IS 'Private. Every set of post-prediction steps that ever was in force.';
+COMMENT ON COLUMN mlguard._post_set.tbl IS 'The prediction table.';
+COMMENT ON COLUMN mlguard._post_set.version IS 'Counts the sets of the table; one that comes back keeps its number.';
+COMMENT ON COLUMN mlguard._post_set.hash IS 'Hash of the steps; generated functions name their set by it.';
+COMMENT ON COLUMN mlguard._post_set.steps IS 'The steps in order: name, kind, when, set.';
+COMMENT ON COLUMN mlguard._post_set.since IS 'When it came into force last.';
+COMMENT ON COLUMN mlguard._post_set.ended_at IS 'When another took its place; null while it is in force.';
+COMMENT ON COLUMN mlguard._post_set.applied_by IS 'Who applied it last.';
 CREATE TABLE mlguard._prediction_batch (
     id bigint NOT NULL,
     tbl text NOT NULL,
@@ -11843,6 +12262,14 @@ COMMENT ON COLUMN mlguard._reference.decimals IS 'Decimals that the numbers keep
 COMMENT ON COLUMN mlguard._reference.nums IS 'Numbers that were heavy in some sample.';
 COMMENT ON COLUMN mlguard._reference.texts IS 'All texts.';
 COMMENT ON COLUMN mlguard._reference.shares IS 'Their shares of the pooled values.';
+ALTER TABLE mlguard._review ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME mlguard._review_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 CREATE TABLE mlguard._sample (
     id bigint NOT NULL,
     tbl text NOT NULL,
@@ -11893,6 +12320,12 @@ COMMENT ON COLUMN mlguard._schema_column.attnum IS 'Its number, by which a renam
 COMMENT ON COLUMN mlguard._schema_column.type IS 'Its type, as PostgreSQL prints it.';
 COMMENT ON COLUMN mlguard._schema_column.wanted IS 'The SLO file names it: without it something breaks.';
 COMMENT ON COLUMN mlguard._schema_column.slos IS 'Ids of the SLOs that read it.';
+CREATE TABLE mlguard._seal (
+    secret text DEFAULT ((gen_random_uuid())::text || (gen_random_uuid())::text) NOT NULL
+);
+ALTER TABLE mlguard._seal OWNER TO postgres;
+COMMENT ON TABLE mlguard._seal IS 'Private. What mlguard notes for its own transaction is signed with it.';
+COMMENT ON COLUMN mlguard._seal.secret IS 'The secret; each database has its own.';
 CREATE TABLE mlguard._seen (
     tbl text NOT NULL,
     over text NOT NULL,
@@ -12204,12 +12637,16 @@ CREATE VIEW mlguard.change AS
         END AS new,
     c.rule,
     c.at,
-    c.batch
-   FROM (mlguard._change c
+    c.batch,
+    s.version
+   FROM ((mlguard._change c
      LEFT JOIN mlguard._table t ON ((t.tbl = c.tbl)))
+     LEFT JOIN mlguard._post_set s ON (((s.tbl = c.tbl) AND (s.hash = c.step_set))))
   WHERE (NOT c.pending);
 ALTER VIEW mlguard.change OWNER TO postgres;
 COMMENT ON VIEW mlguard.change IS 'Values mended before they landed.';
+COMMENT ON COLUMN mlguard.change.rule IS 'The SLO that repaired the value, or <table>/post.<step>, or <table>/review for a value that a person set.';
+COMMENT ON COLUMN mlguard.change.version IS 'Of a post-prediction step: version of the step set; see mlguard.post_set.';
 CREATE VIEW mlguard.event AS
  SELECT e.id,
     e.at,
@@ -12578,6 +13015,16 @@ COMMENT ON COLUMN mlguard.outbox.delivered_at IS 'When it was delivered.';
 COMMENT ON COLUMN mlguard.outbox.attempts IS 'How often delivery was begun.';
 COMMENT ON COLUMN mlguard.outbox.last_error IS 'What went wrong last.';
 COMMENT ON COLUMN mlguard.outbox.next_try IS 'Not claimed again before then.';
+CREATE VIEW mlguard.post_set AS
+ SELECT tbl,
+    version,
+    steps,
+    since,
+    ended_at,
+    applied_by
+   FROM mlguard._post_set s;
+ALTER VIEW mlguard.post_set OWNER TO postgres;
+COMMENT ON VIEW mlguard.post_set IS 'Post-prediction steps of each table, every version; ended_at is null of the one in force.';
 CREATE VIEW mlguard.prediction_batch AS
  SELECT b.tbl,
     b.model,
@@ -12704,6 +13151,24 @@ CREATE VIEW mlguard.rejection AS
      JOIN mlguard._refusals() r(no, refused, last_at) ON ((r.no = s.no)));
 ALTER VIEW mlguard.rejection OWNER TO postgres;
 COMMENT ON VIEW mlguard.rejection IS 'Refused attempts by SLO; they survive the rollback that refused them. Approximate after a crash of the server.';
+CREATE VIEW mlguard.review AS
+ SELECT r.id,
+    r.tbl,
+    mlguard._masked(r.key, t.pii) AS key,
+    r.step,
+    s.version,
+    r.batch,
+    r.status,
+    r.routed_at,
+    r.decided_at,
+    r.decided_by,
+    r.reason,
+    mlguard._masked(r.given, t.pii) AS given
+   FROM ((mlguard._review r
+     LEFT JOIN mlguard._table t ON ((t.tbl = r.tbl)))
+     LEFT JOIN mlguard._post_set s ON (((s.tbl = r.tbl) AND (s.hash = r.step_set))));
+ALTER VIEW mlguard.review OWNER TO postgres;
+COMMENT ON VIEW mlguard.review IS 'Rows that a step routed to review: guarded reads omit those that are pending or rejected.';
 CREATE VIEW mlguard.slo AS
  SELECT id,
     tbl,
@@ -12805,6 +13270,8 @@ CREATE VIEW mlguard.waiver AS
    FROM mlguard._waiver w;
 ALTER VIEW mlguard.waiver OWNER TO postgres;
 COMMENT ON VIEW mlguard.waiver IS 'Exceptions to SLOs, current and past.';
+ALTER TABLE ONLY mlguard._acting
+    ADD CONSTRAINT _acting_pkey PRIMARY KEY (tbl, xid);
 ALTER TABLE ONLY mlguard._armed
     ADD CONSTRAINT _armed_pkey PRIMARY KEY (slo);
 ALTER TABLE ONLY mlguard._assertion_due
@@ -12869,6 +13336,10 @@ ALTER TABLE ONLY mlguard._pair
     ADD CONSTRAINT _pair_pkey PRIMARY KEY (tbl, over, column_name, metric, partner);
 ALTER TABLE ONLY mlguard._pair_work
     ADD CONSTRAINT _pair_work_pkey PRIMARY KEY (tbl, over, t, column_name);
+ALTER TABLE ONLY mlguard._post_set
+    ADD CONSTRAINT _post_set_hash UNIQUE (tbl, hash);
+ALTER TABLE ONLY mlguard._post_set
+    ADD CONSTRAINT _post_set_pkey PRIMARY KEY (tbl, version);
 ALTER TABLE ONLY mlguard._prediction_batch
     ADD CONSTRAINT _prediction_batch_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY mlguard._profile
@@ -12877,6 +13348,8 @@ ALTER TABLE ONLY mlguard._quarantine
     ADD CONSTRAINT _quarantine_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY mlguard._reference
     ADD CONSTRAINT _reference_pkey PRIMARY KEY (tbl, over, column_name);
+ALTER TABLE ONLY mlguard._review
+    ADD CONSTRAINT _review_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY mlguard._sample
     ADD CONSTRAINT _sample_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY mlguard._schema_column
@@ -12915,7 +13388,7 @@ CREATE UNIQUE INDEX _batch_name ON mlguard._batch USING btree (tbl, name) WHERE 
 CREATE INDEX _batch_part_of ON mlguard._batch USING btree (part_of) WHERE (part_of IS NOT NULL);
 CREATE INDEX _bucket_changed ON mlguard._bucket USING btree (tbl, changed_at);
 CREATE INDEX _bucket_shrunk ON mlguard._bucket USING btree (tbl, shrunk_at) WHERE (shrunk_at IS NOT NULL);
-CREATE INDEX _change_batch ON mlguard._change USING btree (batch);
+CREATE INDEX _change_batch ON mlguard._change USING btree (batch, id);
 CREATE INDEX _change_pending ON mlguard._change USING btree (tbl, batch) WHERE pending;
 CREATE INDEX _change_tbl ON mlguard._change USING btree (tbl, id);
 CREATE INDEX _delta_batch ON mlguard._delta USING btree (batch);
@@ -12948,6 +13421,9 @@ CREATE UNIQUE INDEX _prediction_batch_hour ON mlguard._prediction_batch USING bt
 CREATE INDEX _prediction_batch_tbl ON mlguard._prediction_batch USING btree (tbl, started_at);
 CREATE INDEX _quarantine_batch ON mlguard._quarantine USING btree (batch, id);
 CREATE INDEX _quarantine_waiting ON mlguard._quarantine USING btree (tbl, status, id);
+CREATE INDEX _review_batch ON mlguard._review USING btree (batch, id);
+CREATE INDEX _review_tbl ON mlguard._review USING btree (tbl, id);
+CREATE INDEX _review_withheld ON mlguard._review USING btree (tbl, row_key) WHERE (status = ANY (ARRAY['pending'::text, 'rejected'::text]));
 CREATE INDEX _sample_batch ON mlguard._sample USING btree (tbl, batch);
 CREATE INDEX _sample_bucket ON mlguard._sample USING btree (tbl, bucket);
 CREATE INDEX _slo_gate ON mlguard._slo USING btree (tbl) WHERE (level = 'read'::text);
@@ -13076,6 +13552,7 @@ REVOKE ALL ON FUNCTION mlguard._good_needed(p_incident mlguard._incident) FROM P
 REVOKE ALL ON FUNCTION mlguard._grant_baselines(p_role text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._grant_incidents(p_role text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._grant_models(p_role text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._grant_review(p_role text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._grant_surface() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._group_incidents(p_new bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._guesses(p_filled double precision[], p_slots integer[], p_slot integer) FROM PUBLIC;
@@ -13225,6 +13702,9 @@ REVOKE ALL ON FUNCTION mlguard._refuse_rewriting() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._remember_batch(p_tbl text, p_place tid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._repeated_share(p_scope bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._resolve_incident(p_id bigint, p_by text, p_reason text, p_auto boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._review_closed(p_id bigint, p_row mlguard._review) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._review_decide(p_row mlguard._review, p_status text, p_reason text, p_given jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._review_row(p_id bigint, p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._rows_sql(p_event_sql text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._same_series(p_scope bigint, p_before bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._sample_of(p_tbl text, p_start timestamp with time zone, p_end timestamp with time zone, p_batch bigint, p_n bigint) FROM PUBLIC;
@@ -13300,6 +13780,7 @@ REVOKE ALL ON FUNCTION mlguard._worst(p_errors double precision[], p_units doubl
 REVOKE ALL ON FUNCTION mlguard.ack(p_id bigint, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.ack(p_id bigint, p_reason text) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard.ack(p_id bigint, p_reason text) TO mlguard_task;
+REVOKE ALL ON FUNCTION mlguard.acting_v1(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.add_sample_v1(p_tbl text, p_bucket timestamp with time zone, p_n bigint, p_k integer, p_column text, p_nums double precision[], p_texts text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.add_states_v1(p_tbl text, p_op text, p_sign integer, p_bucket timestamp with time zone, p_segment jsonb, p_n bigint, p_states jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.approve(p_model text, p_version text, p_reason text) FROM PUBLIC;
@@ -13367,6 +13848,10 @@ REVOKE ALL ON FUNCTION mlguard.not_waived_v1(p_broken jsonb, p_key jsonb) FROM P
 REVOKE ALL ON FUNCTION mlguard.note_v1(p_slo text, p_outcome text, p_observed jsonb, p_key jsonb, p_n bigint, p_bad bigint, p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.off(p_slo text, p_for interval, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.off(p_slo text, p_for interval, p_reason text) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.post_lines_v1(p_tbl text, p_set text, p_key jsonb, p_row_hash text, p_lines jsonb, p_pending boolean, p_mark text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.post_moved_v1(p_tbl text, p_first bigint, p_count integer, p_columns text[], p_row_hash text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.post_set_ended_v1(p_tbl text, p_hash text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.post_set_v1(p_tbl text, p_hash text, p_steps jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.promote(p_model text, p_version text, p_reason text, p_as text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.promote(p_model text, p_version text, p_reason text, p_as text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.psi_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) FROM PUBLIC;
@@ -13391,10 +13876,18 @@ REVOKE ALL ON FUNCTION mlguard.resume(p_slo text, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.resume(p_slo text, p_reason text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.retire(p_model text, p_version text, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.retire(p_model text, p_version text, p_reason text) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.review_accept(p_id bigint, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.review_accept(p_id bigint, p_reason text) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.review_override(p_id bigint, p_set jsonb, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.review_override(p_id bigint, p_set jsonb, p_reason text) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.review_reject(p_id bigint, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.review_reject(p_id bigint, p_reason text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.rollback(p_model text, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.rollback(p_model text, p_reason text) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.route_v1(p_tbl text, p_set text, p_key jsonb, p_row_key text, p_row_hash text, p_steps text[], p_before bigint, p_mark text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.sample_places_v1(p_n bigint, p_tried integer, p_most integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.schema_faults(p_tbl text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.sealed_v1(p_note jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.set_baseline(p_tbl regclass, p_other regclass) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.set_baseline(p_tbl regclass, p_other regclass) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.set_baseline(p_tbl regclass, p_source text, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
@@ -13409,6 +13902,8 @@ GRANT ALL ON FUNCTION mlguard.sweep(p_as_of timestamp with time zone) TO mlguard
 REVOKE ALL ON FUNCTION mlguard.trailing_v1(p_c jsonb, p_metric text, p_back interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.truncated_v1(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.try_assertion_v1(p_slo text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.unrouted_v1(p_tbl text, p_row_keys text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.unsealed_v1(p_sealed text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.usual_v1(p_c jsonb, p_metric text, p_value double precision, p_rows bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.verify_audit(p_no bigint, p_hash text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.verify_audit(p_no bigint, p_hash text) TO mlguard_platform;
@@ -13451,6 +13946,7 @@ GRANT SELECT ON TABLE mlguard.model_version TO mlguard_task;
 GRANT SELECT ON TABLE mlguard.model_version TO mlguard_writer;
 GRANT SELECT ON TABLE mlguard.object TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.outbox TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.post_set TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.prediction_batch TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.prediction_batch TO mlguard_task;
 GRANT SELECT ON TABLE mlguard.prediction_batch TO mlguard_writer;
@@ -13461,6 +13957,7 @@ GRANT SELECT ON TABLE mlguard.quarantine TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.rejection TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.rejection TO mlguard_task;
 GRANT SELECT ON TABLE mlguard.rejection TO mlguard_writer;
+GRANT SELECT ON TABLE mlguard.review TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.slo TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.slo TO mlguard_task;
 GRANT SELECT ON TABLE mlguard.slo TO mlguard_writer;

@@ -39,6 +39,7 @@ VERBS = {
     "tune": Verb("mlguard.cli.verbs.tune", "Propose better limits, with the evidence, as a diff."),
     "violations": Verb("mlguard.cli.verbs.violations", "List recorded violations."),
     "quarantine": Verb("mlguard.cli.verbs.quarantine", "Work with the rows that were kept out."),
+    "review": Verb("mlguard.cli.verbs.review", "Decide about predictions that wait for a person."),
     "incidents": Verb("mlguard.cli.verbs.incidents", "Work with what failed: one alarm per cause."),
     "baseline": Verb("mlguard.cli.verbs.baseline", "Pin or show what distributions are compared with."),
     "models": Verb("mlguard.cli.verbs.models", "Work with the versions of models."),

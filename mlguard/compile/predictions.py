@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlguard.compile.draft import Scene
+from mlguard.compile.post import raw_of, steps_of
 from mlguard.emit.inputs import replaced
 from mlguard.program import Predictions
 from mlguard.spec.models import SloFile
@@ -20,12 +21,15 @@ def predictions_of(file: SloFile, scene: Scene) -> Predictions | None:
                 ("features", index),
                 "name the feature tables that the model reads",
             )
+    steps = steps_of(file, scene)
     predictions = Predictions(
         model=file.model,
         version_column=file.version_column,
         approval=file.approval == "required",
         features=tuple(file.features),
         when_features_held=file.when_features_held,
+        steps=steps,
+        raw=raw_of(file, scene, steps),
     )
     _judge_fallback(file, predictions, scene)
     return predictions

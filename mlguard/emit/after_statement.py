@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlguard.emit import samples, single, states
+from mlguard.emit import post_names, samples, single, states
 from mlguard.emit.before_row import row_hash
 from mlguard.emit.buckets import event_time
 from mlguard.emit.cells import settings
@@ -60,11 +60,17 @@ def _mending(program: TableProgram) -> tuple[Rule, ...]:
     return tuple(rule for rule in program.at(Place.BEFORE_ROW) if rule.action is Action.REPAIR)
 
 
+def _logs_by_hash(program: TableProgram) -> bool:
+    """Say whether lines of the change log are confirmed by the hash of the rows that landed."""
+    steps = post_names.has_steps(program) and not post_names.unique_key(program)
+    return bool(_mending(program)) or steps
+
+
 def _judges_rows(program: TableProgram) -> bool:
     return bool(
         program.at(Place.AFTER_STATEMENT)
         or _counted(program)
-        or _mending(program)
+        or _logs_by_hash(program)
         or tracks_freshness(program)
         or program.judged
     )
@@ -129,7 +135,7 @@ def _rows_body(program: TableProgram) -> tuple[tuple[str, ...], str]:
         counts = f"jsonb_build_object({', '.join(pairs)})" if pairs else "'{}'"
         landed = f"perform mlguard.landed_v1({table}, _n, {counts});"
         body.append(landed if _counted(program) else f"if {_batch_condition(program)} then\n  {landed}\nend if;")
-    if _mending(program):
+    if _logs_by_hash(program):
         body.append(
             f"perform mlguard.confirm_repairs_v1({table},\n"
             f"  array(select {row_hash(program, 'r')} from new_rows as r))\n"
@@ -311,7 +317,7 @@ def _pair(
     """
     declare, body = content
     name = f"mlguard.{quote_ident(fit(f'{label} {program.table}'))}"
-    ids = tuple(rule.id for rule in rules)
+    ids = tuple(rule.id for rule in rules) or (str(program.table),)
     made = function(
         f"{name}()",
         returns="trigger",

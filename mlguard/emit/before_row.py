@@ -7,7 +7,7 @@ which is where CHECKs judge it too.
 
 from __future__ import annotations
 
-from mlguard.emit import inputs, rows_mode
+from mlguard.emit import inputs, post, post_names, post_slow, post_statement, rows_mode
 from mlguard.emit.objects import DbObject, function, indent
 from mlguard.emit.pg_expr import to_sql
 from mlguard.emit.rules import broken, key, literal, observed, one_line, whole_row
@@ -32,10 +32,11 @@ KEPT_OUT_TRIGGER = "zz_mlguard_kept_out"
 def objects(program: TableProgram) -> list[DbObject]:
     """Return the function and trigger, and the WARNING trigger where rows can be kept out."""
     rules = program.at(Place.BEFORE_ROW)
-    if not rules:
+    steps = post_names.has_steps(program)
+    if not rules and not steps:
         return []
-    made = [*_functions(program, rules), _trigger(program, rules)]
-    if _keeps_out(rules):
+    made = [*(_stepped(program, rules) if steps else _functions(program, rules)), _trigger(program, rules)]
+    if steps or _keeps_out(rules):
         made += _warning(program, rules)
     return made
 
@@ -77,25 +78,55 @@ def _functions(program: TableProgram, rules: tuple[Rule, ...]) -> list[DbObject]
     return [trigger_function(program, name, made, _ids(rules), why)]
 
 
+def _stepped(program: TableProgram, rules: tuple[Rule, ...]) -> list[DbObject]:
+    """Return the functions of a table with post-prediction steps, which run before its rules are judged."""
+    name, slow = _function_name(program), f"mlguard.{quote_ident(fit(f'broken row {program.table}'))}"
+    ids = _ids(rules) or (str(program.table),)
+    declare, body = _judgement(program, rules)
+    act = function(
+        f"{slow}(new record, old record, tg_op text)",
+        returns="record",
+        attributes=f"security definer\nset search_path = ''\n{PLAIN}",
+        about=f"Steps and row rules of {one_line(str(program.table))}, called for the rows that one of them acts on:\n"
+        f"{rows_mode.summary(rules)}".rstrip(),
+        declare=declare,
+        body=indent(body),
+    )
+    private = rows_mode.private(program, f"{slow}(record, record, text)", act, ids, "decides what happens to a row")
+    statements = post_statement.objects(program, PLAIN)
+    return [private, *post.entry(program, rules, name, slow, ids), *statements]
+
+
 def _judgement(program: TableProgram, rules: tuple[Rule, ...]) -> tuple[tuple[str, ...], str]:
     """Return (declarations, body) of what happens to a row that may break a rule."""
+    steps = post_names.has_steps(program)
     rejects = [rule for rule in rules if rule.action is Action.REJECT]
     repairs = [rule for rule in rules if rule.action is Action.REPAIR]
     diverting = [rule for rule in rules if rule.action in (Action.QUARANTINE, Action.REPAIR)]
     declare: list[str] = []
     body: list[str] = []
-    if diverting:
+    if diverting or steps:
         declare.append("_broken jsonb := '[]'")
-    if repairs:
-        declare += ["_arrived record", "_mended jsonb := '[]'"]
+    if repairs or steps:
+        declare.append("_arrived record")
         body.append("_arrived := NEW;")
-        body += [_repair(rule, program) for rule in repairs]
-    body += [_quarantine(rule, program) for rule in diverting]
-    if diverting:
-        body.append(_divert(program, "_arrived" if repairs else "NEW"))
+    if repairs:
+        declare.append("_mended jsonb := '[]'")
+    if steps:
+        declare += post_slow.declarations(program)
+        body.append(post_slow.body(program))
+    judged = [_repair(rule, program) for rule in repairs] + [_quarantine(rule, program) for rule in diverting]
+    if steps and judged:  # of a row whose steps failed nothing more can be said
+        inner = "\n".join(judged)
+        judged = [f"if _broken = '[]' then\n{indent(inner)}\nend if;"]
+    body += judged
+    if diverting or steps:
+        body.append(_divert(program, "_arrived" if repairs or steps else "NEW"))
     body += [_reject(rule, program) for rule in rejects]
     if repairs:
         body.append(_log_repairs(program))
+    if steps:
+        body.append(post_slow.after(program, _step_hash(program)))
     body.append("return NEW;")
     return tuple(declare), "\n".join(body)
 
@@ -153,6 +184,11 @@ def row_hash(program: TableProgram, row: str) -> str:
     return f"md5((to_jsonb({whole_row(row)}){without})::text)"
 
 
+def _step_hash(program: TableProgram) -> str:
+    """Return by what a row that steps changed is known again once it landed."""
+    return post_names.values_hash(program, "NEW") if post_names.unique_key(program) else row_hash(program, "NEW")
+
+
 def _divert(program: TableProgram, arrived: str) -> str:
     """Say what happens to a row that broke a quarantine rule: refused, kept out, or kept out and removed.
 
@@ -195,8 +231,10 @@ def _same(program: TableProgram, row: str) -> str:
 
 
 def _unconditional(program: TableProgram, rules: tuple[Rule, ...]) -> bool:
-    return program.writes_rows or any(
-        lookups_of(part) for rule in rules for part in (rule.expr, rule.where) if part is not None
+    return (
+        post_names.has_steps(program)
+        or program.writes_rows
+        or any(lookups_of(part) for rule in rules for part in (rule.expr, rule.where) if part is not None)
     )
 
 
@@ -210,7 +248,7 @@ def _trigger(program: TableProgram, rules: tuple[Rule, ...]) -> DbObject:
         f"execute function {_function_name(program)}()"
     )
     why = "a row can be kept out or changed only before it lands"
-    return trigger(program, program.table, TRIGGER, rest, _ids(rules), why)
+    return trigger(program, program.table, TRIGGER, rest, _ids(rules) or (str(program.table),), why)
 
 
 def _warning(program: TableProgram, rules: tuple[Rule, ...]) -> list[DbObject]:
@@ -221,7 +259,7 @@ def _warning(program: TableProgram, rules: tuple[Rule, ...]) -> list[DbObject]:
     table would say the same but costs a copy of every row (a tenth of a bulk load). Where rows come one by one even
     the counter reads would be felt, and "of how many" says little: it is left out.
     """
-    ids = _ids(rules)
+    ids = _ids(rules) or (str(program.table),)
     before = f"mlguard.{quote_ident(fit(f'count before {program.table}'))}"
     after = f"mlguard.{quote_ident(fit(f'kept out {program.table}'))}"
     relations = program.shape.partitions or (program.table,)

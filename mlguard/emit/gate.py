@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from mlguard.emit import post_names
 from mlguard.emit.objects import LOCK_CATALOGUE, DbObject, Kind, Statement, comment, dollar_quote
+from mlguard.emit.row_key import row_key
 from mlguard.emit.rules import literal
 from mlguard.names import TableName, fit, quote_ident
 from mlguard.program import Action, Place, Reads, TableProgram
@@ -67,7 +69,8 @@ def columns_sql(program: TableProgram) -> str:
 
 def conditions(program: TableProgram) -> list[str]:
     """Return what must hold for a row `t` to be read through a view; the gate comes first, to raise before any row."""
-    return [open_condition(program)]
+    withheld = [unwithheld(program, "t")] if post_names.routes(program) else []
+    return [open_condition(program), *withheld]
 
 
 def open_condition(program: TableProgram) -> str:
@@ -91,6 +94,16 @@ def open_condition(program: TableProgram) -> str:
         f"    when {fresh}not exists (\n      select from mlguard._hold as h\n"
         f"      where h.tbl = {table} and h.ended_at is null\n    )\n    then true\n"
         f"    else mlguard.guard_v1({table})\n  end"
+    )
+
+
+def unwithheld(program: TableProgram, row: str) -> str:
+    """Return that no person has yet to decide about a row, nor rejected it; one probe a query where none waits."""
+    waiting = f"w.tbl = {literal(str(program.table))} and w.status in ('pending', 'rejected')"
+    return (
+        f"(\n    not (select exists (select from mlguard._review as w where {waiting}))\n    or not exists (\n"
+        f"      select from mlguard._review as w\n      where {waiting}\n"
+        f"        and w.row_key = {row_key(program, row)}\n    )\n  )"
     )
 
 

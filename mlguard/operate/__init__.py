@@ -32,6 +32,14 @@ from mlguard.operate.quarantine import (
     replay,
     waiting_ids,
 )
+from mlguard.operate.review import (
+    Review,
+    review_accept,
+    review_known,
+    review_list,
+    review_override,
+    review_reject,
+)
 from mlguard.operate.status import SloStatus, Status, status
 from mlguard.operate.violations import Violation, violations
 
@@ -47,6 +55,7 @@ __all__ = [
     "Kept",
     "ModelVersion",
     "NeedsAlter",
+    "Review",
     "SloStatus",
     "Status",
     "Usage",
@@ -76,6 +85,11 @@ __all__ = [
     "resolve",
     "resume",
     "retire",
+    "review_accept",
+    "review_known",
+    "review_list",
+    "review_override",
+    "review_reject",
     "rollback",
     "slo_id",
     "snooze",

@@ -58,6 +58,14 @@ CASES = {
     "predictions": "reads: view\nmodel: churn\nversion_column: plan\napproval: required\nevent_time: event_ts\n"
     "features: [features.account]\nwhen_features_held: allow",
     "predictions_counted": "model: churn",
+    "post": "model: m\nreads: view\ncolumns: {age: {range: {between: [0, 130], on_violation: quarantine}}}\npost:\n"
+    "  - {name: prior, when: tenure_days IS NULL, set: {tenure_days: 0.5}}\n"
+    "  - {name: curve, calibrate: {tenure_days: {logistic: [1.3, -0.2]}}}\n"
+    "  - {name: points, calibrate: {tenure_days: {table: ops.points, x: x, y: y}}}\n"
+    "  - {name: clip, clamp: {tenure_days: [0, 1]}}\n  - {name: round, round: {tenure_days: 4}}\n"
+    "  - {name: blocked, when: customer_id IN (SELECT id FROM ops.blocked) AND age > 3, set: {plan: \"'none'\"}}\n"
+    "  - {name: listed, when: plan NOT IN (SELECT plan FROM ops.plans), set: {plan: \"'other'\"}}\n"
+    "  - {name: unsure, when: tenure_days < 0.1, route: review}\nraw: {tenure_days: raw_days}",
     "gate_view": "event_time: event_ts\nreads: view\nslos: [{name: fresh, check: \"staleness() <= INTERVAL '26 hours'\"}]",
     "gate_of_arrivals": "event_time: event_ts\nreads: view\narrives_by: {value: '06:00 Europe/Berlin on weekdays',"
     " on_violation: hold}",
@@ -68,9 +76,10 @@ CASES = {
 
 
 def made(folder: Path, text: str) -> tuple[DbObject, ...]:
+    columns = COLUMNS | ({"raw_days": "double precision"} if "raw_days" in text else {})
     shape = TableShape(
         TableName("features", "customer"),
-        tuple(ColumnShape(name, parse_type(type_) or pytest.fail(type_)) for name, type_ in COLUMNS.items()),
+        tuple(ColumnShape(name, parse_type(type_) or pytest.fail(type_)) for name, type_ in columns.items()),
         unique=(("customer_id",),) if "unique" not in text else (),
     )
     head = HEAD.replace("reads: none\n", "") if "reads:" in text else HEAD
