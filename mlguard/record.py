@@ -9,7 +9,7 @@ from typing import Any
 from mlguard.emit.baselines import event_sql, missing_words
 from mlguard.emit.samples import sampler_name
 from mlguard.emit.states import judges_batches, recount_name
-from mlguard.emit.verdicts import verdict_name
+from mlguard.emit.verdicts import counts_labels, verdict_name
 from mlguard.lang.analyse import told_metrics
 from mlguard.lang.measure import measured_name
 from mlguard.names import digest
@@ -45,7 +45,7 @@ def of_rule(rule: Rule) -> Record:
             "column_name": rule.column,
             "max_bad_share": rule.max_bad.share if rule.max_bad else None,
             "max_bad_rows": rule.max_bad.rows if rule.max_bad else None,
-            "min_rows": rule.min_rows,
+            "min_rows": 0 if counts_labels(rule) else rule.min_rows,
             "max_age": rule.max_age,
             "shadow": rule.shadow,
             "waivable": rule.waivable,
@@ -63,6 +63,7 @@ def of_rule(rule: Rule) -> Record:
             "metrics": _metrics(rule),
             "verdict": verdict_name(rule) if rule.over is not None and rule.expr is not None else None,
             "learned": list(rule.learned),
+            "matures": rule.matures.text if rule.matures is not None else "0 hours",
             "sensitivity": float(rule.tolerance),
         }
     )

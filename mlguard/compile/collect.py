@@ -26,8 +26,8 @@ INSTEAD = {
     "no_gaps": "write check: row_count() >= 1 over windows of that length, for example over: 1 hour",
 }
 LATER_KEYS = (
-    "leak_guard", "arrives_by", "examples", "model", "version_column", "approval", "features", "when_features_held",
-    "attributes", "post", "raw", "labels",
+    "leak_guard", "arrives_by", "examples", "approval", "features", "when_features_held",
+    "post", "raw",
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from mlguard.errors import Problem, Where
 from mlguard.lang import ExpressionError
+from mlguard.lang.types import SqlType
 from mlguard.names import TableName
 from mlguard.program import Action, Bound, Existing, Span, TableShape
 
@@ -79,6 +80,9 @@ class Scene:
     others: Mapping[TableName, TableShape] | None = None  # tables that assertions read; None: no database was asked
     personal: frozenset[TableName] = frozenset()  # tables with pii columns, as far as SLO files say
     key: tuple[str, ...] = ()
+    label: SqlType | None = None  # of what labels say about predictions; None: there are none
+    matures: Span | None = None
+    attributes: dict[str, SqlType] = field(default_factory=dict)  # columns of another table, for groups and segments
     problems: list[Problem] = field(default_factory=list)
 
     def fault(self, message: str, path: Path, help: str = "") -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from mlguard.compile.draft import Scene
-from mlguard.program import Predictions
+from mlguard.program import AttributeSource, LabelSource, Predictions
 from mlguard.spec.models import SloFile
 
 
-def predictions_of(file: SloFile, scene: Scene) -> Predictions | None:
+def predictions_of(
+    file: SloFile, scene: Scene, labels: LabelSource | None = None, attributes: AttributeSource | None = None
+) -> Predictions | None:
     """Return what makes the table one of predictions, None where the file names no model; faults are noted."""
     if file.model is None:
         return None
@@ -29,4 +31,6 @@ def predictions_of(file: SloFile, scene: Scene) -> Predictions | None:
         approval=file.approval == "required",
         features=tuple(file.features),
         when_features_held=file.when_features_held,
+        labels=labels,
+        attributes=attributes,
     )
