@@ -105,8 +105,8 @@ def _parts(state: State, cells: Cells) -> tuple[str, list[str], list[str]]:
         return f"{score} + 0", sums, [*_finite(cells, first), _known(cells, label)]
     if state.of is Of.CALIBRATION:
         score = _number(cells, first)
-        # The last bin holds its upper edge too.
-        bin_ = f"least(floor({score} * {BINS}), {BINS - 1})"
+        # The last bin holds its upper edge too; the bin of -0 is that of 0.
+        bin_ = f"least(floor({score} * {BINS}), {BINS - 1}) + 0"
         sums = ["count(*)", f"sum({score})", _count([_positive(cells, label)])]
         return bin_, sums, [f"{score} between 0 and 1", _known(cells, label)]
     group = _group(cells, state.args[-1])
