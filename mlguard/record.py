@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from mlguard.emit import labelled
 from mlguard.emit.baselines import event_sql, missing_words
 from mlguard.emit.samples import sampler_name
 from mlguard.emit.states import judges_batches, recount_name
@@ -76,6 +77,16 @@ def _metrics(rule: Rule) -> list[str]:
     return [measured_name(metric, rule.where) for metric in told_metrics(rule.expr)]
 
 
+def _joins(program: TableProgram) -> list[dict[str, Any]]:
+    """Return the tables whose rows are matched with the table's own, where an SLO needs that."""
+    wanted = labelled.wanted(program)
+    return [
+        {"what": what, "table": source.table.sql, "on": list(source.on)}
+        for what, source in (("labels", wanted.labels), ("attributes", wanted.attributes))
+        if source is not None
+    ]
+
+
 def of_table(program: TableProgram) -> Record:
     """Return the row of mlguard._table for a table."""
     return Record(
@@ -107,5 +118,6 @@ def of_table(program: TableProgram) -> Record:
             "sampler": sampler_name(program) or None,
             "event_sql": event_sql(program),
             "missing": json.dumps(missing_words(program)),
+            "joins": json.dumps(_joins(program)),
         }
     )

@@ -32,28 +32,28 @@ SEEN = "_pairing"  # the variable that holds what the statement saw before it lo
 def objects(program: TableProgram) -> list[DbObject]:
     """Return the functions and triggers, none where no SLO asks for labels or attributes."""
     made: list[DbObject] = []
-    wanted = _joined(program)
-    if wanted.labels is not None:
-        made += _watch(program, "after labels", wanted.labels, _labels_body(program, wanted.labels), WHY_LABELS)
-    if wanted.attributes is not None:
-        body = _attributes_body(program, wanted.attributes)
-        made += _watch(program, "after attributes", wanted.attributes, body, WHY_ATTRIBUTES)
+    needed = wanted(program)
+    if needed.labels is not None:
+        made += _watch(program, "after labels", needed.labels, _labels_body(program), WHY_LABELS)
+    if needed.attributes is not None:
+        body = _attributes_body(program, needed.attributes)
+        made += _watch(program, "after attributes", needed.attributes, body, WHY_ATTRIBUTES)
     return made
 
 
 def declaration(program: TableProgram) -> tuple[str, ...]:
     """Return the variable that a trigger function of the prediction table needs for its mark, if it leaves one."""
-    return (f"{SEEN} pg_snapshot",) if _joined(program).any else ()
+    return (f"{SEEN} pg_snapshot",) if wanted(program).any else ()
 
 
 def before(program: TableProgram) -> list[str]:
     """Return what the function does before it looks at labels and attributes."""
-    return [f"{SEEN} := pg_current_snapshot();"] if _joined(program).any else []
+    return [f"{SEEN} := pg_current_snapshot();"] if wanted(program).any else []
 
 
 def mark(program: TableProgram, rows: str) -> list[str]:
     """Return the statement that leaves the mark of rows written (`new_rows`) or taken away (`old_rows`)."""
-    if not _joined(program).any:
+    if not wanted(program).any:
         return []
     bucket = of_row(program, "r")
     ends = f"select min({bucket.group}) as low, max({bucket.group}) as high from {rows} as r"
@@ -62,7 +62,8 @@ def mark(program: TableProgram, rows: str) -> list[str]:
     return [f"perform {call}\nfrom (\n{indent(ends)}\n) as s\nwhere s.low is not null;"]
 
 
-def _joined(program: TableProgram) -> joins.Joins:
+def wanted(program: TableProgram) -> joins.Joins:
+    """Return what the SLOs of the table need to have joined."""
     found = [joins.joins_of(program, by, kept) for by, kept in states.needed(program).items()]
     return joins.Joins(
         next((each.labels for each in found if each.labels is not None), None),
@@ -70,7 +71,7 @@ def _joined(program: TableProgram) -> joins.Joins:
     )
 
 
-def _labels_body(program: TableProgram, labels: LabelSource) -> str:
+def _labels_body(program: TableProgram) -> str:
     table = literal(str(program.table))
     gone: list[str] = []
     come: list[str] = []
@@ -78,9 +79,9 @@ def _labels_body(program: TableProgram, labels: LabelSource) -> str:
         found = tuple(state for state in kept if state.of in OF_LABELS)
         if not found:
             continue
-        wanted = joins.joins_of(program, by, found)
+        joined = joins.joins_of(program, by, found)
         for rows, sign, put in (("old_rows", -1, gone), ("new_rows", 1, come)):
-            source = Source(joins.labelled(program, rows, wanted), UNKNOWN)
+            source = Source(joins.labelled(program, rows, joined), UNKNOWN)
             select = states.Select(Grouping(program, by, source), found)
             values = [str(sign), "'LABELS'", "0", select.document()]
             statement = states.insert(select.grouping, values, select.tables(), batch="null")

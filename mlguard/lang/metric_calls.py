@@ -50,7 +50,7 @@ def metric(checker: Checker, expr: Call) -> Metric:
     """Return the typed node of a metric.
 
     Raises:
-        ExpressionError: it may not stand here, is not judged by this version, or does not take these arguments.
+        ExpressionError: it may not stand here, is or does not take these arguments.
     """
     entry = METRICS[expr.name]
     if checker.inside:

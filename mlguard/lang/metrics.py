@@ -239,7 +239,7 @@ METRICS: dict[str, MetricEntry] = {
         ),
         MetricEntry(
             "mae",
-            "mean of |x - label| over labelled rows where both are numbers; to rounding",
+            "mean of abs(x - label) over labelled rows where both are numbers; to rounding",
             _ERROR,
             Family.LABELS,
             usage="mae(x, label)",
@@ -253,7 +253,8 @@ METRICS: dict[str, MetricEntry] = {
         ),
         MetricEntry(
             "mape",
-            "mean of |x - label| / max(|label|, 2.2e-16), as scikit-learn: a label of 0 makes it huge; to rounding",
+            "mean of abs(x - label) / max(abs(label), 2.2e-16), as scikit-learn: one label of 0 makes it huge; to "
+            "rounding",
             _ERROR,
             Family.LABELS,
             usage="mape(x, label)",
@@ -318,7 +319,8 @@ METRICS: dict[str, MetricEntry] = {
         ),
         MetricEntry(
             "calibration_error",
-            "|mean probability - share of positive labels| over 10 bins of equal width, weighted by rows; to rounding",
+            "abs(mean probability - share of positive labels) over 10 bins of equal width, weighted by rows; to "
+            "rounding",
             _ERROR,
             Family.LABELS,
             usage="calibration_error(score, label)",
@@ -353,8 +355,8 @@ METRICS: dict[str, MetricEntry] = {
         ),
         MetricEntry(
             "error_ratio",
-            "greatest mean error of a group / least: of a number |x - label|, of a condition whether it is wrong; to "
-            "rounding",
+            "greatest mean error of a group / least: of a number abs(x - label), of a condition whether it is wrong; "
+            "to rounding",
             (Takes.ERROR, Takes.TRUTH, Takes.GROUP),
             Family.LABELS,
             usage="error_ratio(score, label, group)",

@@ -366,3 +366,5 @@ drop function
 drop table mlguard._recount_due, mlguard._paired, mlguard._pairing;
 
 alter table mlguard._slo drop column matures;
+
+alter table mlguard._table drop column joins;

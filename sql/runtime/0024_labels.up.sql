@@ -6,6 +6,11 @@ alter table mlguard._slo add column matures interval not null default '0';
 comment on column mlguard._slo.matures is
   'Of SLOs about labels: how long after the end of a window (and the time it waits for rows) labels are waited for.';
 
+alter table mlguard._table add column joins jsonb not null default '[]';
+
+comment on column mlguard._table.joins is
+  'Tables whose rows are matched with its own: [{"what": labels or attributes, "table", "on": [columns]}].';
+
 
 create table mlguard._pairing (
   id bigint generated always as identity,

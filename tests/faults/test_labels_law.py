@@ -164,9 +164,7 @@ RACES = {
 
 
 @pytest.mark.parametrize("race", RACES)
-def test_two_transactions_that_do_not_see_each_other_are_counted_in_the_end(
-    db: str, tmp_path: Path, race: str
-) -> None:
+def test_two_transactions_that_do_not_see_each_other_are_counted_in_the_end(db: str, tmp_path: Path, race: str) -> None:
     labels_example.create(db)
     labels_example.put(db, tmp_path, SLOS + WITH_ATTRIBUTES, HEAD + ATTRIBUTES)
     prediction, other = RACES[race]
@@ -222,7 +220,8 @@ def test_one_statement_that_writes_both_is_counted_once(db: str, tmp_path: Path)
         labels_example.sweep(connection)
         labels_example.same_as_a_recount(connection)
         connection.execute(
-            "alter table labels.churn add foreign key (customer_id, as_of) references predictions.churn on delete cascade"
+            "alter table labels.churn add foreign key (customer_id, as_of) references predictions.churn"
+            " on delete cascade"
         )
         connection.execute("insert into predictions.churn values (2, '2026-01-01 12:00+00', 'v1', 0.9, 'a')")
         connection.execute("delete from predictions.churn where customer_id = 1")
