@@ -107,8 +107,9 @@ def program(project: Project, connection: psycopg.Connection[Any]) -> Program:
         shapes = catalog.shapes(connection, wanted)
         others = catalog_assertions.shapes(connection, asserted) if asserted else {}
         sources = catalog_assertions.shapes(connection, joined) if joined else {}
+        pii = catalog_assertions.personal_columns(connection, joined) if joined else {}
         personal = catalog_assertions.personal(connection) if asserted else frozenset()
-    return compile_project(project, shapes, others, personal, sources)
+    return compile_project(project, shapes, others, personal, sources, pii)
 
 
 @contextmanager

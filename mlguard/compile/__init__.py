@@ -13,7 +13,7 @@ from mlguard.compile import assertion
 from mlguard.compile.build import build
 from mlguard.compile.collect import drafts, members_of
 from mlguard.compile.draft import Scene
-from mlguard.compile.labels import Sources, attributes_of, labels_of
+from mlguard.compile.labels import Personal, Sources, attributes_of, labels_of
 from mlguard.compile.make import scope_of
 from mlguard.compile.missing import missing_of
 from mlguard.compile.predictions import predictions_of
@@ -59,6 +59,7 @@ def compile_project(
     others: Mapping[TableName, TableShape] | None = None,
     personal: frozenset[TableName] = frozenset(),
     sources: Sources = None,
+    pii: Personal | None = None,
 ) -> Program:
     """Compile every file.
 
@@ -68,6 +69,7 @@ def compile_project(
         others: the real tables that assertions read, a missing one being a fault; None: no database was asked.
         personal: tables that are known to have pii columns, beside those of which the files say so.
         sources: the real tables of labels and attributes, a missing one being a fault; None: no database was asked.
+        pii: pii columns of tables, beside those of which the files say so.
 
     Raises:
         SpecError: any fault in any file.
@@ -77,6 +79,10 @@ def compile_project(
     personal |= frozenset(
         file.table for file in project.files if any(part.pii for part in (*file.columns.values(), *file.groups))
     )
+    columns = dict(pii or {})
+    for file in project.files:
+        said = frozenset(name for name, column in file.columns.items() if column.pii)
+        columns[file.table] = columns.get(file.table, frozenset()) | said
     for file in project.files:
         shape = declared_shape(file) if shapes is None else shapes.get(file.table)
         if shape is None:
@@ -84,7 +90,7 @@ def compile_project(
             problems.append(Problem(f"no table {file.table} in this database", file.where(("table",)), help_))
             continue
         try:
-            tables[file.table] = compile_table(file, shape, others, personal, sources)
+            tables[file.table] = compile_table(file, shape, others, personal, sources, columns)
         except SpecError as error:
             problems += error.problems
     if problems:
@@ -107,6 +113,7 @@ def compile_table(
     others: Mapping[TableName, TableShape] | None = None,
     personal: frozenset[TableName] = frozenset(),
     sources: Sources = None,
+    pii: Personal | None = None,
 ) -> TableProgram:
     """Compile one file against one table.
 
@@ -116,6 +123,7 @@ def compile_table(
         others: the tables that its assertions read; None: no database was asked.
         personal: tables with pii columns, as far as SLO files say.
         sources: the tables of its labels and attributes; None: no database was asked.
+        pii: pii columns of tables.
 
     Raises:
         SpecError: every fault of the file.
@@ -145,7 +153,7 @@ def compile_table(
         )
     _judge_shape(file, scene)
     members = members_of(file, scene)
-    labels, attributes = labels_of(file, scene, sources), attributes_of(file, scene, sources)
+    labels, attributes = labels_of(file, scene, sources), attributes_of(file, scene, sources, pii or {})
     rules = tuple(rule for draft in drafts(file, scene, members) if (rule := build(draft, scene)) is not None)
     if not scene.problems:
         _judge_together(file, scene, rules)

@@ -20,6 +20,7 @@ from mlguard.spec.models import SloFile
 from mlguard.spec.predictions import Labels
 
 Sources = Mapping[TableName, TableShape] | None
+Personal = Mapping[TableName, frozenset[str]]
 
 
 def tables_joined(files: Iterable[SloFile]) -> frozenset[TableName]:
@@ -63,12 +64,21 @@ def labels_of(file: SloFile, scene: Scene, sources: Sources) -> LabelSource | No
     return LabelSource(said.table, tuple(said.on), value, event_time, mature, shape)
 
 
-def attributes_of(file: SloFile, scene: Scene, sources: Sources) -> AttributeSource | None:
-    """Return where columns for segments and groups are found, None where nowhere; faults are noted."""
+def attributes_of(file: SloFile, scene: Scene, sources: Sources, pii: Personal) -> AttributeSource | None:
+    """Return where columns for segments and groups are found, None where nowhere; faults are noted.
+
+    Args:
+        file: the SLO file.
+        scene: where faults are noted; groups may name the attributes from here on, and what is personal of them is as
+            personal as a column of the table.
+        sources: the real tables; None: no database was asked.
+        pii: the pii columns of tables.
+    """
     said = file.attributes
     if said is None:
         return None
     scene.attributes = dict.fromkeys(said.columns, UNKNOWN)
+    scene.pii |= pii.get(said.table, frozenset()) & set(said.columns)
     shape = _source("attributes", said.table, said.on, scene, sources)
     for index, name in enumerate(said.columns):
         path = ("attributes", "columns", index)

@@ -47,8 +47,15 @@ def metric_fields(draft: Draft, scene: Scene, expr: Expr) -> dict[str, Any] | No
         "where": where,
         "columns": columns,
         "min_rows": least_rows(expr) if said is None else said,
-        "matures": scene.matures if late else None,
+        **(_matures(scene.matures, found["over"]) if late else {}),
     }
+
+
+def _matures(matures: Span | None, over: Over) -> dict[str, Any]:
+    """Return what a rule about labels says otherwise than one about rows."""
+    placed = _placement(over)
+    waits = f", and its labels had {matures} to arrive" if matures is not None and matures.timedelta else ""
+    return {"matures": matures, "placement": Placement(placed.place, placed.reason + waits)}
 
 
 def needs_labels(expr: Expr) -> bool:

@@ -68,14 +68,20 @@ def with_joins(program: TableProgram, rows: str, joins: Joins) -> str:
     return _item(columns, tables, joins)
 
 
-def labelled(program: TableProgram, label_rows: str, joins: Joins) -> str:
-    """Return the FROM item, called `r`, of the predictions that some rows of the label table belong to."""
+def labelled(program: TableProgram, joins: Joins, *, rows: str = "", label_rows: str = "") -> str:
+    """Return the FROM item, called `r`, of pairs of a prediction and its label.
+
+    Args:
+        program: the prediction table.
+        joins: what is joined; labels are.
+        rows: some predictions; '' for all stored.
+        label_rows: some rows of the label table; '' for all stored.
+    """
     assert joins.labels is not None
     columns = ["p.*", f"{_label(program, joins.labels)} as {quote_ident(LABEL)}"]
-    tables = [
-        f"from {label_rows} as t",
-        f"join {stored(program)} as p on {matched(joins.labels.on, 't')}",
-    ]
+    sides = [f"{label_rows or joins.labels.table.sql} as t", f"{rows or stored(program)} as p"]
+    first, second = sides if label_rows else reversed(sides)
+    tables = [f"from {first}", f"join {second} on {matched(joins.labels.on, 't')}"]
     return _item(columns, tables, joins)
 
 

@@ -71,21 +71,33 @@ def wanted(program: TableProgram) -> joins.Joins:
     )
 
 
-def _labels_body(program: TableProgram) -> str:
-    table = literal(str(program.table))
-    gone: list[str] = []
-    come: list[str] = []
+def pairs(program: TableProgram, rows: str, *, sign: int) -> list[str]:
+    """Return the statements that append the states of predictions written or taken away whose label is there already.
+
+    They come before those of the rows themselves: where no row is left, nothing may be taken out any more.
+    """
+    return _pairs(program, sign, rows=rows)
+
+
+def _pairs(program: TableProgram, sign: int, *, rows: str = "", label_rows: str = "") -> list[str]:
+    made = []
     for by, kept in states.needed(program).items():
         found = tuple(state for state in kept if state.of in OF_LABELS)
         if not found:
             continue
         joined = joins.joins_of(program, by, found)
-        for rows, sign, put in (("old_rows", -1, gone), ("new_rows", 1, come)):
-            source = Source(joins.labelled(program, rows, joined), UNKNOWN)
-            select = states.Select(Grouping(program, by, source), found)
-            values = [str(sign), "'LABELS'", "0", select.document()]
-            statement = states.insert(select.grouping, values, select.tables(), batch="null")
-            put.append(f"{states.with_ctes(select.ctes(), statement)};")
+        source = Source(joins.labelled(program, joined, rows=rows, label_rows=label_rows), UNKNOWN)
+        select = states.Select(Grouping(program, by, source), found)
+        values = [str(sign), "'LABELS'", "0", select.document()]
+        statement = states.insert(select.grouping, values, select.tables(), batch="null")
+        made.append(f"{states.with_ctes(select.ctes(), statement)};")
+    return made
+
+
+def _labels_body(program: TableProgram) -> str:
+    table = literal(str(program.table))
+    gone = _pairs(program, -1, label_rows="old_rows")
+    come = _pairs(program, 1, label_rows="new_rows")
     return _body(table, gone, come)
 
 

@@ -58,6 +58,11 @@ def needed(program: TableProgram) -> dict[tuple[str, ...], tuple[State, ...]]:
     return {by: tuple(states) for by, states in found.items()}
 
 
+def of_rows(found: Sequence[State]) -> tuple[State, ...]:
+    """Return the states that a statement's own rows give, without their labels."""
+    return tuple(state for state in found if state.of not in OF_LABELS)
+
+
 def removals(program: TableProgram) -> bool:
     """Say whether what is taken away is accounted for.
 

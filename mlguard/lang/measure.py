@@ -158,7 +158,7 @@ class _Catalogue:
             "row_count": ("count", (rows,)),
             "count": ("count", (have,)),
             "coverage": ("ratio", (have, rows)),
-            "label_coverage": ("ratio", (self._state(Of.LABELLED), rows)),
+            "label_coverage": ("label_coverage", (self._state(Of.LABELLED, args=()), rows)),
             "null_rate": ("rest", (have, rows)),
             "nan_rate": ("ratio", (self._state(Of.NAN), rows)),
             "share": ("ratio", (self._state(Of.TRUE), rows)),

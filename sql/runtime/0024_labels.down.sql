@@ -359,9 +359,9 @@ $mlguard$;
 drop function
   mlguard._fair_groups, mlguard._find_unseen, mlguard._recount_now, mlguard._sum_arrays, mlguard._sum_tallies,
   mlguard._sums, mlguard.accuracy_v1, mlguard.auc_v1, mlguard.bias_v1, mlguard.brier_v1, mlguard.calibration_error_v1,
-  mlguard.f1_v1, mlguard.fair_bound_v1, mlguard.fair_v1, mlguard.logloss_v1, mlguard.mae_v1, mlguard.mape_v1,
-  mlguard.no_score_v1, mlguard.pair_v1, mlguard.precision_v1, mlguard.recall_v1, mlguard.recount_due_v1,
-  mlguard.rmse_v1, mlguard.rounded_score_v1;
+  mlguard.f1_v1, mlguard.label_coverage_v1, mlguard.fair_bound_v1, mlguard.fair_v1, mlguard.logloss_v1,
+  mlguard.mae_v1, mlguard.mape_v1, mlguard.no_score_v1, mlguard.pair_v1, mlguard.precision_v1, mlguard.recall_v1,
+  mlguard.recount_due_v1, mlguard.rmse_v1, mlguard.rounded_score_v1;
 
 drop table mlguard._recount_due, mlguard._paired, mlguard._pairing;
 

@@ -512,6 +512,23 @@ $mlguard$;
 comment on function mlguard._sums(jsonb, text) is 'Private. A state of sums as numbers; null where it was not kept.';
 
 
+create function mlguard.label_coverage_v1(p_states jsonb, p_labelled text, p_rows text)
+returns double precision
+language plpgsql
+immutable
+parallel safe
+set search_path = ''
+as $mlguard$
+begin
+  -- Where no label has come, no state of labels was appended.
+  return coalesce((p_states ->> p_labelled)::float8, 0) / nullif((p_states ->> p_rows)::float8, 0);
+end
+$mlguard$;
+
+comment on function mlguard.label_coverage_v1(jsonb, text, text) is
+  'Share of rows whose label has arrived; null without rows.';
+
+
 create function mlguard.mae_v1(p_states jsonb, p_key text)
 returns double precision
 language plpgsql
@@ -1081,7 +1098,7 @@ $mlguard$;
 revoke all on function
   mlguard._fair_groups, mlguard._find_unseen, mlguard._recount_now, mlguard._sum_arrays, mlguard._sum_tallies,
   mlguard._sums, mlguard.accuracy_v1, mlguard.auc_v1, mlguard.bias_v1, mlguard.brier_v1, mlguard.calibration_error_v1,
-  mlguard.f1_v1, mlguard.fair_bound_v1, mlguard.fair_v1, mlguard.logloss_v1, mlguard.mae_v1, mlguard.mape_v1,
-  mlguard.no_score_v1, mlguard.pair_v1, mlguard.precision_v1, mlguard.recall_v1, mlguard.recount_due_v1,
-  mlguard.rmse_v1, mlguard.rounded_score_v1
+  mlguard.f1_v1, mlguard.label_coverage_v1, mlguard.fair_bound_v1, mlguard.fair_v1, mlguard.logloss_v1,
+  mlguard.mae_v1, mlguard.mape_v1, mlguard.no_score_v1, mlguard.pair_v1, mlguard.precision_v1, mlguard.recall_v1,
+  mlguard.recount_due_v1, mlguard.rmse_v1, mlguard.rounded_score_v1
   from public;
