@@ -100,7 +100,7 @@ class _Verdict:
             f"{self.variables[metric]} {'boolean' if metric.name == 'usual' else 'double precision'}"
             for metric in self.told
         ]
-        return [*kinds, "_n bigint", "_ok boolean", "_reason text"]
+        return [*kinds, *(["_n bigint"] if counts_labels(self.rule) else []), "_ok boolean", "_reason text"]
 
     def _body(self) -> list[str]:
         # What is computed from others comes after them.
@@ -120,13 +120,13 @@ class _Verdict:
         lines.append(f"if _ok is null and _reason is null then\n{reasons}\nend if;")
         names = ", ".join(literal(self._name(metric)) for metric in self.told)
         values = ", ".join(self._as_number(metric) for metric in self.told)
-        counted = Of.LABELLED if counts_labels(self.rule) else Of.ROWS
-        lines.append(f"_n := mlguard.count_v1(_s, {literal(State(counted, where=self.rule.where).key)})::bigint;")
+        rows = f"mlguard.count_v1(_s, {literal(State(Of.ROWS, where=self.rule.where).key)})::bigint"
         if counts_labels(self.rule):
-            lines.append(self._few_labels())
+            lines += self._few_labels()
+            rows = "_n"
         lines.append(
             f"return row(array[{names}],\n           array[{values}]::double precision[],\n"
-            f"           _n, _ok, _reason)::mlguard.found_v1;"
+            f"           {rows}, _ok, _reason)::mlguard.found_v1;"
         )
         return lines
 
@@ -195,12 +195,13 @@ class _Verdict:
         )
         return f"if not _ok then\n{indent(inner)}\nend if;"
 
-    def _few_labels(self) -> str:
-        least = self.rule.min_rows
-        words = (
-            f"format('%s labelled row%s, fewer than {least}', coalesce(_n, 0), case when _n = 1 then '' else 's' end)"
-        )
-        return f"if coalesce(_n, 0) < {least} then\n  _ok := null;\n  _reason := {words};\nend if;"
+    def _few_labels(self) -> list[str]:
+        key, least = State(Of.LABELLED, where=self.rule.where).key, self.rule.min_rows
+        words = f"format('%s labelled row%s, fewer than {least}', _n, case when _n = 1 then '' else 's' end)"
+        return [
+            f"_n := coalesce(mlguard.count_v1(_s, {literal(key)}), 0)::bigint;",
+            f"if _n < {least} then\n  _ok := null;\n  _reason := {words};\nend if;",
+        ]
 
     def _noise(self, distances: list[Metric]) -> str:
         """A distance that chance alone could bring about is unknown, not too large."""

@@ -300,6 +300,7 @@ language plpgsql
 immutable
 parallel safe
 set search_path = ''
+set extra_float_digits = 1
 as $mlguard$
 declare
   _scores boolean := p_key like 'roc(%';
