@@ -24,6 +24,7 @@ LEARNING = "learning"
 NOTHING_BEFORE = "trailing is 0"
 NO_ANSWER = "no answer"
 CHANCE = "within chance"
+ROUNDED = "of scores rounded to three digits"
 _LINE = "\n"
 DISTANCES = ("psi", "js", "ks", "linf", "new_category_rate")
 
@@ -116,6 +117,7 @@ class _Verdict:
         fair = [metric for metric in self.told if metric.name in FAIRNESS]
         if fair:
             lines.append(self._chance(fair))
+        lines += [self._rounded(metric) for metric in self.told if metric.name == "auc"]
         reasons = indent(f"_reason := {self._reasons()};")
         lines.append(f"if _ok is null and _reason is null then\n{reasons}\nend if;")
         names = ", ".join(literal(self._name(metric)) for metric in self.told)
@@ -194,6 +196,12 @@ class _Verdict:
             f"    _ok := null;\n    _reason := {literal(CHANCE)};\n  end if;\nend;"
         )
         return f"if not _ok then\n{indent(inner)}\nend if;"
+
+    def _rounded(self, metric: Metric) -> str:
+        """What fails by an approximate value says so."""
+        state = self._measure(metric).states[0]
+        assert state is not None
+        return f"if not _ok and _s -> {literal(state.key)} ? 'rounded' then\n  _reason := {literal(ROUNDED)};\nend if;"
 
     def _few_labels(self) -> list[str]:
         key, least = State(Of.LABELLED, where=self.rule.where).key, self.rule.min_rows

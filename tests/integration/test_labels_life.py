@@ -12,7 +12,7 @@ from mlguard.errors import SpecError
 from mlguard.operate.backtest import backtest, by_slo
 from tests import labels_example
 from tests.labels_example import ATTRIBUTES, HEAD, TABLE, Connection
-from tests.support import project, query
+from tests.support import project, query, write
 
 SLOS = """
 slos:
@@ -295,3 +295,24 @@ def test_batches_and_a_column_called_label_are_refused(guarded_db: str, tmp_path
     words = str(raised.value)
     assert "predictions.churn has a column `label`" in words
     assert "a batch is judged at its COMMIT, when no label of it has arrived" in words
+
+
+PERSON = "mlguard: 1\ntable: crm.person\nkey: [customer_id]\nreads: none\ncolumns: {gender: {pii: true}}\n"
+
+
+def test_personal_attributes_are_no_segments_and_groups_of_them_are_hashes(guarded_db: str, tmp_path: Path) -> None:
+    labels_example.create(guarded_db)
+    write(tmp_path, PERSON, "person.slo.yaml")
+    with pytest.raises(SpecError, match="1 fault") as raised:
+        api.apply(project(tmp_path, HEAD + ATTRIBUTES + FAIR), guarded_db)
+    assert "gender is pii, and the values of segments stand in every verdict" in str(raised.value)
+    fair = FAIR.replace("  - {name: split, check: 'mean(score) >= 0', over: 1 day, by: gender}\n", "")
+    api.apply(project(tmp_path, HEAD + ATTRIBUTES + fair), guarded_db)
+    with psycopg.connect(guarded_db, autocommit=True) as connection:
+        people(connection, "2026-01-01", {"female": (40, 60), "male": (60, 40)}, first=1)
+        labels_example.sweep(connection)
+        labels_example.same_as_a_recount(connection)
+        states = connection.execute("select states::text from mlguard._bucket where n > 0").fetchall()
+        assert len(states) == 1
+        assert "male" not in states[0][0]
+        assert [row[2] for row in labels_example.verdicts(connection, "gap")[:1]] == ["NOTED"]

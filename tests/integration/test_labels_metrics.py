@@ -226,6 +226,7 @@ def test_many_different_scores_are_rounded_and_close(guarded_db: str, tmp_path: 
         (value,) = connection.execute(
             "select value from mlguard._metric where current and value is not null"
         ).fetchone() or (0,)
+        ((_, _, _, _, reason),) = labels_example.verdicts(connection, "auc")[:1]
         connection.execute("delete from labels.churn where customer_id < 20000")
         labels_example.fold(connection)
         labels_example.sweep(connection)
@@ -233,4 +234,5 @@ def test_many_different_scores_are_rounded_and_close(guarded_db: str, tmp_path: 
             "select value from mlguard._metric where current and value is not null"
         ).fetchone() or (0,)
     assert math.isclose(value, metrics.roc_auc_score(truth, scores), abs_tol=1e-4)
+    assert reason == "of scores rounded to three digits"
     assert math.isclose(left, metrics.roc_auc_score(truth[20_000:], scores[20_000:]), abs_tol=1e-3)
