@@ -2028,6 +2028,11 @@ declare
   _more bigint;
   _gone xid8;
 begin
+  -- Numbers of transactions that are still to come are of another server: the database was restored.
+  delete from mlguard._pairing m
+  where m.tbl = p_tbl and m.xid >= pg_snapshot_xmax(pg_current_snapshot())
+    and m.xid is distinct from pg_current_xact_id_if_assigned();
+  delete from mlguard._paired d where d.tbl = p_tbl and d.upto >= pg_snapshot_xmax(pg_current_snapshot());
   -- One statement, one snapshot: a transaction that saw none of these marks had its number before _now ends.
   select array_agg(m.id), pg_current_snapshot(),
          count(*) filter (where m.side = 'predictions')::numeric * count(*) filter (where m.side <> 'predictions')
