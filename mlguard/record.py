@@ -11,10 +11,10 @@ from mlguard.emit.baselines import event_sql, missing_words
 from mlguard.emit.samples import sampler_name
 from mlguard.emit.states import judges_batches, recount_name
 from mlguard.emit.verdicts import counts_labels, verdict_name
-from mlguard.lang.analyse import told_metrics
+from mlguard.lang.analyse import columns_of, told_metrics
 from mlguard.lang.measure import measured_name
 from mlguard.names import digest
-from mlguard.program import Rule, TableProgram
+from mlguard.program import AttributeSource, LabelSource, Rule, TableProgram
 
 
 @dataclass(frozen=True)
@@ -80,10 +80,14 @@ def _metrics(rule: Rule) -> list[str]:
 def _joins(program: TableProgram) -> list[dict[str, Any]]:
     """Return the tables whose rows are matched with the table's own, where an SLO needs that."""
     wanted = labelled.wanted(program)
+    found: list[tuple[str, LabelSource | AttributeSource, tuple[str, ...]]] = []
+    if wanted.labels is not None:
+        found.append(("labels", wanted.labels, columns_of(wanted.labels.value)))
+    if wanted.attributes is not None:
+        found.append(("attributes", wanted.attributes, wanted.attributes.columns))
     return [
-        {"what": what, "table": source.table.sql, "on": list(source.on)}
-        for what, source in (("labels", wanted.labels), ("attributes", wanted.attributes))
-        if source is not None
+        {"what": what, "table": source.table.sql, "on": list(source.on), "columns": list(columns)}
+        for what, source, columns in found
     ]
 
 

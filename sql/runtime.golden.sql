@@ -422,7 +422,7 @@ COMMENT ON COLUMN mlguard._table.recount IS 'The generated function that compute
 COMMENT ON COLUMN mlguard._table.sampler IS 'The generated function that samples stored rows.';
 COMMENT ON COLUMN mlguard._table.event_sql IS 'The event time of a row t as timestamptz, in SQL as mlguard writes it; null: the table has none.';
 COMMENT ON COLUMN mlguard._table.missing IS 'What counts as missing beside NULL: {column: [values as text]}; numbers are compared as numbers.';
-COMMENT ON COLUMN mlguard._table.joins IS 'Tables whose rows are matched with its own: [{"what": labels or attributes, "table", "on": [columns]}].';
+COMMENT ON COLUMN mlguard._table.joins IS 'Tables whose rows are matched with its own: [{"what": labels or attributes, "table", "on": [columns], "columns": [those taken from it]}].';
 CREATE FUNCTION mlguard._baseline_periods(p_table mlguard._table, p_kind text, p_length interval, p_columns text[], p_as_of timestamp with time zone) RETURNS TABLE(column_name text, starts timestamp with time zone, ends timestamp with time zone, due timestamp with time zone)
     LANGUAGE plpgsql STABLE
     SET search_path TO ''

@@ -28,6 +28,7 @@ def findings(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> It
     yield from _pii_keys(connection, here)
     yield from _pii_rows(connection, here)
     yield from _key_index(connection, here)
+    yield from _join_columns(connection, here)
     yield from _join_index(connection, here)
     yield from _caps(connection, here)
     yield from _prepared(connection, here)
@@ -197,6 +198,33 @@ limit 1
                 f"create index concurrently on {table.sql} ({columns});",
                 table.tbl,
             )
+
+
+def _join_columns(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> Iterator[Finding]:
+    """The triggers on tables of labels and attributes read columns by name."""
+    found = values(
+        connection,
+        """
+select array[t.tbl, j.line ->> 'table', c.name]
+from mlguard._table as t
+cross join lateral jsonb_array_elements(t.joins) as j (line)
+cross join lateral jsonb_array_elements_text(j.line -> 'on' || (j.line -> 'columns')) as c (name)
+where t.tbl = any(%(tables)s)
+  and not exists (
+    select from pg_catalog.pg_attribute as a
+    where a.attrelid = to_regclass(j.line ->> 'table') and a.attname = c.name and not a.attisdropped)
+order by 1
+""",
+        tables=[table.tbl for table in tables],
+    )
+    for tbl, relation, column in found:
+        yield Finding(
+            "column-gone",
+            f"{relation} has no column {column} any more, by which its rows are counted with predictions: writes to it"
+            " fail",
+            "say in the SLO file where it is now, then mlguard apply",
+            tbl,
+        )
 
 
 def _join_index(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> Iterator[Finding]:

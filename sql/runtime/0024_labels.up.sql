@@ -9,7 +9,8 @@ comment on column mlguard._slo.matures is
 alter table mlguard._table add column joins jsonb not null default '[]';
 
 comment on column mlguard._table.joins is
-  'Tables whose rows are matched with its own: [{"what": labels or attributes, "table", "on": [columns]}].';
+  'Tables whose rows are matched with its own: [{"what": labels or attributes, "table", "on": [columns], '
+  '"columns": [those taken from it]}].';
 
 
 create table mlguard._pairing (

@@ -341,6 +341,22 @@ def test_a_guarded_label_table_keeps_bad_labels_out_and_counts_released_ones(gua
         labels_example.same_as_a_recount(connection)
 
 
+def test_doctor_sees_indexes_and_columns_of_both_sides(guarded_db: str, tmp_path: Path) -> None:
+    labels_example.create(guarded_db)
+    labels_example.put(guarded_db, tmp_path, SLOS)
+    with psycopg.connect(guarded_db, autocommit=True) as connection:
+        assert doctor.examine(connection) == []
+        connection.execute("alter table predictions.churn drop constraint churn_pkey")
+        connection.execute("alter table labels.churn drop constraint churn_pkey")
+        connection.execute("alter table labels.churn rename column churned to gone")
+        (insert,) = [name for _, name in query(guarded_db, TRIGGERS) if str(name).endswith("insert")]
+        connection.execute(f'alter table labels.churn disable trigger "{insert}"'.encode())
+        found = doctor.examine(connection)
+    assert [finding.name for finding in found] == ["column-gone", "disabled", "join-index", "join-index"]
+    assert 'labels"."churn" has no column churned any more' in found[0].message
+    assert {finding.message.split(" ")[3] for finding in found[2:]} == {"predictions.churn", "labels.churn"}
+
+
 PERSON = "mlguard: 1\ntable: crm.person\nkey: [customer_id]\nreads: none\ncolumns: {gender: {pii: true}}\n"
 
 

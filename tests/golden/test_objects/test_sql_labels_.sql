@@ -219,6 +219,9 @@ declare
 begin
   _1 := mlguard.auc_v1(_s, 'roc(tenure_days, label)');  -- auc(tenure_days, label)
   _ok := _1 > '0.5'::double precision;
+  if not _ok and _s -> 'roc(tenure_days, label)' ? 'rounded' then
+    _reason := 'of scores rounded to three digits';
+  end if;
   if _ok is null and _reason is null then
     _reason := case
       when _1 is null then mlguard.no_score_v1(_s, 'auc', 'roc(tenure_days, label)', 30, 'labelled')
@@ -240,7 +243,7 @@ $mlguard$;
 revoke all on function mlguard."verdict features.customer/auc"(jsonb, jsonb) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."verdict features.customer/auc"(jsonb, jsonb) is 'mlguard:features.customer/auc:1e1deb99515c';
+comment on function mlguard."verdict features.customer/auc"(jsonb, jsonb) is 'mlguard:features.customer/auc:8cc5bbef0a85';
 
 -- undo: drop function if exists mlguard."verdict features.customer/auc"(jsonb, jsonb);
 
