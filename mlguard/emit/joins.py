@@ -65,7 +65,7 @@ def with_joins(program: TableProgram, rows: str, joins: Joins) -> str:
     if joins.labels is not None:
         columns.append(f"{_label(program, joins.labels)} as {quote_ident(LABEL)}")
         tables.append(f"left join {joins.labels.table.sql} as t on {matched(joins.labels.on, 't')}")
-    return _item(columns, tables, joins)
+    return _item(columns, tables, joins, one_by_one=rows != stored(program))
 
 
 def labelled(program: TableProgram, joins: Joins, *, rows: str = "", label_rows: str = "") -> str:
@@ -101,10 +101,19 @@ def relations(source: LabelSource | AttributeSource) -> tuple[TableName, ...]:
     return (source.table, *(source.shape.heirs if source.shape is not None else ()))
 
 
-def _item(columns: list[str], tables: list[str], joins: Joins) -> str:
+def _item(columns: list[str], tables: list[str], joins: Joins, *, one_by_one: bool = True) -> str:
+    """Return the FROM item with the attributes.
+
+    `one_by_one`: by their index, whatever the plan: PL/pgSQL keeps the plan of its first statement, and one that was
+    made for a large load would read the whole other table for every single row after it.
+    """
     if joins.attributes is not None:
         columns += [f"a.{quote_ident(name)}" for name in joins.attributes.columns]
-        tables.append(f"left join {joins.attributes.table.sql} as a on {matched(joins.attributes.on, 'a')}")
+        source, condition = f"{joins.attributes.table.sql} as a", matched(joins.attributes.on, "a")
+        if one_by_one:
+            tables.append(f"left join lateral (select a.* from {source} where {condition} limit 1) as a on true")
+        else:
+            tables.append(f"left join {source} on {condition}")
     text = "select " + ", ".join(columns) + "\n" + "\n".join(tables)
     return f"(\n{indent(text)}\n) as r"
 

@@ -26,6 +26,7 @@ from mlguard.program import AttributeSource, LabelSource, TableProgram
 
 WHY_LABELS = "counts labels with the predictions they belong to"
 WHY_ATTRIBUTES = "has predictions counted anew whose attributes changed"
+LARGE = 1000  # rows of a statement from which on it has plans of its own
 SEEN = "_pairing"  # the variable that holds what the statement saw before it looked for pairs
 
 
@@ -91,7 +92,16 @@ def _pairs(program: TableProgram, sign: int, *, rows: str = "", label_rows: str 
         values = [str(sign), "'LABELS'", "0", select.document()]
         statement = states.insert(select.grouping, values, select.tables(), batch="null")
         made.append(f"{states.with_ctes(select.ctes(), statement)};")
-    return made
+    return [_by_size(made, rows or label_rows)] if made else []
+
+
+def _by_size(statements: Sequence[str], rows: str) -> str:
+    """Return the statements twice: PL/pgSQL keeps plans, and what suits a large load does not suit a single row."""
+    text = indent(_lines(statements))
+    return (
+        f"if exists (select from {rows} offset {LARGE}) then  -- a plan of its own for large statements\n"
+        f"{text}\nelse\n{text}\nend if;"
+    )
 
 
 def _labels_body(program: TableProgram) -> str:

@@ -357,6 +357,36 @@ def test_doctor_sees_indexes_and_columns_of_both_sides(guarded_db: str, tmp_path
     assert {finding.message.split(" ")[3] for finding in found[2:]} == {"predictions.churn", "labels.churn"}
 
 
+SCANS = """
+select relname, seq_scan from pg_stat_user_tables
+where (schemaname, relname) in (('labels', 'churn'), ('crm', 'person'), ('predictions', 'churn')) order by 1, schemaname
+"""
+
+
+def test_a_single_row_after_a_large_load_reads_no_other_table_whole(guarded_db: str, tmp_path: Path) -> None:
+    labels_example.create(guarded_db)
+    with psycopg.connect(guarded_db, autocommit=True) as connection:
+        connection.execute("insert into crm.person select g, 'f' from generate_series(1, 30000) g")
+        predict(connection, "2026-01-01", 30_000)
+        label(connection, "2026-01-01", 20_000)
+        connection.execute("analyze")
+    labels_example.put(guarded_db, tmp_path, FAIR, HEAD + ATTRIBUTES)
+    with psycopg.connect(guarded_db, autocommit=True) as connection:
+        label(connection, "2026-01-01", 9_000, first=20_001)
+        predict(connection, "2026-01-02", 20_000)
+        connection.execute("select pg_stat_force_next_flush()")
+        before = connection.execute(SCANS).fetchall()
+        predict(connection, "2026-01-03", 1)
+        label(connection, "2026-01-01", 1, first=29_001)
+        connection.execute("update labels.churn set churned = 0 where customer_id = 29001 and as_of < '2026-01-02'")
+        connection.execute("select pg_stat_force_next_flush()")
+        after = connection.execute(SCANS).fetchall()
+        assert len(before) == 3
+        assert after == before
+        labels_example.fold(connection)
+        labels_example.same_as_a_recount(connection)
+
+
 PERSON = "mlguard: 1\ntable: crm.person\nkey: [customer_id]\nreads: none\ncolumns: {gender: {pii: true}}\n"
 
 

@@ -360,28 +360,84 @@ declare
   _pairing pg_snapshot;
 begin
   _pairing := pg_current_snapshot();
-  with groups as (
-    select
-      date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00') as bucket,
-      count(*) as n,
-      jsonb_build_object(
-        'labelled', count(*) filter (where r.label is not null)) as states
-    from (
-      select p.*, t."churned" as "label"
-      from new_rows as p
-      join "labels"."churn" as t on t."customer_id" = p."customer_id"
-    ) as r
-    group by 1
-  ), empty as materialized (
-    select '{"roc(tenure_days, label)": {"c": {}}}'::jsonb as states
-  ), tallied_1 as (
-    select t.bucket, t.k, t.s_1, t.s_2, count(*) over (partition by t.bucket) as scores
-    from (
+  if exists (select from new_rows offset 1000) then  -- a plan of its own for large statements
+    with groups as (
       select
         date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00') as bucket,
-        v.x_1 + 0 as k,
-        count(*) filter (where not r."label") as s_1,
-        count(*) filter (where r."label") as s_2
+        count(*) as n,
+        jsonb_build_object(
+          'labelled', count(*) filter (where r.label is not null)) as states
+      from (
+        select p.*, t."churned" as "label"
+        from new_rows as p
+        join "labels"."churn" as t on t."customer_id" = p."customer_id"
+      ) as r
+      group by 1
+    ), empty as materialized (
+      select '{"roc(tenure_days, label)": {"c": {}}}'::jsonb as states
+    ), tallied_1 as (
+      select t.bucket, t.k, t.s_1, t.s_2, count(*) over (partition by t.bucket) as scores
+      from (
+        select
+          date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00') as bucket,
+          v.x_1 + 0 as k,
+          count(*) filter (where not r."label") as s_1,
+          count(*) filter (where r."label") as s_2
+        from (
+          select p.*, t."churned" as "label"
+          from new_rows as p
+          join "labels"."churn" as t on t."customer_id" = p."customer_id"
+        ) as r
+        cross join lateral (select
+          case when abs(r."tenure_days") <= 1e140 then r."tenure_days" when r."tenure_days" < 'NaN' then sign(r."tenure_days")::double precision * 'Infinity' end as x_1
+        ) as v
+        where abs(v.x_1) < 'Infinity' and r."label" is not null
+        group by 1, 2
+      ) as t
+    ), tally_1 as (
+      select t.bucket, 'roc(tenure_days, label)' as key,
+        jsonb_build_object('c', jsonb_object_agg(t.k, jsonb_build_array(t.s_1, t.s_2))) || case when max(t.scores) > 10000 then '{"rounded": true}'::jsonb else '{}' end as state
+      from (
+        select t.bucket, case when t.scores > 10000 then mlguard.rounded_score_v1(t.k) else t.k end as k, sum(t.s_1) as s_1, sum(t.s_2) as s_2, max(t.scores) as scores
+        from tallied_1 as t
+        group by 1, 2
+      ) as t
+      group by 1
+    ), more as (
+      select u.bucket, jsonb_object_agg(u.key, u.state) as states
+      from (
+        select * from tally_1
+      ) as u
+      group by 1
+    )
+    insert into mlguard._state (tbl, batch, bucket, segment, sign, op, n, states)
+    select
+      'features.customer', null,
+      case when isfinite(g.bucket) then g.bucket end,
+      '{}'::jsonb,
+      1, 'LABELS', 0, g.states || (select empty.states from empty) || coalesce(m.states, '{}')
+    from groups as g
+    left join more as m on coalesce(m.bucket, '-infinity') = coalesce(g.bucket, '-infinity')
+    where g.n > 0;
+    with groups as (
+      select
+        date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00') as bucket,
+        r."plan" as by_1,
+        count(*) as n,
+        jsonb_build_object(
+          'errors(tenure_days, label)', jsonb_build_array(
+            count(*) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null),
+            coalesce(sum(abs(v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
+            coalesce(sum((v.x_1 - r."label"::integer::double precision) * (v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
+            coalesce(sum((v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
+            coalesce(sum(abs(v.x_1 - r."label"::integer::double precision) / abs(r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null and abs(r."label"::integer::double precision) >= 2.220446049250313e-16), 0),
+            coalesce(sum(abs(v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null and abs(r."label"::integer::double precision) < 2.220446049250313e-16), 0)),
+          'confusion(age > 3, label)', jsonb_build_array(
+            count(*) filter (where (r."age" > 3) and r."label"),
+            count(*) filter (where (r."age" > 3) and not r."label"),
+            count(*) filter (where not (r."age" > 3) and r."label"),
+            count(*) filter (where not (r."age" > 3) and not r."label")),
+          'labelled', count(*) filter (where r.label is not null)) as states
       from (
         select p.*, t."churned" as "label"
         from new_rows as p
@@ -390,71 +446,113 @@ begin
       cross join lateral (select
         case when abs(r."tenure_days") <= 1e140 then r."tenure_days" when r."tenure_days" < 'NaN' then sign(r."tenure_days")::double precision * 'Infinity' end as x_1
       ) as v
-      where abs(v.x_1) < 'Infinity' and r."label" is not null
       group by 1, 2
-    ) as t
-  ), tally_1 as (
-    select t.bucket, 'roc(tenure_days, label)' as key,
-      jsonb_build_object('c', jsonb_object_agg(t.k, jsonb_build_array(t.s_1, t.s_2))) || case when max(t.scores) > 10000 then '{"rounded": true}'::jsonb else '{}' end as state
-    from (
-      select t.bucket, case when t.scores > 10000 then mlguard.rounded_score_v1(t.k) else t.k end as k, sum(t.s_1) as s_1, sum(t.s_2) as s_2, max(t.scores) as scores
-      from tallied_1 as t
-      group by 1, 2
-    ) as t
-    group by 1
-  ), more as (
-    select u.bucket, jsonb_object_agg(u.key, u.state) as states
-    from (
-      select * from tally_1
-    ) as u
-    group by 1
-  )
-  insert into mlguard._state (tbl, batch, bucket, segment, sign, op, n, states)
-  select
-    'features.customer', null,
-    case when isfinite(g.bucket) then g.bucket end,
-    '{}'::jsonb,
-    1, 'LABELS', 0, g.states || (select empty.states from empty) || coalesce(m.states, '{}')
-  from groups as g
-  left join more as m on coalesce(m.bucket, '-infinity') = coalesce(g.bucket, '-infinity')
-  where g.n > 0;
-  with groups as (
+    )
+    insert into mlguard._state (tbl, batch, bucket, segment, sign, op, n, states)
     select
-      date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00') as bucket,
-      r."plan" as by_1,
-      count(*) as n,
-      jsonb_build_object(
-        'errors(tenure_days, label)', jsonb_build_array(
-          count(*) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null),
-          coalesce(sum(abs(v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
-          coalesce(sum((v.x_1 - r."label"::integer::double precision) * (v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
-          coalesce(sum((v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
-          coalesce(sum(abs(v.x_1 - r."label"::integer::double precision) / abs(r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null and abs(r."label"::integer::double precision) >= 2.220446049250313e-16), 0),
-          coalesce(sum(abs(v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null and abs(r."label"::integer::double precision) < 2.220446049250313e-16), 0)),
-        'confusion(age > 3, label)', jsonb_build_array(
-          count(*) filter (where (r."age" > 3) and r."label"),
-          count(*) filter (where (r."age" > 3) and not r."label"),
-          count(*) filter (where not (r."age" > 3) and r."label"),
-          count(*) filter (where not (r."age" > 3) and not r."label")),
-        'labelled', count(*) filter (where r.label is not null)) as states
-    from (
-      select p.*, t."churned" as "label"
-      from new_rows as p
-      join "labels"."churn" as t on t."customer_id" = p."customer_id"
-    ) as r
-    cross join lateral (select
-      case when abs(r."tenure_days") <= 1e140 then r."tenure_days" when r."tenure_days" < 'NaN' then sign(r."tenure_days")::double precision * 'Infinity' end as x_1
-    ) as v
-    group by 1, 2
-  )
-  insert into mlguard._state (tbl, batch, bucket, segment, sign, op, n, states)
-  select
-    'features.customer', null,
-    case when isfinite(g.bucket) then g.bucket end,
-    jsonb_build_object('plan', g.by_1),
-    1, 'LABELS', 0, g.states
-  from groups as g
-  where g.n > 0;
+      'features.customer', null,
+      case when isfinite(g.bucket) then g.bucket end,
+      jsonb_build_object('plan', g.by_1),
+      1, 'LABELS', 0, g.states
+    from groups as g
+    where g.n > 0;
+  else
+    with groups as (
+      select
+        date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00') as bucket,
+        count(*) as n,
+        jsonb_build_object(
+          'labelled', count(*) filter (where r.label is not null)) as states
+      from (
+        select p.*, t."churned" as "label"
+        from new_rows as p
+        join "labels"."churn" as t on t."customer_id" = p."customer_id"
+      ) as r
+      group by 1
+    ), empty as materialized (
+      select '{"roc(tenure_days, label)": {"c": {}}}'::jsonb as states
+    ), tallied_1 as (
+      select t.bucket, t.k, t.s_1, t.s_2, count(*) over (partition by t.bucket) as scores
+      from (
+        select
+          date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00') as bucket,
+          v.x_1 + 0 as k,
+          count(*) filter (where not r."label") as s_1,
+          count(*) filter (where r."label") as s_2
+        from (
+          select p.*, t."churned" as "label"
+          from new_rows as p
+          join "labels"."churn" as t on t."customer_id" = p."customer_id"
+        ) as r
+        cross join lateral (select
+          case when abs(r."tenure_days") <= 1e140 then r."tenure_days" when r."tenure_days" < 'NaN' then sign(r."tenure_days")::double precision * 'Infinity' end as x_1
+        ) as v
+        where abs(v.x_1) < 'Infinity' and r."label" is not null
+        group by 1, 2
+      ) as t
+    ), tally_1 as (
+      select t.bucket, 'roc(tenure_days, label)' as key,
+        jsonb_build_object('c', jsonb_object_agg(t.k, jsonb_build_array(t.s_1, t.s_2))) || case when max(t.scores) > 10000 then '{"rounded": true}'::jsonb else '{}' end as state
+      from (
+        select t.bucket, case when t.scores > 10000 then mlguard.rounded_score_v1(t.k) else t.k end as k, sum(t.s_1) as s_1, sum(t.s_2) as s_2, max(t.scores) as scores
+        from tallied_1 as t
+        group by 1, 2
+      ) as t
+      group by 1
+    ), more as (
+      select u.bucket, jsonb_object_agg(u.key, u.state) as states
+      from (
+        select * from tally_1
+      ) as u
+      group by 1
+    )
+    insert into mlguard._state (tbl, batch, bucket, segment, sign, op, n, states)
+    select
+      'features.customer', null,
+      case when isfinite(g.bucket) then g.bucket end,
+      '{}'::jsonb,
+      1, 'LABELS', 0, g.states || (select empty.states from empty) || coalesce(m.states, '{}')
+    from groups as g
+    left join more as m on coalesce(m.bucket, '-infinity') = coalesce(g.bucket, '-infinity')
+    where g.n > 0;
+    with groups as (
+      select
+        date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00') as bucket,
+        r."plan" as by_1,
+        count(*) as n,
+        jsonb_build_object(
+          'errors(tenure_days, label)', jsonb_build_array(
+            count(*) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null),
+            coalesce(sum(abs(v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
+            coalesce(sum((v.x_1 - r."label"::integer::double precision) * (v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
+            coalesce(sum((v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
+            coalesce(sum(abs(v.x_1 - r."label"::integer::double precision) / abs(r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null and abs(r."label"::integer::double precision) >= 2.220446049250313e-16), 0),
+            coalesce(sum(abs(v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null and abs(r."label"::integer::double precision) < 2.220446049250313e-16), 0)),
+          'confusion(age > 3, label)', jsonb_build_array(
+            count(*) filter (where (r."age" > 3) and r."label"),
+            count(*) filter (where (r."age" > 3) and not r."label"),
+            count(*) filter (where not (r."age" > 3) and r."label"),
+            count(*) filter (where not (r."age" > 3) and not r."label")),
+          'labelled', count(*) filter (where r.label is not null)) as states
+      from (
+        select p.*, t."churned" as "label"
+        from new_rows as p
+        join "labels"."churn" as t on t."customer_id" = p."customer_id"
+      ) as r
+      cross join lateral (select
+        case when abs(r."tenure_days") <= 1e140 then r."tenure_days" when r."tenure_days" < 'NaN' then sign(r."tenure_days")::double precision * 'Infinity' end as x_1
+      ) as v
+      group by 1, 2
+    )
+    insert into mlguard._state (tbl, batch, bucket, segment, sign, op, n, states)
+    select
+      'features.customer', null,
+      case when isfinite(g.bucket) then g.bucket end,
+      jsonb_build_object('plan', g.by_1),
+      1, 'LABELS', 0, g.states
+    from groups as g
+    where g.n > 0;
+  end if;
   perform mlguard.pair_v1('features.customer', 'predictions', _pairing, case when isfinite(s.low) then s.low end, case when isfinite(s.high) then s.high end)
   from (
     select min(date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00')) as low, max(date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00')) as high from new_rows as r
@@ -469,7 +567,7 @@ begin
     from (
       select p.*, a."gender"
       from new_rows as p
-      left join "crm"."person" as a on a."customer_id" = p."customer_id"
+      left join lateral (select a.* from "crm"."person" as a where a."customer_id" = p."customer_id" limit 1) as a on true
     ) as r
     group by 1
   ), empty as materialized (
@@ -485,7 +583,7 @@ begin
       from (
         select p.*, a."gender"
         from new_rows as p
-        left join "crm"."person" as a on a."customer_id" = p."customer_id"
+        left join lateral (select a.* from "crm"."person" as a where a."customer_id" = p."customer_id" limit 1) as a on true
       ) as r
       where (r."age" > 3) is not null
       group by 1, 2
@@ -550,7 +648,7 @@ $mlguard$;
 revoke all on function mlguard."after rows features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer:88d85715e531';
+comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer:f70558f02a20';
 
 -- undo: drop function if exists mlguard."after rows features.customer"();
 
@@ -576,28 +674,84 @@ begin
     return null;
   end if;
   _pairing := pg_current_snapshot();
-  with groups as (
-    select
-      date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00') as bucket,
-      count(*) as n,
-      jsonb_build_object(
-        'labelled', count(*) filter (where r.label is not null)) as states
-    from (
-      select p.*, t."churned" as "label"
-      from old_rows as p
-      join "labels"."churn" as t on t."customer_id" = p."customer_id"
-    ) as r
-    group by 1
-  ), empty as materialized (
-    select '{"roc(tenure_days, label)": {"c": {}}}'::jsonb as states
-  ), tallied_1 as (
-    select t.bucket, t.k, t.s_1, t.s_2, count(*) over (partition by t.bucket) as scores
-    from (
+  if exists (select from old_rows offset 1000) then  -- a plan of its own for large statements
+    with groups as (
       select
         date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00') as bucket,
-        v.x_1 + 0 as k,
-        count(*) filter (where not r."label") as s_1,
-        count(*) filter (where r."label") as s_2
+        count(*) as n,
+        jsonb_build_object(
+          'labelled', count(*) filter (where r.label is not null)) as states
+      from (
+        select p.*, t."churned" as "label"
+        from old_rows as p
+        join "labels"."churn" as t on t."customer_id" = p."customer_id"
+      ) as r
+      group by 1
+    ), empty as materialized (
+      select '{"roc(tenure_days, label)": {"c": {}}}'::jsonb as states
+    ), tallied_1 as (
+      select t.bucket, t.k, t.s_1, t.s_2, count(*) over (partition by t.bucket) as scores
+      from (
+        select
+          date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00') as bucket,
+          v.x_1 + 0 as k,
+          count(*) filter (where not r."label") as s_1,
+          count(*) filter (where r."label") as s_2
+        from (
+          select p.*, t."churned" as "label"
+          from old_rows as p
+          join "labels"."churn" as t on t."customer_id" = p."customer_id"
+        ) as r
+        cross join lateral (select
+          case when abs(r."tenure_days") <= 1e140 then r."tenure_days" when r."tenure_days" < 'NaN' then sign(r."tenure_days")::double precision * 'Infinity' end as x_1
+        ) as v
+        where abs(v.x_1) < 'Infinity' and r."label" is not null
+        group by 1, 2
+      ) as t
+    ), tally_1 as (
+      select t.bucket, 'roc(tenure_days, label)' as key,
+        jsonb_build_object('c', jsonb_object_agg(t.k, jsonb_build_array(t.s_1, t.s_2))) || case when max(t.scores) > 10000 then '{"rounded": true}'::jsonb else '{}' end as state
+      from (
+        select t.bucket, case when t.scores > 10000 then mlguard.rounded_score_v1(t.k) else t.k end as k, sum(t.s_1) as s_1, sum(t.s_2) as s_2, max(t.scores) as scores
+        from tallied_1 as t
+        group by 1, 2
+      ) as t
+      group by 1
+    ), more as (
+      select u.bucket, jsonb_object_agg(u.key, u.state) as states
+      from (
+        select * from tally_1
+      ) as u
+      group by 1
+    )
+    insert into mlguard._state (tbl, batch, bucket, segment, sign, op, n, states)
+    select
+      'features.customer', null,
+      case when isfinite(g.bucket) then g.bucket end,
+      '{}'::jsonb,
+      -1, 'LABELS', 0, g.states || (select empty.states from empty) || coalesce(m.states, '{}')
+    from groups as g
+    left join more as m on coalesce(m.bucket, '-infinity') = coalesce(g.bucket, '-infinity')
+    where g.n > 0;
+    with groups as (
+      select
+        date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00') as bucket,
+        r."plan" as by_1,
+        count(*) as n,
+        jsonb_build_object(
+          'errors(tenure_days, label)', jsonb_build_array(
+            count(*) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null),
+            coalesce(sum(abs(v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
+            coalesce(sum((v.x_1 - r."label"::integer::double precision) * (v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
+            coalesce(sum((v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
+            coalesce(sum(abs(v.x_1 - r."label"::integer::double precision) / abs(r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null and abs(r."label"::integer::double precision) >= 2.220446049250313e-16), 0),
+            coalesce(sum(abs(v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null and abs(r."label"::integer::double precision) < 2.220446049250313e-16), 0)),
+          'confusion(age > 3, label)', jsonb_build_array(
+            count(*) filter (where (r."age" > 3) and r."label"),
+            count(*) filter (where (r."age" > 3) and not r."label"),
+            count(*) filter (where not (r."age" > 3) and r."label"),
+            count(*) filter (where not (r."age" > 3) and not r."label")),
+          'labelled', count(*) filter (where r.label is not null)) as states
       from (
         select p.*, t."churned" as "label"
         from old_rows as p
@@ -606,71 +760,113 @@ begin
       cross join lateral (select
         case when abs(r."tenure_days") <= 1e140 then r."tenure_days" when r."tenure_days" < 'NaN' then sign(r."tenure_days")::double precision * 'Infinity' end as x_1
       ) as v
-      where abs(v.x_1) < 'Infinity' and r."label" is not null
       group by 1, 2
-    ) as t
-  ), tally_1 as (
-    select t.bucket, 'roc(tenure_days, label)' as key,
-      jsonb_build_object('c', jsonb_object_agg(t.k, jsonb_build_array(t.s_1, t.s_2))) || case when max(t.scores) > 10000 then '{"rounded": true}'::jsonb else '{}' end as state
-    from (
-      select t.bucket, case when t.scores > 10000 then mlguard.rounded_score_v1(t.k) else t.k end as k, sum(t.s_1) as s_1, sum(t.s_2) as s_2, max(t.scores) as scores
-      from tallied_1 as t
-      group by 1, 2
-    ) as t
-    group by 1
-  ), more as (
-    select u.bucket, jsonb_object_agg(u.key, u.state) as states
-    from (
-      select * from tally_1
-    ) as u
-    group by 1
-  )
-  insert into mlguard._state (tbl, batch, bucket, segment, sign, op, n, states)
-  select
-    'features.customer', null,
-    case when isfinite(g.bucket) then g.bucket end,
-    '{}'::jsonb,
-    -1, 'LABELS', 0, g.states || (select empty.states from empty) || coalesce(m.states, '{}')
-  from groups as g
-  left join more as m on coalesce(m.bucket, '-infinity') = coalesce(g.bucket, '-infinity')
-  where g.n > 0;
-  with groups as (
+    )
+    insert into mlguard._state (tbl, batch, bucket, segment, sign, op, n, states)
     select
-      date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00') as bucket,
-      r."plan" as by_1,
-      count(*) as n,
-      jsonb_build_object(
-        'errors(tenure_days, label)', jsonb_build_array(
-          count(*) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null),
-          coalesce(sum(abs(v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
-          coalesce(sum((v.x_1 - r."label"::integer::double precision) * (v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
-          coalesce(sum((v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
-          coalesce(sum(abs(v.x_1 - r."label"::integer::double precision) / abs(r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null and abs(r."label"::integer::double precision) >= 2.220446049250313e-16), 0),
-          coalesce(sum(abs(v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null and abs(r."label"::integer::double precision) < 2.220446049250313e-16), 0)),
-        'confusion(age > 3, label)', jsonb_build_array(
-          count(*) filter (where (r."age" > 3) and r."label"),
-          count(*) filter (where (r."age" > 3) and not r."label"),
-          count(*) filter (where not (r."age" > 3) and r."label"),
-          count(*) filter (where not (r."age" > 3) and not r."label")),
-        'labelled', count(*) filter (where r.label is not null)) as states
-    from (
-      select p.*, t."churned" as "label"
-      from old_rows as p
-      join "labels"."churn" as t on t."customer_id" = p."customer_id"
-    ) as r
-    cross join lateral (select
-      case when abs(r."tenure_days") <= 1e140 then r."tenure_days" when r."tenure_days" < 'NaN' then sign(r."tenure_days")::double precision * 'Infinity' end as x_1
-    ) as v
-    group by 1, 2
-  )
-  insert into mlguard._state (tbl, batch, bucket, segment, sign, op, n, states)
-  select
-    'features.customer', null,
-    case when isfinite(g.bucket) then g.bucket end,
-    jsonb_build_object('plan', g.by_1),
-    -1, 'LABELS', 0, g.states
-  from groups as g
-  where g.n > 0;
+      'features.customer', null,
+      case when isfinite(g.bucket) then g.bucket end,
+      jsonb_build_object('plan', g.by_1),
+      -1, 'LABELS', 0, g.states
+    from groups as g
+    where g.n > 0;
+  else
+    with groups as (
+      select
+        date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00') as bucket,
+        count(*) as n,
+        jsonb_build_object(
+          'labelled', count(*) filter (where r.label is not null)) as states
+      from (
+        select p.*, t."churned" as "label"
+        from old_rows as p
+        join "labels"."churn" as t on t."customer_id" = p."customer_id"
+      ) as r
+      group by 1
+    ), empty as materialized (
+      select '{"roc(tenure_days, label)": {"c": {}}}'::jsonb as states
+    ), tallied_1 as (
+      select t.bucket, t.k, t.s_1, t.s_2, count(*) over (partition by t.bucket) as scores
+      from (
+        select
+          date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00') as bucket,
+          v.x_1 + 0 as k,
+          count(*) filter (where not r."label") as s_1,
+          count(*) filter (where r."label") as s_2
+        from (
+          select p.*, t."churned" as "label"
+          from old_rows as p
+          join "labels"."churn" as t on t."customer_id" = p."customer_id"
+        ) as r
+        cross join lateral (select
+          case when abs(r."tenure_days") <= 1e140 then r."tenure_days" when r."tenure_days" < 'NaN' then sign(r."tenure_days")::double precision * 'Infinity' end as x_1
+        ) as v
+        where abs(v.x_1) < 'Infinity' and r."label" is not null
+        group by 1, 2
+      ) as t
+    ), tally_1 as (
+      select t.bucket, 'roc(tenure_days, label)' as key,
+        jsonb_build_object('c', jsonb_object_agg(t.k, jsonb_build_array(t.s_1, t.s_2))) || case when max(t.scores) > 10000 then '{"rounded": true}'::jsonb else '{}' end as state
+      from (
+        select t.bucket, case when t.scores > 10000 then mlguard.rounded_score_v1(t.k) else t.k end as k, sum(t.s_1) as s_1, sum(t.s_2) as s_2, max(t.scores) as scores
+        from tallied_1 as t
+        group by 1, 2
+      ) as t
+      group by 1
+    ), more as (
+      select u.bucket, jsonb_object_agg(u.key, u.state) as states
+      from (
+        select * from tally_1
+      ) as u
+      group by 1
+    )
+    insert into mlguard._state (tbl, batch, bucket, segment, sign, op, n, states)
+    select
+      'features.customer', null,
+      case when isfinite(g.bucket) then g.bucket end,
+      '{}'::jsonb,
+      -1, 'LABELS', 0, g.states || (select empty.states from empty) || coalesce(m.states, '{}')
+    from groups as g
+    left join more as m on coalesce(m.bucket, '-infinity') = coalesce(g.bucket, '-infinity')
+    where g.n > 0;
+    with groups as (
+      select
+        date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00') as bucket,
+        r."plan" as by_1,
+        count(*) as n,
+        jsonb_build_object(
+          'errors(tenure_days, label)', jsonb_build_array(
+            count(*) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null),
+            coalesce(sum(abs(v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
+            coalesce(sum((v.x_1 - r."label"::integer::double precision) * (v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
+            coalesce(sum((v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
+            coalesce(sum(abs(v.x_1 - r."label"::integer::double precision) / abs(r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null and abs(r."label"::integer::double precision) >= 2.220446049250313e-16), 0),
+            coalesce(sum(abs(v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null and abs(r."label"::integer::double precision) < 2.220446049250313e-16), 0)),
+          'confusion(age > 3, label)', jsonb_build_array(
+            count(*) filter (where (r."age" > 3) and r."label"),
+            count(*) filter (where (r."age" > 3) and not r."label"),
+            count(*) filter (where not (r."age" > 3) and r."label"),
+            count(*) filter (where not (r."age" > 3) and not r."label")),
+          'labelled', count(*) filter (where r.label is not null)) as states
+      from (
+        select p.*, t."churned" as "label"
+        from old_rows as p
+        join "labels"."churn" as t on t."customer_id" = p."customer_id"
+      ) as r
+      cross join lateral (select
+        case when abs(r."tenure_days") <= 1e140 then r."tenure_days" when r."tenure_days" < 'NaN' then sign(r."tenure_days")::double precision * 'Infinity' end as x_1
+      ) as v
+      group by 1, 2
+    )
+    insert into mlguard._state (tbl, batch, bucket, segment, sign, op, n, states)
+    select
+      'features.customer', null,
+      case when isfinite(g.bucket) then g.bucket end,
+      jsonb_build_object('plan', g.by_1),
+      -1, 'LABELS', 0, g.states
+    from groups as g
+    where g.n > 0;
+  end if;
   perform mlguard.pair_v1('features.customer', 'predictions', _pairing, case when isfinite(s.low) then s.low end, case when isfinite(s.high) then s.high end)
   from (
     select min(date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00')) as low, max(date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00')) as high from old_rows as r
@@ -685,7 +881,7 @@ begin
     from (
       select p.*, a."gender"
       from old_rows as p
-      left join "crm"."person" as a on a."customer_id" = p."customer_id"
+      left join lateral (select a.* from "crm"."person" as a where a."customer_id" = p."customer_id" limit 1) as a on true
     ) as r
     group by 1
   ), empty as materialized (
@@ -701,7 +897,7 @@ begin
       from (
         select p.*, a."gender"
         from old_rows as p
-        left join "crm"."person" as a on a."customer_id" = p."customer_id"
+        left join lateral (select a.* from "crm"."person" as a where a."customer_id" = p."customer_id" limit 1) as a on true
       ) as r
       where (r."age" > 3) is not null
       group by 1, 2
@@ -757,7 +953,7 @@ $mlguard$;
 revoke all on function mlguard."after removal features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after removal features.customer"() is 'mlguard:features.customer:d8be2bcda14d';
+comment on function mlguard."after removal features.customer"() is 'mlguard:features.customer:c127ad1dd6b6';
 
 -- undo: drop function if exists mlguard."after removal features.customer"();
 
@@ -783,28 +979,84 @@ begin
     perform mlguard.recount_due_v1('features.customer', null, null);
   end if;
   if TG_OP in ('UPDATE', 'DELETE') then
-    with groups as (
-      select
-        date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00') as bucket,
-        count(*) as n,
-        jsonb_build_object(
-          'labelled', count(*) filter (where r.label is not null)) as states
-      from (
-        select p.*, t."churned" as "label"
-        from old_rows as t
-        join "features"."customer" as p on t."customer_id" = p."customer_id"
-      ) as r
-      group by 1
-    ), empty as materialized (
-      select '{"roc(tenure_days, label)": {"c": {}}}'::jsonb as states
-    ), tallied_1 as (
-      select t.bucket, t.k, t.s_1, t.s_2, count(*) over (partition by t.bucket) as scores
-      from (
+    if exists (select from old_rows offset 1000) then  -- a plan of its own for large statements
+      with groups as (
         select
           date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00') as bucket,
-          v.x_1 + 0 as k,
-          count(*) filter (where not r."label") as s_1,
-          count(*) filter (where r."label") as s_2
+          count(*) as n,
+          jsonb_build_object(
+            'labelled', count(*) filter (where r.label is not null)) as states
+        from (
+          select p.*, t."churned" as "label"
+          from old_rows as t
+          join "features"."customer" as p on t."customer_id" = p."customer_id"
+        ) as r
+        group by 1
+      ), empty as materialized (
+        select '{"roc(tenure_days, label)": {"c": {}}}'::jsonb as states
+      ), tallied_1 as (
+        select t.bucket, t.k, t.s_1, t.s_2, count(*) over (partition by t.bucket) as scores
+        from (
+          select
+            date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00') as bucket,
+            v.x_1 + 0 as k,
+            count(*) filter (where not r."label") as s_1,
+            count(*) filter (where r."label") as s_2
+          from (
+            select p.*, t."churned" as "label"
+            from old_rows as t
+            join "features"."customer" as p on t."customer_id" = p."customer_id"
+          ) as r
+          cross join lateral (select
+            case when abs(r."tenure_days") <= 1e140 then r."tenure_days" when r."tenure_days" < 'NaN' then sign(r."tenure_days")::double precision * 'Infinity' end as x_1
+          ) as v
+          where abs(v.x_1) < 'Infinity' and r."label" is not null
+          group by 1, 2
+        ) as t
+      ), tally_1 as (
+        select t.bucket, 'roc(tenure_days, label)' as key,
+          jsonb_build_object('c', jsonb_object_agg(t.k, jsonb_build_array(t.s_1, t.s_2))) || case when max(t.scores) > 10000 then '{"rounded": true}'::jsonb else '{}' end as state
+        from (
+          select t.bucket, case when t.scores > 10000 then mlguard.rounded_score_v1(t.k) else t.k end as k, sum(t.s_1) as s_1, sum(t.s_2) as s_2, max(t.scores) as scores
+          from tallied_1 as t
+          group by 1, 2
+        ) as t
+        group by 1
+      ), more as (
+        select u.bucket, jsonb_object_agg(u.key, u.state) as states
+        from (
+          select * from tally_1
+        ) as u
+        group by 1
+      )
+      insert into mlguard._state (tbl, batch, bucket, segment, sign, op, n, states)
+      select
+        'features.customer', null,
+        case when isfinite(g.bucket) then g.bucket end,
+        '{}'::jsonb,
+        -1, 'LABELS', 0, g.states || (select empty.states from empty) || coalesce(m.states, '{}')
+      from groups as g
+      left join more as m on coalesce(m.bucket, '-infinity') = coalesce(g.bucket, '-infinity')
+      where g.n > 0;
+      with groups as (
+        select
+          date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00') as bucket,
+          r."plan" as by_1,
+          count(*) as n,
+          jsonb_build_object(
+            'errors(tenure_days, label)', jsonb_build_array(
+              count(*) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null),
+              coalesce(sum(abs(v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
+              coalesce(sum((v.x_1 - r."label"::integer::double precision) * (v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
+              coalesce(sum((v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
+              coalesce(sum(abs(v.x_1 - r."label"::integer::double precision) / abs(r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null and abs(r."label"::integer::double precision) >= 2.220446049250313e-16), 0),
+              coalesce(sum(abs(v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null and abs(r."label"::integer::double precision) < 2.220446049250313e-16), 0)),
+            'confusion(age > 3, label)', jsonb_build_array(
+              count(*) filter (where (r."age" > 3) and r."label"),
+              count(*) filter (where (r."age" > 3) and not r."label"),
+              count(*) filter (where not (r."age" > 3) and r."label"),
+              count(*) filter (where not (r."age" > 3) and not r."label")),
+            'labelled', count(*) filter (where r.label is not null)) as states
         from (
           select p.*, t."churned" as "label"
           from old_rows as t
@@ -813,95 +1065,193 @@ begin
         cross join lateral (select
           case when abs(r."tenure_days") <= 1e140 then r."tenure_days" when r."tenure_days" < 'NaN' then sign(r."tenure_days")::double precision * 'Infinity' end as x_1
         ) as v
-        where abs(v.x_1) < 'Infinity' and r."label" is not null
         group by 1, 2
-      ) as t
-    ), tally_1 as (
-      select t.bucket, 'roc(tenure_days, label)' as key,
-        jsonb_build_object('c', jsonb_object_agg(t.k, jsonb_build_array(t.s_1, t.s_2))) || case when max(t.scores) > 10000 then '{"rounded": true}'::jsonb else '{}' end as state
-      from (
-        select t.bucket, case when t.scores > 10000 then mlguard.rounded_score_v1(t.k) else t.k end as k, sum(t.s_1) as s_1, sum(t.s_2) as s_2, max(t.scores) as scores
-        from tallied_1 as t
-        group by 1, 2
-      ) as t
-      group by 1
-    ), more as (
-      select u.bucket, jsonb_object_agg(u.key, u.state) as states
-      from (
-        select * from tally_1
-      ) as u
-      group by 1
-    )
-    insert into mlguard._state (tbl, batch, bucket, segment, sign, op, n, states)
-    select
-      'features.customer', null,
-      case when isfinite(g.bucket) then g.bucket end,
-      '{}'::jsonb,
-      -1, 'LABELS', 0, g.states || (select empty.states from empty) || coalesce(m.states, '{}')
-    from groups as g
-    left join more as m on coalesce(m.bucket, '-infinity') = coalesce(g.bucket, '-infinity')
-    where g.n > 0;
-    with groups as (
+      )
+      insert into mlguard._state (tbl, batch, bucket, segment, sign, op, n, states)
       select
-        date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00') as bucket,
-        r."plan" as by_1,
-        count(*) as n,
-        jsonb_build_object(
-          'errors(tenure_days, label)', jsonb_build_array(
-            count(*) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null),
-            coalesce(sum(abs(v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
-            coalesce(sum((v.x_1 - r."label"::integer::double precision) * (v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
-            coalesce(sum((v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
-            coalesce(sum(abs(v.x_1 - r."label"::integer::double precision) / abs(r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null and abs(r."label"::integer::double precision) >= 2.220446049250313e-16), 0),
-            coalesce(sum(abs(v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null and abs(r."label"::integer::double precision) < 2.220446049250313e-16), 0)),
-          'confusion(age > 3, label)', jsonb_build_array(
-            count(*) filter (where (r."age" > 3) and r."label"),
-            count(*) filter (where (r."age" > 3) and not r."label"),
-            count(*) filter (where not (r."age" > 3) and r."label"),
-            count(*) filter (where not (r."age" > 3) and not r."label")),
-          'labelled', count(*) filter (where r.label is not null)) as states
-      from (
-        select p.*, t."churned" as "label"
-        from old_rows as t
-        join "features"."customer" as p on t."customer_id" = p."customer_id"
-      ) as r
-      cross join lateral (select
-        case when abs(r."tenure_days") <= 1e140 then r."tenure_days" when r."tenure_days" < 'NaN' then sign(r."tenure_days")::double precision * 'Infinity' end as x_1
-      ) as v
-      group by 1, 2
-    )
-    insert into mlguard._state (tbl, batch, bucket, segment, sign, op, n, states)
-    select
-      'features.customer', null,
-      case when isfinite(g.bucket) then g.bucket end,
-      jsonb_build_object('plan', g.by_1),
-      -1, 'LABELS', 0, g.states
-    from groups as g
-    where g.n > 0;
-  end if;
-  if TG_OP in ('INSERT', 'UPDATE') then
-    with groups as (
-      select
-        date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00') as bucket,
-        count(*) as n,
-        jsonb_build_object(
-          'labelled', count(*) filter (where r.label is not null)) as states
-      from (
-        select p.*, t."churned" as "label"
-        from new_rows as t
-        join "features"."customer" as p on t."customer_id" = p."customer_id"
-      ) as r
-      group by 1
-    ), empty as materialized (
-      select '{"roc(tenure_days, label)": {"c": {}}}'::jsonb as states
-    ), tallied_1 as (
-      select t.bucket, t.k, t.s_1, t.s_2, count(*) over (partition by t.bucket) as scores
-      from (
+        'features.customer', null,
+        case when isfinite(g.bucket) then g.bucket end,
+        jsonb_build_object('plan', g.by_1),
+        -1, 'LABELS', 0, g.states
+      from groups as g
+      where g.n > 0;
+    else
+      with groups as (
         select
           date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00') as bucket,
-          v.x_1 + 0 as k,
-          count(*) filter (where not r."label") as s_1,
-          count(*) filter (where r."label") as s_2
+          count(*) as n,
+          jsonb_build_object(
+            'labelled', count(*) filter (where r.label is not null)) as states
+        from (
+          select p.*, t."churned" as "label"
+          from old_rows as t
+          join "features"."customer" as p on t."customer_id" = p."customer_id"
+        ) as r
+        group by 1
+      ), empty as materialized (
+        select '{"roc(tenure_days, label)": {"c": {}}}'::jsonb as states
+      ), tallied_1 as (
+        select t.bucket, t.k, t.s_1, t.s_2, count(*) over (partition by t.bucket) as scores
+        from (
+          select
+            date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00') as bucket,
+            v.x_1 + 0 as k,
+            count(*) filter (where not r."label") as s_1,
+            count(*) filter (where r."label") as s_2
+          from (
+            select p.*, t."churned" as "label"
+            from old_rows as t
+            join "features"."customer" as p on t."customer_id" = p."customer_id"
+          ) as r
+          cross join lateral (select
+            case when abs(r."tenure_days") <= 1e140 then r."tenure_days" when r."tenure_days" < 'NaN' then sign(r."tenure_days")::double precision * 'Infinity' end as x_1
+          ) as v
+          where abs(v.x_1) < 'Infinity' and r."label" is not null
+          group by 1, 2
+        ) as t
+      ), tally_1 as (
+        select t.bucket, 'roc(tenure_days, label)' as key,
+          jsonb_build_object('c', jsonb_object_agg(t.k, jsonb_build_array(t.s_1, t.s_2))) || case when max(t.scores) > 10000 then '{"rounded": true}'::jsonb else '{}' end as state
+        from (
+          select t.bucket, case when t.scores > 10000 then mlguard.rounded_score_v1(t.k) else t.k end as k, sum(t.s_1) as s_1, sum(t.s_2) as s_2, max(t.scores) as scores
+          from tallied_1 as t
+          group by 1, 2
+        ) as t
+        group by 1
+      ), more as (
+        select u.bucket, jsonb_object_agg(u.key, u.state) as states
+        from (
+          select * from tally_1
+        ) as u
+        group by 1
+      )
+      insert into mlguard._state (tbl, batch, bucket, segment, sign, op, n, states)
+      select
+        'features.customer', null,
+        case when isfinite(g.bucket) then g.bucket end,
+        '{}'::jsonb,
+        -1, 'LABELS', 0, g.states || (select empty.states from empty) || coalesce(m.states, '{}')
+      from groups as g
+      left join more as m on coalesce(m.bucket, '-infinity') = coalesce(g.bucket, '-infinity')
+      where g.n > 0;
+      with groups as (
+        select
+          date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00') as bucket,
+          r."plan" as by_1,
+          count(*) as n,
+          jsonb_build_object(
+            'errors(tenure_days, label)', jsonb_build_array(
+              count(*) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null),
+              coalesce(sum(abs(v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
+              coalesce(sum((v.x_1 - r."label"::integer::double precision) * (v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
+              coalesce(sum((v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
+              coalesce(sum(abs(v.x_1 - r."label"::integer::double precision) / abs(r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null and abs(r."label"::integer::double precision) >= 2.220446049250313e-16), 0),
+              coalesce(sum(abs(v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null and abs(r."label"::integer::double precision) < 2.220446049250313e-16), 0)),
+            'confusion(age > 3, label)', jsonb_build_array(
+              count(*) filter (where (r."age" > 3) and r."label"),
+              count(*) filter (where (r."age" > 3) and not r."label"),
+              count(*) filter (where not (r."age" > 3) and r."label"),
+              count(*) filter (where not (r."age" > 3) and not r."label")),
+            'labelled', count(*) filter (where r.label is not null)) as states
+        from (
+          select p.*, t."churned" as "label"
+          from old_rows as t
+          join "features"."customer" as p on t."customer_id" = p."customer_id"
+        ) as r
+        cross join lateral (select
+          case when abs(r."tenure_days") <= 1e140 then r."tenure_days" when r."tenure_days" < 'NaN' then sign(r."tenure_days")::double precision * 'Infinity' end as x_1
+        ) as v
+        group by 1, 2
+      )
+      insert into mlguard._state (tbl, batch, bucket, segment, sign, op, n, states)
+      select
+        'features.customer', null,
+        case when isfinite(g.bucket) then g.bucket end,
+        jsonb_build_object('plan', g.by_1),
+        -1, 'LABELS', 0, g.states
+      from groups as g
+      where g.n > 0;
+    end if;
+  end if;
+  if TG_OP in ('INSERT', 'UPDATE') then
+    if exists (select from new_rows offset 1000) then  -- a plan of its own for large statements
+      with groups as (
+        select
+          date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00') as bucket,
+          count(*) as n,
+          jsonb_build_object(
+            'labelled', count(*) filter (where r.label is not null)) as states
+        from (
+          select p.*, t."churned" as "label"
+          from new_rows as t
+          join "features"."customer" as p on t."customer_id" = p."customer_id"
+        ) as r
+        group by 1
+      ), empty as materialized (
+        select '{"roc(tenure_days, label)": {"c": {}}}'::jsonb as states
+      ), tallied_1 as (
+        select t.bucket, t.k, t.s_1, t.s_2, count(*) over (partition by t.bucket) as scores
+        from (
+          select
+            date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00') as bucket,
+            v.x_1 + 0 as k,
+            count(*) filter (where not r."label") as s_1,
+            count(*) filter (where r."label") as s_2
+          from (
+            select p.*, t."churned" as "label"
+            from new_rows as t
+            join "features"."customer" as p on t."customer_id" = p."customer_id"
+          ) as r
+          cross join lateral (select
+            case when abs(r."tenure_days") <= 1e140 then r."tenure_days" when r."tenure_days" < 'NaN' then sign(r."tenure_days")::double precision * 'Infinity' end as x_1
+          ) as v
+          where abs(v.x_1) < 'Infinity' and r."label" is not null
+          group by 1, 2
+        ) as t
+      ), tally_1 as (
+        select t.bucket, 'roc(tenure_days, label)' as key,
+          jsonb_build_object('c', jsonb_object_agg(t.k, jsonb_build_array(t.s_1, t.s_2))) || case when max(t.scores) > 10000 then '{"rounded": true}'::jsonb else '{}' end as state
+        from (
+          select t.bucket, case when t.scores > 10000 then mlguard.rounded_score_v1(t.k) else t.k end as k, sum(t.s_1) as s_1, sum(t.s_2) as s_2, max(t.scores) as scores
+          from tallied_1 as t
+          group by 1, 2
+        ) as t
+        group by 1
+      ), more as (
+        select u.bucket, jsonb_object_agg(u.key, u.state) as states
+        from (
+          select * from tally_1
+        ) as u
+        group by 1
+      )
+      insert into mlguard._state (tbl, batch, bucket, segment, sign, op, n, states)
+      select
+        'features.customer', null,
+        case when isfinite(g.bucket) then g.bucket end,
+        '{}'::jsonb,
+        1, 'LABELS', 0, g.states || (select empty.states from empty) || coalesce(m.states, '{}')
+      from groups as g
+      left join more as m on coalesce(m.bucket, '-infinity') = coalesce(g.bucket, '-infinity')
+      where g.n > 0;
+      with groups as (
+        select
+          date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00') as bucket,
+          r."plan" as by_1,
+          count(*) as n,
+          jsonb_build_object(
+            'errors(tenure_days, label)', jsonb_build_array(
+              count(*) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null),
+              coalesce(sum(abs(v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
+              coalesce(sum((v.x_1 - r."label"::integer::double precision) * (v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
+              coalesce(sum((v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
+              coalesce(sum(abs(v.x_1 - r."label"::integer::double precision) / abs(r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null and abs(r."label"::integer::double precision) >= 2.220446049250313e-16), 0),
+              coalesce(sum(abs(v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null and abs(r."label"::integer::double precision) < 2.220446049250313e-16), 0)),
+            'confusion(age > 3, label)', jsonb_build_array(
+              count(*) filter (where (r."age" > 3) and r."label"),
+              count(*) filter (where (r."age" > 3) and not r."label"),
+              count(*) filter (where not (r."age" > 3) and r."label"),
+              count(*) filter (where not (r."age" > 3) and not r."label")),
+            'labelled', count(*) filter (where r.label is not null)) as states
         from (
           select p.*, t."churned" as "label"
           from new_rows as t
@@ -910,71 +1260,113 @@ begin
         cross join lateral (select
           case when abs(r."tenure_days") <= 1e140 then r."tenure_days" when r."tenure_days" < 'NaN' then sign(r."tenure_days")::double precision * 'Infinity' end as x_1
         ) as v
-        where abs(v.x_1) < 'Infinity' and r."label" is not null
         group by 1, 2
-      ) as t
-    ), tally_1 as (
-      select t.bucket, 'roc(tenure_days, label)' as key,
-        jsonb_build_object('c', jsonb_object_agg(t.k, jsonb_build_array(t.s_1, t.s_2))) || case when max(t.scores) > 10000 then '{"rounded": true}'::jsonb else '{}' end as state
-      from (
-        select t.bucket, case when t.scores > 10000 then mlguard.rounded_score_v1(t.k) else t.k end as k, sum(t.s_1) as s_1, sum(t.s_2) as s_2, max(t.scores) as scores
-        from tallied_1 as t
-        group by 1, 2
-      ) as t
-      group by 1
-    ), more as (
-      select u.bucket, jsonb_object_agg(u.key, u.state) as states
-      from (
-        select * from tally_1
-      ) as u
-      group by 1
-    )
-    insert into mlguard._state (tbl, batch, bucket, segment, sign, op, n, states)
-    select
-      'features.customer', null,
-      case when isfinite(g.bucket) then g.bucket end,
-      '{}'::jsonb,
-      1, 'LABELS', 0, g.states || (select empty.states from empty) || coalesce(m.states, '{}')
-    from groups as g
-    left join more as m on coalesce(m.bucket, '-infinity') = coalesce(g.bucket, '-infinity')
-    where g.n > 0;
-    with groups as (
+      )
+      insert into mlguard._state (tbl, batch, bucket, segment, sign, op, n, states)
       select
-        date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00') as bucket,
-        r."plan" as by_1,
-        count(*) as n,
-        jsonb_build_object(
-          'errors(tenure_days, label)', jsonb_build_array(
-            count(*) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null),
-            coalesce(sum(abs(v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
-            coalesce(sum((v.x_1 - r."label"::integer::double precision) * (v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
-            coalesce(sum((v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
-            coalesce(sum(abs(v.x_1 - r."label"::integer::double precision) / abs(r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null and abs(r."label"::integer::double precision) >= 2.220446049250313e-16), 0),
-            coalesce(sum(abs(v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null and abs(r."label"::integer::double precision) < 2.220446049250313e-16), 0)),
-          'confusion(age > 3, label)', jsonb_build_array(
-            count(*) filter (where (r."age" > 3) and r."label"),
-            count(*) filter (where (r."age" > 3) and not r."label"),
-            count(*) filter (where not (r."age" > 3) and r."label"),
-            count(*) filter (where not (r."age" > 3) and not r."label")),
-          'labelled', count(*) filter (where r.label is not null)) as states
-      from (
-        select p.*, t."churned" as "label"
-        from new_rows as t
-        join "features"."customer" as p on t."customer_id" = p."customer_id"
-      ) as r
-      cross join lateral (select
-        case when abs(r."tenure_days") <= 1e140 then r."tenure_days" when r."tenure_days" < 'NaN' then sign(r."tenure_days")::double precision * 'Infinity' end as x_1
-      ) as v
-      group by 1, 2
-    )
-    insert into mlguard._state (tbl, batch, bucket, segment, sign, op, n, states)
-    select
-      'features.customer', null,
-      case when isfinite(g.bucket) then g.bucket end,
-      jsonb_build_object('plan', g.by_1),
-      1, 'LABELS', 0, g.states
-    from groups as g
-    where g.n > 0;
+        'features.customer', null,
+        case when isfinite(g.bucket) then g.bucket end,
+        jsonb_build_object('plan', g.by_1),
+        1, 'LABELS', 0, g.states
+      from groups as g
+      where g.n > 0;
+    else
+      with groups as (
+        select
+          date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00') as bucket,
+          count(*) as n,
+          jsonb_build_object(
+            'labelled', count(*) filter (where r.label is not null)) as states
+        from (
+          select p.*, t."churned" as "label"
+          from new_rows as t
+          join "features"."customer" as p on t."customer_id" = p."customer_id"
+        ) as r
+        group by 1
+      ), empty as materialized (
+        select '{"roc(tenure_days, label)": {"c": {}}}'::jsonb as states
+      ), tallied_1 as (
+        select t.bucket, t.k, t.s_1, t.s_2, count(*) over (partition by t.bucket) as scores
+        from (
+          select
+            date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00') as bucket,
+            v.x_1 + 0 as k,
+            count(*) filter (where not r."label") as s_1,
+            count(*) filter (where r."label") as s_2
+          from (
+            select p.*, t."churned" as "label"
+            from new_rows as t
+            join "features"."customer" as p on t."customer_id" = p."customer_id"
+          ) as r
+          cross join lateral (select
+            case when abs(r."tenure_days") <= 1e140 then r."tenure_days" when r."tenure_days" < 'NaN' then sign(r."tenure_days")::double precision * 'Infinity' end as x_1
+          ) as v
+          where abs(v.x_1) < 'Infinity' and r."label" is not null
+          group by 1, 2
+        ) as t
+      ), tally_1 as (
+        select t.bucket, 'roc(tenure_days, label)' as key,
+          jsonb_build_object('c', jsonb_object_agg(t.k, jsonb_build_array(t.s_1, t.s_2))) || case when max(t.scores) > 10000 then '{"rounded": true}'::jsonb else '{}' end as state
+        from (
+          select t.bucket, case when t.scores > 10000 then mlguard.rounded_score_v1(t.k) else t.k end as k, sum(t.s_1) as s_1, sum(t.s_2) as s_2, max(t.scores) as scores
+          from tallied_1 as t
+          group by 1, 2
+        ) as t
+        group by 1
+      ), more as (
+        select u.bucket, jsonb_object_agg(u.key, u.state) as states
+        from (
+          select * from tally_1
+        ) as u
+        group by 1
+      )
+      insert into mlguard._state (tbl, batch, bucket, segment, sign, op, n, states)
+      select
+        'features.customer', null,
+        case when isfinite(g.bucket) then g.bucket end,
+        '{}'::jsonb,
+        1, 'LABELS', 0, g.states || (select empty.states from empty) || coalesce(m.states, '{}')
+      from groups as g
+      left join more as m on coalesce(m.bucket, '-infinity') = coalesce(g.bucket, '-infinity')
+      where g.n > 0;
+      with groups as (
+        select
+          date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00') as bucket,
+          r."plan" as by_1,
+          count(*) as n,
+          jsonb_build_object(
+            'errors(tenure_days, label)', jsonb_build_array(
+              count(*) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null),
+              coalesce(sum(abs(v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
+              coalesce(sum((v.x_1 - r."label"::integer::double precision) * (v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
+              coalesce(sum((v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null), 0),
+              coalesce(sum(abs(v.x_1 - r."label"::integer::double precision) / abs(r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null and abs(r."label"::integer::double precision) >= 2.220446049250313e-16), 0),
+              coalesce(sum(abs(v.x_1 - r."label"::integer::double precision)) filter (where abs(v.x_1) < 'Infinity' and r."label"::integer::double precision is not null and abs(r."label"::integer::double precision) < 2.220446049250313e-16), 0)),
+            'confusion(age > 3, label)', jsonb_build_array(
+              count(*) filter (where (r."age" > 3) and r."label"),
+              count(*) filter (where (r."age" > 3) and not r."label"),
+              count(*) filter (where not (r."age" > 3) and r."label"),
+              count(*) filter (where not (r."age" > 3) and not r."label")),
+            'labelled', count(*) filter (where r.label is not null)) as states
+        from (
+          select p.*, t."churned" as "label"
+          from new_rows as t
+          join "features"."customer" as p on t."customer_id" = p."customer_id"
+        ) as r
+        cross join lateral (select
+          case when abs(r."tenure_days") <= 1e140 then r."tenure_days" when r."tenure_days" < 'NaN' then sign(r."tenure_days")::double precision * 'Infinity' end as x_1
+        ) as v
+        group by 1, 2
+      )
+      insert into mlguard._state (tbl, batch, bucket, segment, sign, op, n, states)
+      select
+        'features.customer', null,
+        case when isfinite(g.bucket) then g.bucket end,
+        jsonb_build_object('plan', g.by_1),
+        1, 'LABELS', 0, g.states
+      from groups as g
+      where g.n > 0;
+    end if;
   end if;
   perform mlguard.pair_v1('features.customer', 'labels', _pairing, null, null);
   return null;
@@ -985,7 +1377,7 @@ $mlguard$;
 revoke all on function mlguard."after labels features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after labels features.customer"() is 'mlguard:features.customer:42cc32508bdd';
+comment on function mlguard."after labels features.customer"() is 'mlguard:features.customer:a3a6bfd9961f';
 
 -- undo: drop function if exists mlguard."after labels features.customer"();
 
