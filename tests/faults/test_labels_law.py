@@ -105,6 +105,37 @@ def test_attributes_and_truncated_labels_are_counted_anew_by_a_sweep(db: str, tm
             labels_example.same_as_a_recount(connection)
 
 
+@pytest.mark.parametrize("variant", ["rows", "partitions"])
+def test_single_rows_and_partitions_are_counted_alike(db: str, tmp_path: Path, variant: str) -> None:
+    create, head = labels_example.CREATE, HEAD
+    if variant == "rows":
+        head += "writes: rows\n"
+    else:
+        create = create.replace(
+            ");\ncreate table labels.churn",
+            ") partition by range (as_of);\n"
+            "create table predictions.old partition of predictions.churn\n"
+            "  for values from (minvalue) to ('2026-01-04');\n"
+            "create table predictions.new partition of predictions.churn\n"
+            "  for values from ('2026-01-04') to (maxvalue);\n"
+            "create table labels.churn",
+        )
+        assert "predictions.old" in create
+    labels_example.create(db, create)
+    labels_example.put(db, tmp_path, SLOS, head)
+    chance = random.Random(variant)
+    with psycopg.connect(db, autocommit=True) as connection:
+        for _ in range(3):
+            run(connection, chance, STATEMENTS, 12)
+            if variant == "partitions":
+                connection.execute("delete from predictions.old where customer_id % 7 = 0")
+                connection.execute(
+                    "insert into predictions.old values (999, '2026-01-01', 'v1', 0.5) on conflict do nothing"
+                )
+            labels_example.fold(connection)
+            labels_example.same_as_a_recount(connection)
+
+
 @pytest.mark.parametrize("isolation", ["read committed", "repeatable read"])
 def test_many_sessions_at_once_end_in_a_recount(db: str, tmp_path: Path, isolation: str) -> None:
     labels_example.create(db)

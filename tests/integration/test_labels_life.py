@@ -76,6 +76,34 @@ def test_windows_wait_until_labels_are_mature_and_are_judged_anew_after(db: str,
         assert labels_example.verdicts(connection, "mae") == [("2026-01-01", {}, "PASS", 40, None)]
 
 
+def test_windows_that_slide_wait_for_labels_too(guarded_db: str, tmp_path: Path) -> None:
+    labels_example.create(guarded_db)
+    slos = """
+slos:
+  - {name: slides, check: 'mae(score, label) <= 0.2', over: last 3 days}
+  - {name: rows, check: row_count() >= 1, over: last 3 days}
+"""
+    labels_example.put(guarded_db, tmp_path, slos)
+    with psycopg.connect(guarded_db, autocommit=True) as connection:
+        since(connection)
+        for day in ("2026-01-01", "2026-01-02", "2026-01-03"):
+            predict(connection, day, 20)
+        label(connection, "2026-01-01", 20)
+        label(connection, "2026-01-02", 20)
+        labels_example.sweep(connection, "2026-01-18 00:01+00")
+        # A sliding window is judged at the end of each day, and begins before the table did.
+        found = {row[0]: row[2:4] for row in labels_example.verdicts(connection, "slides")}
+        assert found["2025-12-30"] == ("INSUFFICIENT", 20)
+        assert found["2025-12-31"] == ("PASS", 40)
+        assert found["2026-01-01"] == ("PASS", 40)
+        assert max(found) == "2026-01-01"
+        assert max(row[0] for row in labels_example.verdicts(connection, "rows")) == "2026-01-15"
+        label(connection, "2026-01-03", 20, value=0)
+        labels_example.sweep(connection, "2026-01-18 00:02+00")
+        found = {row[0]: row[2:4] for row in labels_example.verdicts(connection, "slides")}
+        assert found["2026-01-01"] == ("FAIL", 60)
+
+
 FAIR = """
 slos:
   - {name: impact, check: 'disparate_impact(score >= 0.5, gender) >= 0.8', over: 1 day}
