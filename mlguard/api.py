@@ -16,6 +16,7 @@ from mlguard import catalog, catalog_assertions, evaluate, runtime
 from mlguard.apply import Applied, Options, Progress, refuse_breaking, run
 from mlguard.compile import compile_project
 from mlguard.compile.assertion import tables_read
+from mlguard.compile.labels import tables_joined
 from mlguard.connect import session
 from mlguard.emit import gate, served
 from mlguard.emit.objects import LOCK_SHARE_ROWS, DbObject, Kind, Statement
@@ -101,12 +102,14 @@ def program(project: Project, connection: psycopg.Connection[Any]) -> Program:
         CompileError: a table does not exist, is a view, or an SLO cannot be placed on it.
     """
     wanted = [file.table for file in project.files]
-    asserted = tables_read(project.files)
+    asserted, joined = tables_read(project.files), tables_joined(project.files)
     with _pinned(connection):
         shapes = catalog.shapes(connection, wanted)
         others = catalog_assertions.shapes(connection, asserted) if asserted else {}
+        sources = catalog_assertions.shapes(connection, joined) if joined else {}
+        pii = catalog_assertions.personal_columns(connection, joined) if joined else {}
         personal = catalog_assertions.personal(connection) if asserted else frozenset()
-    return compile_project(project, shapes, others, personal)
+    return compile_project(project, shapes, others, personal, sources, pii)
 
 
 @contextmanager

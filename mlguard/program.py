@@ -263,6 +263,7 @@ class LabelSource:
     value: Expr  # on a row of the label table
     event_time: Expr | None = None  # on a row of the label table
     mature_after: Span = Span("0 days")
+    shape: TableShape | None = None  # None: no database was asked
 
 
 @dataclass(frozen=True)
@@ -272,6 +273,7 @@ class AttributeSource:
     table: TableName
     on: tuple[str, ...]  # columns both tables share
     columns: tuple[str, ...]
+    shape: TableShape | None = None  # None: no database was asked
 
 
 @dataclass(frozen=True)
@@ -328,6 +330,7 @@ class Rule:
     reopen: str = "next"  # 'same' | 'next': when a window hold ends
     learned: tuple[str, ...] = ()  # learned health of `column` (None: of the table): series families, or ('all',)
     tolerance: Decimal = Decimal(1)  # multiplies learned limits
+    matures: Span | None = None  # of a rule about labels: how long after a window's end they are waited for
     assertion: Assertion | None = None
     shadow: bool = False
     waivable: bool = False

@@ -441,6 +441,7 @@ CREATE TABLE mlguard._table (
     approval boolean DEFAULT false NOT NULL,
     features text[] DEFAULT '{}'::text[] NOT NULL,
     when_features_held text DEFAULT 'reject'::text NOT NULL,
+    joins jsonb DEFAULT '[]'::jsonb NOT NULL,
     CONSTRAINT _table_cap CHECK ((quarantine_cap > 0)),
     CONSTRAINT _table_name CHECK ((tbl = ((schema_name || '.'::text) || table_name))),
     CONSTRAINT _table_schema_mode CHECK ((schema_mode = ANY (ARRAY['exact'::text, 'at_least'::text, 'off'::text])))
@@ -483,6 +484,7 @@ COMMENT ON COLUMN mlguard._table.version_column IS 'Column that says which versi
 COMMENT ON COLUMN mlguard._table.approval IS 'Versions that nobody approved may not write here.';
 COMMENT ON COLUMN mlguard._table.features IS 'Tables the model reads: their gates are looked at when predictions come.';
 COMMENT ON COLUMN mlguard._table.when_features_held IS 'What becomes of predictions then: reject, fallback or allow.';
+COMMENT ON COLUMN mlguard._table.joins IS 'Tables whose rows are matched with its own: [{"what": labels or attributes, "table", "on": [columns], "columns": [those taken from it]}].';
 CREATE FUNCTION mlguard._baseline_periods(p_table mlguard._table, p_kind text, p_length interval, p_columns text[], p_as_of timestamp with time zone) RETURNS TABLE(column_name text, starts timestamp with time zone, ends timestamp with time zone, due timestamp with time zone)
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
@@ -1180,6 +1182,7 @@ CREATE TABLE mlguard._slo (
     learned text[] DEFAULT '{}'::text[] NOT NULL,
     sensitivity double precision DEFAULT 1 NOT NULL,
     arrives jsonb,
+    matures interval DEFAULT '00:00:00'::interval NOT NULL,
     CONSTRAINT _slo_action CHECK ((action = ANY (ARRAY['reject'::text, 'quarantine'::text, 'repair'::text, 'hold'::text, 'warn'::text]))),
     CONSTRAINT _slo_id CHECK ((id = ((tbl || '/'::text) || name))),
     CONSTRAINT _slo_level CHECK ((level = ANY (ARRAY['row'::text, 'batch'::text, 'window'::text, 'read'::text, 'assertion'::text, 'schema'::text]))),
@@ -1226,6 +1229,7 @@ COMMENT ON COLUMN mlguard._slo.verdict IS 'The generated function that judges th
 COMMENT ON COLUMN mlguard._slo.learned IS 'For learned health: the series judged, or {all}; else empty.';
 COMMENT ON COLUMN mlguard._slo.sensitivity IS 'Multiplies every learned limit; above 1 fewer alarms.';
 COMMENT ON COLUMN mlguard._slo.arrives IS 'Of arrives_by: {"at": local time, "zone": its zone, "days": ISO numbers of weekdays, Monday 1}.';
+COMMENT ON COLUMN mlguard._slo.matures IS 'Of SLOs about labels: how long after the end of a window (and the time it waits for rows) labels are waited for.';
 CREATE TABLE mlguard._verdict (
     id bigint NOT NULL,
     at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
@@ -1873,12 +1877,12 @@ CREATE FUNCTION mlguard._evidence(p_states jsonb, p_columns text[]) RETURNS json
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
     AS $$
-  -- Extremes are values of single rows; long states are for the machine.
+  -- Extremes are values of single rows, groups may be small; long states are for the machine.
   select jsonb_strip_nulls(jsonb_build_object(
     'states', jsonb_object_agg(s.key, s.value) filter (where s.key <> 'stale'),
     'stale', p_states -> 'stale'))
   from jsonb_each(p_states) s
-  where s.key !~ '^(keys|quantiles|min|max)\('
+  where s.key !~ '^(keys|quantiles|min|max|roc|parity|opportunity|unequal)\('
     and (s.key !~ '\(' or exists (select from unnest(p_columns) c (name) where strpos(s.key, c.name) > 0))
     and octet_length(s.value::text) <= 4000
 $$;
@@ -1988,6 +1992,25 @@ CREATE FUNCTION mlguard._explained(p_first anyarray, p_second anyarray) RETURNS 
 $$;
 ALTER FUNCTION mlguard._explained(p_first anyarray, p_second anyarray) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._explained(p_first anyarray, p_second anyarray) IS 'Private. How much one binned column tells of another: mutual information over the smaller entropy.';
+CREATE FUNCTION mlguard._fair_groups(p_states jsonb, p_key text, p_least integer) RETURNS TABLE(name text, n double precision, a double precision, b double precision)
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+  select g.name, sum(g.n), sum(g.a), sum(g.b)
+  from (
+    select case
+             when t.key = '*' or (t.value ->> 0)::float8 < p_least then 'small groups'
+             when t.key = '?' then 'missing'
+             else t.key
+           end as name,
+           (t.value ->> 0)::float8 as n, (t.value ->> 1)::float8 as a, (t.value ->> 2)::float8 as b
+    from jsonb_each(p_states -> p_key -> 'c') t
+  ) g
+  group by g.name
+  having sum(g.n) >= greatest(p_least, 1)
+$$;
+ALTER FUNCTION mlguard._fair_groups(p_states jsonb, p_key text, p_least integer) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._fair_groups(p_states jsonb, p_key text, p_least integer) IS 'Private. Groups large enough to be compared, the small ones as one; a value has = before it.';
 CREATE FUNCTION mlguard._figure(p_value double precision, p_limits text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO ''
@@ -2202,6 +2225,100 @@ end
 $$;
 ALTER FUNCTION mlguard._find_in_load(p_load mlguard._batch, p_slo mlguard._slo, p_segments jsonb[], p_states jsonb[], p_column text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._find_in_load(p_load mlguard._batch, p_slo mlguard._slo, p_segments jsonb[], p_states jsonb[], p_column text) IS 'Private. Judges one SLO over a load, a verdict for each segment. Stores nothing.';
+CREATE FUNCTION mlguard._find_unseen(p_tbl text) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+declare
+  _ids bigint[];
+  _now pg_snapshot;
+  _pairs numeric;
+  _n bigint := 0;
+  _more bigint;
+  _gone xid8;
+begin
+  -- Numbers of transactions that are still to come are of another server: the database was restored.
+  delete from mlguard._pairing m
+  where m.tbl = p_tbl and m.xid >= pg_snapshot_xmax(pg_current_snapshot())
+    and m.xid is distinct from pg_current_xact_id_if_assigned();
+  delete from mlguard._paired d where d.tbl = p_tbl and d.upto >= pg_snapshot_xmax(pg_current_snapshot());
+  -- One statement, one snapshot: a transaction that saw none of these marks had its number before _now ends.
+  select array_agg(m.id), pg_current_snapshot(),
+         count(*) filter (where m.side = 'predictions')::numeric * count(*) filter (where m.side <> 'predictions')
+  into _ids, _now, _pairs
+  from mlguard._pairing m
+  where m.tbl = p_tbl;
+  if _ids is null then
+    return 0;
+  end if;
+  if _pairs <= 1000000 then
+    insert into mlguard._recount_due (tbl, bucket_from, bucket_to)
+    select distinct p.tbl, p.bucket_from, p.bucket_to
+    from mlguard._pairing p
+    join mlguard._pairing o
+      on o.tbl = p_tbl and o.side <> 'predictions' and o.id = any (_ids)
+      and (o.known_at is null or p.known_at is null)
+      and case
+            when o.xid = p.xid then o.statement = p.statement
+            else not pg_visible_in_snapshot(o.xid, p.seen) and not pg_visible_in_snapshot(p.xid, o.seen)
+          end
+    where p.tbl = p_tbl and p.side = 'predictions' and p.id = any (_ids);
+    get diagnostics _n = row_count;
+  else
+    -- Too many to compare each with each: two that overlap in time are taken for such that saw nothing of each other.
+    with mark as materialized (
+      select m.id, m.side, m.known_at, m.bucket_from, m.bucket_to, m.xid::text::numeric as xid,
+             pg_snapshot_xmin(m.seen)::text::numeric as low
+      from mlguard._pairing m
+      where m.tbl = p_tbl and m.id = any (_ids)
+    ), line as (
+      select m.id, m.low as place, null::numeric as low, null::numeric as new_low, 1 as kind
+      from mark m
+      where m.side = 'predictions'
+      union all
+      select null, m.xid, m.low, case when m.known_at is null then m.low end, 0
+      from mark m
+      where m.side <> 'predictions'
+    ), reached as (
+      select l.id, min(l.low) over later as low, min(l.new_low) over later as new_low
+      from line l
+      window later as (order by l.place desc, l.kind rows unbounded preceding)
+    )
+    insert into mlguard._recount_due (tbl, bucket_from, bucket_to)
+    select distinct p_tbl, m.bucket_from, m.bucket_to
+    from mark m
+    join reached r on r.id = m.id
+    where case when m.known_at is null then r.low else r.new_low end <= m.xid;
+    get diagnostics _n = row_count;
+  end if;
+  -- A transaction that looked at the database once, long ago, and wrote only now may have missed marks that are gone.
+  insert into mlguard._recount_due (tbl, bucket_from, bucket_to)
+  select distinct m.tbl, m.bucket_from, m.bucket_to
+  from mlguard._pairing m
+  join mlguard._paired d on d.tbl = m.tbl and pg_snapshot_xmin(m.seen) <= d.upto
+  where m.tbl = p_tbl and m.id = any (_ids) and m.known_at is null;
+  get diagnostics _more = row_count;
+  update mlguard._pairing m
+  set known_at = pg_snapshot_xmax(_now)
+  where m.tbl = p_tbl and m.id = any (_ids) and m.known_at is null;
+  with gone as (
+    delete from mlguard._pairing m
+    where m.tbl = p_tbl and m.id = any (_ids) and m.known_at <= pg_snapshot_xmin(_now)
+    returning m.xid
+  )
+  select g.xid into _gone from gone g order by g.xid desc limit 1;
+  if _gone is not null then
+    insert into mlguard._paired as d (tbl, upto)
+    values (p_tbl, _gone)
+    on conflict (tbl) do update set upto = greatest(d.upto, excluded.upto);
+  end if;
+  return _n + _more;
+end
+$$;
+ALTER FUNCTION mlguard._find_unseen(p_tbl text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._find_unseen(p_tbl text) IS 'Private. Has the buckets of predictions counted anew whose transaction and that of a label (or attribute) did not see each other; returns how many statements that were.';
 CREATE FUNCTION mlguard._finding(p_metrics text[], p_vals double precision[], p_limits text, p_segment text) RETURNS text
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
@@ -3434,7 +3551,8 @@ declare
   _slides boolean := p_over like 'last %';
   -- A sliding window ends with each bucket.
   _step text := case when p_over like 'last %' then p_table.base else p_over end;
-  _late interval := make_interval(secs => mlguard._seconds(p_table.late));
+  _late interval := make_interval(secs => mlguard._seconds(p_table.late) + (
+    select coalesce(max(mlguard._seconds(s.matures)), 0) from mlguard._slo s where s.id = any (p_slos)));
   _first_row timestamptz := (
     select b.bucket from mlguard._bucket b where b.tbl = p_table.tbl order by b.bucket limit 1);
   _to timestamptz;
@@ -3564,7 +3682,7 @@ begin
     from mlguard._slo s
     join mlguard._window w on w.slo = s.id
     where s.tbl = p_table.tbl and w.judged_to is not null
-    group by s.over
+    group by s.over, s.matures
   loop
     if _over.slides then
       -- Every bucket is in many sliding windows; only the newest still says how things are.
@@ -4194,13 +4312,20 @@ begin
   from mlguard._slo s
   where s.tbl = p_tbl and s.level = 'window' and s.verdict is not null
   on conflict (slo) do nothing;
+  -- Pairs of predictions and labels that nobody counted come first. Where a writer judges, it leaves counting to sweep().
+  perform mlguard._find_unseen(p_tbl);
+  if p_most is null then
+    perform mlguard._recount_now(_table);
+  elsif exists (select from mlguard._recount_due d where d.tbl = p_tbl) then
+    return 0;
+  end if;
   _n := mlguard._judge_late(_table, p_most);
   for _over in
     select s.over, array_agg(s.id order by s.no) as slos
     from mlguard._window w
     join mlguard._slo s on s.id = w.slo
     where w.tbl = p_tbl and w.due_at <= p_as_of
-    group by s.over
+    group by s.over, s.matures
     order by min(s.no)
   loop
     _n := _n + mlguard._judge_closed(_table, _over.over, _over.slos, p_as_of, p_most);
@@ -4949,6 +5074,10 @@ begin
           where coalesce(
             f.key collate "C" < mlguard._below(least((p_from ->> 't')::float8, (p_gone ->> 't')::float8)), true)
         ) k);
+    when 'errors', 'confusion', 'scores' then
+      return mlguard._sum_arrays(array[coalesce(p_from, '[]'), p_gone], array[1, -1]);
+    when 'roc', 'calibration', 'parity', 'opportunity', 'unequal' then
+      return mlguard._sum_tallies(p_key, array[coalesce(p_from, '{"c": {}}'), p_gone], array[1, -1]);
     when 'quantiles' then
       return p_from || jsonb_build_object('n', (p_from ->> 'n')::numeric - (p_gone ->> 'n')::numeric);
     else
@@ -5581,6 +5710,10 @@ begin
     when 'values' then mlguard._merge_values(p_parts)
     when 'keys' then mlguard._merge_keys(p_parts)
     when 'quantiles' then mlguard._merge_quantiles(p_parts)
+    when 'errors' then mlguard._sum_arrays(p_parts)
+    when 'confusion' then mlguard._sum_arrays(p_parts)
+    when 'scores' then mlguard._sum_arrays(p_parts)
+    else mlguard._sum_tallies(p_key, p_parts)
   end;
 end
 $$;
@@ -6863,6 +6996,59 @@ end
 $_$;
 ALTER FUNCTION mlguard._recount(p_tbl text, p_recount text, p_from timestamp with time zone, p_to timestamp with time zone) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._recount(p_tbl text, p_recount text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Private. Replaces buckets by a recount of the stored rows. Windows are not judged anew for it: no row came.';
+CREATE FUNCTION mlguard._recount_now(p_table mlguard._table) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+declare
+  _most constant integer := 200;
+  _ids bigint[] := array(select d.id from mlguard._recount_due d where d.tbl = p_table.tbl);
+  _part record;
+  _n bigint := 0;
+begin
+  if cardinality(_ids) = 0 or p_table.recount is null or p_table.base is null then
+    return 0;
+  end if;
+  for _part in
+    with due as materialized (
+      select d.bucket_from, mlguard._window_end(p_table.base, p_table.time_zone, d.bucket_to) as bucket_end
+      from mlguard._recount_due d
+      where d.tbl = p_table.tbl and d.id = any (_ids)
+    ), island as (
+      select l.bucket_from, l.bucket_end, count(*) filter (where l.apart) over (order by l.bucket_from, l.bucket_end) as no
+      from (
+        select d.*, d.bucket_from > max(d.bucket_end) over (
+                      order by d.bucket_from, d.bucket_end rows between unbounded preceding and 1 preceding) as apart
+        from due d
+      ) l
+    ), part as (
+      select min(i.bucket_from) as first, max(i.bucket_end) as last from island i group by i.no
+    )
+    select null::timestamptz as first, null::timestamptz as last
+    where exists (select from due d where d.bucket_from is null)
+    union all
+    select p.first, p.last from part p
+    where not exists (select from due d where d.bucket_from is null) and (select count(*) from part) <= _most
+    union all
+    select min(p.first), max(p.last) from part p
+    where not exists (select from due d where d.bucket_from is null)
+    having count(*) > _most
+  loop
+    _n := _n + mlguard._recount(p_table.tbl, p_table.recount, _part.first, _part.last);
+    -- What was judged of them may have been wrong.
+    update mlguard._bucket b
+    set changed_at = clock_timestamp()
+    where b.tbl = p_table.tbl and b.bucket >= coalesce(_part.first, '-infinity')
+      and b.bucket < coalesce(_part.last, 'infinity');
+  end loop;
+  delete from mlguard._recount_due d where d.tbl = p_table.tbl and d.id = any (_ids);
+  return _n;
+end
+$$;
+ALTER FUNCTION mlguard._recount_now(p_table mlguard._table) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._recount_now(p_table mlguard._table) IS 'Private. Counts the buckets that are due anew and has their windows judged again; the caller has the lock of the table.';
 CREATE FUNCTION mlguard._refresh_bands(p_tbl text, p_over text, p_rescale boolean) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -7844,6 +8030,83 @@ CREATE FUNCTION mlguard._steady(p_class text, p_x double precision, p_scale doub
 $$;
 ALTER FUNCTION mlguard._steady(p_class text, p_x double precision, p_scale double precision) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._steady(p_class text, p_x double precision, p_scale double precision) IS 'Private. _steadied() of one value.';
+CREATE FUNCTION mlguard._sum_arrays(p_parts jsonb[], p_signs integer[] DEFAULT NULL::integer[]) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+  -- As numeric, so that what was added can be taken away again without a trace.
+  select coalesce(jsonb_agg(s.total order by s.place), '[]')
+  from (
+    select e.place, sum(e.value::numeric * coalesce(p_signs[p.no], 1)) as total
+    from unnest(p_parts) with ordinality p (part, no)
+    cross join lateral jsonb_array_elements_text(p.part) with ordinality e (value, place)
+    group by e.place
+  ) s
+$$;
+ALTER FUNCTION mlguard._sum_arrays(p_parts jsonb[], p_signs integer[]) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._sum_arrays(p_parts jsonb[], p_signs integer[]) IS 'Private. Adds arrays of numbers, place by place.';
+CREATE FUNCTION mlguard._sum_tallies(p_key text, p_parts jsonb[], p_signs integer[] DEFAULT NULL::integer[]) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
+    SET extra_float_digits TO '1'
+    AS $$
+declare
+  _scores boolean := p_key like 'roc(%';
+  _groups boolean := p_key !~ '^(roc|calibration)\(';
+  _rounded boolean := (select coalesce(bool_or(p.part ? 'rounded'), false) from unnest(p_parts) p (part));
+  _tally jsonb;
+  _size bigint;
+begin
+  loop
+    select jsonb_object_agg(k.key, k.sums), count(*)
+    into _tally, _size
+    from (
+      select g.key, jsonb_agg(g.total order by g.place) as sums
+      from (
+        select case when _rounded then mlguard.rounded_score_v1(t.key::float8)::text else t.key end as key, e.place,
+               sum(e.value::numeric * coalesce(p_signs[p.no], 1)) as total
+        from unnest(p_parts) with ordinality p (part, no)
+        cross join lateral jsonb_each(p.part -> 'c') t
+        cross join lateral jsonb_array_elements_text(t.value) with ordinality e (value, place)
+        group by 1, 2
+      ) g
+      group by g.key
+      having bool_or(g.total <> 0)
+    ) k;
+    exit when not _scores or _rounded or _size <= 10000;
+    _rounded := true;
+  end loop;
+  if _groups and _size > 1000 then
+    _tally := (
+      select jsonb_object_agg(k.key, k.sums)
+      from (
+        select m.key, jsonb_agg(m.total order by m.place) as sums
+        from (
+          select case when r.place <= 1000 then r.key else '*' end as key, e.place, sum(e.value::numeric) as total
+          from (
+            select t.key, t.value, row_number() over (order by (t.value ->> 0)::numeric desc, t.key) as place
+            from jsonb_each(_tally) t
+          ) r
+          cross join lateral jsonb_array_elements_text(r.value) with ordinality e (value, place)
+          group by 1, 2
+        ) m
+        group by m.key
+      ) k);
+  end if;
+  return jsonb_build_object('c', coalesce(_tally, '{}')) || case when _rounded then '{"rounded": true}'::jsonb else '{}' end;
+end
+$$;
+ALTER FUNCTION mlguard._sum_tallies(p_key text, p_parts jsonb[], p_signs integer[]) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._sum_tallies(p_key text, p_parts jsonb[], p_signs integer[]) IS 'Private. Adds tallies {"c": {name: [sums]}} name by name; above 10000 scores they are rounded, above 1000 groups the smallest are pooled as *.';
+CREATE FUNCTION mlguard._sums(p_states jsonb, p_key text) RETURNS double precision[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+  select array_agg(e.value::float8 order by e.place)
+  from jsonb_array_elements_text(p_states -> p_key) with ordinality e (value, place)
+$$;
+ALTER FUNCTION mlguard._sums(p_states jsonb, p_key text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._sums(p_states jsonb, p_key text) IS 'Private. A state of sums as numbers; null where it was not kept.';
 CREATE FUNCTION mlguard._survey(p_tbl regclass, p_relation regclass, p_columns text[], p_where text, p_from timestamp with time zone DEFAULT NULL::timestamp with time zone, p_to timestamp with time zone DEFAULT NULL::timestamp with time zone, p_left_out tstzmultirange DEFAULT '{}'::tstzmultirange) RETURNS TABLE(column_name text, edges double precision[], n bigint, missing bigint)
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
@@ -9044,6 +9307,18 @@ CREATE FUNCTION mlguard._written(p_target oid) RETURNS TABLE(tbl text, kept_out 
 $$;
 ALTER FUNCTION mlguard._written(p_target oid) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._written(p_target oid) IS 'Private. Of a guarded table: rows kept out and mended in this transaction; no line where it is not guarded.';
+CREATE FUNCTION mlguard.accuracy_v1(p_states jsonb, p_key text) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+declare
+  _c double precision[] := mlguard._sums(p_states, p_key);
+begin
+  return (_c[1] + _c[4]) / nullif(_c[1] + _c[2] + _c[3] + _c[4], 0);
+end
+$$;
+ALTER FUNCTION mlguard.accuracy_v1(p_states jsonb, p_key text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.accuracy_v1(p_states jsonb, p_key text) IS 'Share of right predictions, from [tp, fp, fn, tn].';
 CREATE FUNCTION mlguard.ack(p_id bigint, p_reason text DEFAULT NULL::text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -9214,6 +9489,21 @@ end
 $$;
 ALTER FUNCTION mlguard.assertion_due_v1(p_slo text, p_version text, p_keys text[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.assertion_due_v1(p_slo text, p_version text, p_keys text[]) IS 'Has an assertion judged at COMMIT of this transaction: for the keys that were touched, or (null) whole.';
+CREATE FUNCTION mlguard.auc_v1(p_states jsonb, p_key text) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+  -- Mann and Whitney 1947: how often a positive scores above a negative, ties counting half.
+  select sum(s.yes * (s.below + s.no / 2)) / nullif(sum(s.yes) * sum(s.no), 0)
+  from (
+    select (t.value ->> 0)::float8 as no, (t.value ->> 1)::float8 as yes,
+           coalesce(sum((t.value ->> 0)::float8) over (
+             order by t.key::float8 rows between unbounded preceding and 1 preceding), 0) as below
+    from jsonb_each(p_states -> p_key -> 'c') t
+  ) s
+$$;
+ALTER FUNCTION mlguard.auc_v1(p_states jsonb, p_key text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.auc_v1(p_states jsonb, p_key text) IS 'Area under the ROC curve, from {score: [negatives, positives]}; null with one class only.';
 CREATE FUNCTION mlguard.audit_head() RETURNS TABLE(no bigint, hash text, at timestamp with time zone, unsealed bigint, unsealed_since timestamp with time zone)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
@@ -9379,6 +9669,36 @@ end
 $$;
 ALTER FUNCTION mlguard.begin_batch(p_id text, p_session boolean) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.begin_batch(p_id text, p_session boolean) IS 'What this transaction (p_session: this session) writes from here on belongs to the batch of this id, which may span transactions and sessions; the same id is the same batch. Call it at the start of each transaction.';
+CREATE FUNCTION mlguard.bias_v1(p_states jsonb, p_key text) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+begin
+  return (p_states -> p_key ->> 3)::float8 / nullif((p_states -> p_key ->> 0)::float8, 0);
+end
+$$;
+ALTER FUNCTION mlguard.bias_v1(p_states jsonb, p_key text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.bias_v1(p_states jsonb, p_key text) IS 'Mean of prediction - label; null without rows to compare.';
+CREATE FUNCTION mlguard.brier_v1(p_states jsonb, p_key text) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+begin
+  return (p_states -> p_key ->> 2)::float8 / nullif((p_states -> p_key ->> 0)::float8, 0);
+end
+$$;
+ALTER FUNCTION mlguard.brier_v1(p_states jsonb, p_key text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.brier_v1(p_states jsonb, p_key text) IS 'Mean squared error of probabilities, from [n, sum of losses, sum of squares].';
+CREATE FUNCTION mlguard.calibration_error_v1(p_states jsonb, p_key text) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+  -- Naeini, Cooper and Hauskrecht 2015: |mean probability - share of positives| of each bin, weighted by its rows.
+  select sum(abs((t.value ->> 1)::float8 - (t.value ->> 2)::float8)) / nullif(sum((t.value ->> 0)::float8), 0)
+  from jsonb_each(p_states -> p_key -> 'c') t
+$$;
+ALTER FUNCTION mlguard.calibration_error_v1(p_states jsonb, p_key text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.calibration_error_v1(p_states jsonb, p_key text) IS 'Expected calibration error, from {bin: [n, sum of probabilities, positives]}.';
 CREATE FUNCTION mlguard.challenge(p_model text, p_version text, p_reason text DEFAULT NULL::text) RETURNS text
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
@@ -9660,6 +9980,18 @@ end
 $$;
 ALTER FUNCTION mlguard.end_batch(p_id text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.end_batch(p_id text) IS 'Ends a batch: judges it as complete in every table it was written to, and gives what was found. Without an id, the batch that begin_batch() named in this transaction. Rows that come later under the id are judged with it.';
+CREATE FUNCTION mlguard.f1_v1(p_states jsonb, p_key text) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+declare
+  _c double precision[] := mlguard._sums(p_states, p_key);
+begin
+  return 2 * _c[1] / nullif(2 * _c[1] + _c[2] + _c[3], 0);
+end
+$$;
+ALTER FUNCTION mlguard.f1_v1(p_states jsonb, p_key text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.f1_v1(p_states jsonb, p_key text) IS '2 tp / (2 tp + fp + fn), from [tp, fp, fn, tn]; null where nothing is and nothing is said to be positive.';
 CREATE FUNCTION mlguard.failed(p_id bigint, p_error text) RETURNS timestamp with time zone
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -9682,6 +10014,64 @@ end
 $$;
 ALTER FUNCTION mlguard.failed(p_id bigint, p_error text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.failed(p_id bigint, p_error text) IS 'Says that delivering a line failed; returns when it is tried again: after 30 s, doubling to an hour.';
+CREATE FUNCTION mlguard.fair_bound_v1(p_states jsonb, p_metric text, p_key text, p_least integer) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+  -- One-sided limits of confidence at 1 %, over all pairs of groups together (Bonferroni): of a difference of shares
+  -- Newcombe 1998, method 10 (Wilson's intervals); of a ratio Katz et al. 1978 (the delta method on its logarithm, half
+  -- a case added where there is none).
+  with grp as materialized (
+    select g.*, row_number() over (order by g.name) as no from mlguard._fair_groups(p_states, p_key, p_least) g
+  ), z as materialized (
+    select mlguard._normal_tail(0.01::float8 / greatest(count(*) * (count(*) - 1), 1)) as z from grp
+  ), wilson as (
+    select g.no, g.n, g.a / g.n as p,
+           (g.a + z.z ^ 2 / 2) / (g.n + z.z ^ 2) as middle,
+           z.z * sqrt(greatest(g.a * (1 - g.a / g.n), 0) + z.z ^ 2 / 4) / (g.n + z.z ^ 2) as half
+    from grp g, z
+  ), ratio as (
+    select g.no, greatest(g.a, case when g.a = 0 then 0.5 else 0 end) / g.n as m,
+           case
+             when p_metric = 'error_ratio' and g.a > 0
+             then greatest(g.b / g.n - (g.a / g.n) ^ 2, 0) / g.n / (g.a / g.n) ^ 2
+             else 1 / greatest(g.a, 0.5) - 1 / greatest(g.n, 0.5)
+           end as variance
+    from grp g
+  )
+  select case
+    when p_metric in ('parity_gap', 'equal_opportunity_gap')
+    then (
+      select greatest(max(
+               h.p - l.p - sqrt((h.p - (h.middle - h.half)) ^ 2 + ((l.middle + l.half) - l.p) ^ 2)), 0)
+      from wilson h join wilson l on l.no <> h.no)
+    when p_metric = 'disparate_impact'
+    then (
+      select least(min(exp(ln(l.m / h.m) + z.z * sqrt(greatest(l.variance + h.variance, 0)))), 1)
+      from ratio h join ratio l on l.no <> h.no, z)
+    else (
+      select greatest(max(exp(ln(h.m / l.m) - z.z * sqrt(greatest(l.variance + h.variance, 0)))), 1)
+      from ratio h join ratio l on l.no <> h.no, z)
+  end
+$$;
+ALTER FUNCTION mlguard.fair_bound_v1(p_states jsonb, p_metric text, p_key text, p_least integer) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.fair_bound_v1(p_states jsonb, p_metric text, p_key text, p_least integer) IS 'The value nearest to fairness that chance alone leaves possible, at 1 %; null with fewer than two groups.';
+CREATE FUNCTION mlguard.fair_v1(p_states jsonb, p_metric text, p_key text, p_least integer) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+  select case
+    when count(*) < 2 then null
+    when p_metric in ('parity_gap', 'equal_opportunity_gap') then max(g.a / g.n) - min(g.a / g.n)
+    when p_metric = 'disparate_impact' then min(g.a / g.n) / nullif(max(g.a / g.n), 0)
+    when max(g.a) = 0 then null
+    when min(g.a) = 0 then 'Infinity'
+    else max(g.a / g.n) / nullif(min(g.a / g.n), 0)
+  end
+  from mlguard._fair_groups(p_states, p_key, p_least) g
+$$;
+ALTER FUNCTION mlguard.fair_v1(p_states jsonb, p_metric text, p_key text, p_least integer) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.fair_v1(p_states jsonb, p_metric text, p_key text, p_least integer) IS 'parity_gap, disparate_impact, equal_opportunity_gap or error_ratio between groups of at least so many rows; null with fewer than two.';
 CREATE FUNCTION mlguard.fell_back_v1(p_tbl text, p_key jsonb, p_column text, p_old jsonb) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
@@ -10089,6 +10479,17 @@ end
 $$;
 ALTER FUNCTION mlguard.label(p_id bigint, p_label text, p_reason text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.label(p_id bigint, p_label text, p_reason text) IS 'Judges an alarm: true, false or expected. After true, learned bands leave its batches and windows out. Holds for what failed with it on the same table, too.';
+CREATE FUNCTION mlguard.label_coverage_v1(p_states jsonb, p_labelled text, p_rows text) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+begin
+  -- Where no label has come, no state of labels was appended.
+  return coalesce((p_states ->> p_labelled)::float8, 0) / nullif((p_states ->> p_rows)::float8, 0);
+end
+$$;
+ALTER FUNCTION mlguard.label_coverage_v1(p_states jsonb, p_labelled text, p_rows text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.label_coverage_v1(p_states jsonb, p_labelled text, p_rows text) IS 'Share of rows whose label has arrived; null without rows.';
 CREATE FUNCTION mlguard.landed_v1(p_tbl text, p_rows bigint, p_broken jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -10127,6 +10528,37 @@ CREATE FUNCTION mlguard.linf_v1(p_s jsonb, p_c jsonb, p_key text, p_column text)
 $$;
 ALTER FUNCTION mlguard.linf_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.linf_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) IS 'Greatest difference of one share of a column from its baseline; null: no_distance_v1 says why.';
+CREATE FUNCTION mlguard.logloss_v1(p_states jsonb, p_key text) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+begin
+  return (p_states -> p_key ->> 1)::float8 / nullif((p_states -> p_key ->> 0)::float8, 0);
+end
+$$;
+ALTER FUNCTION mlguard.logloss_v1(p_states jsonb, p_key text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.logloss_v1(p_states jsonb, p_key text) IS 'Mean logarithmic loss, from [n, sum of losses, sum of squares].';
+CREATE FUNCTION mlguard.mae_v1(p_states jsonb, p_key text) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+begin
+  return (p_states -> p_key ->> 1)::float8 / nullif((p_states -> p_key ->> 0)::float8, 0);
+end
+$$;
+ALTER FUNCTION mlguard.mae_v1(p_states jsonb, p_key text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.mae_v1(p_states jsonb, p_key text) IS 'Mean absolute error; null without rows to compare.';
+CREATE FUNCTION mlguard.mape_v1(p_states jsonb, p_key text) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+begin
+  return ((p_states -> p_key ->> 4)::float8 + (p_states -> p_key ->> 5)::float8 / 2.220446049250313e-16::float8)
+         / nullif((p_states -> p_key ->> 0)::float8, 0);
+end
+$$;
+ALTER FUNCTION mlguard.mape_v1(p_states jsonb, p_key text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.mape_v1(p_states jsonb, p_key text) IS 'Mean of |prediction - label| / max(|label|, 2.2e-16), as in scikit-learn; null without rows to compare.';
 CREATE FUNCTION mlguard.may_mend_v1() RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path TO ''
@@ -10184,6 +10616,37 @@ CREATE FUNCTION mlguard.no_distance_v1(p_s jsonb, p_c jsonb, p_metric text, p_ke
 $$;
 ALTER FUNCTION mlguard.no_distance_v1(p_s jsonb, p_c jsonb, p_metric text, p_key text, p_column text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.no_distance_v1(p_s jsonb, p_c jsonb, p_metric text, p_key text, p_column text) IS 'Why a metric (psi, js, ks, linf, new_category_rate) has no value: no values, no baseline yet, …; null: it has one.';
+CREATE FUNCTION mlguard.no_score_v1(p_states jsonb, p_metric text, p_key text, p_least integer, p_labelled text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+begin
+  return case
+    when p_metric not in ('parity_gap', 'disparate_impact') and coalesce((p_states ->> p_labelled)::float8, 0) = 0
+    then 'no labels'
+    when p_metric in ('parity_gap', 'disparate_impact', 'equal_opportunity_gap', 'error_ratio')
+    then case
+      when (select count(*) from mlguard._fair_groups(p_states, p_key, p_least)) < 2
+      then format('fewer than two groups of %s %s', p_least,
+                  case p_metric
+                    when 'equal_opportunity_gap' then 'positive labels'
+                    when 'error_ratio' then 'labelled rows'
+                    else 'rows'
+                  end)
+      when p_metric = 'error_ratio' then 'no errors'
+      else 'no positive predictions'
+    end
+    when p_metric = 'auc' and p_states -> p_key -> 'c' <> '{}' then 'only one class'
+    when p_metric = 'precision' and mlguard.accuracy_v1(p_states, p_key) is not null then 'no positive predictions'
+    when p_metric = 'recall' and mlguard.accuracy_v1(p_states, p_key) is not null then 'no positive labels'
+    when p_metric = 'f1' and mlguard.accuracy_v1(p_states, p_key) is not null
+    then 'no positive labels or predictions'
+    else 'no prediction that can be compared with its label'
+  end;
+end
+$$;
+ALTER FUNCTION mlguard.no_score_v1(p_states jsonb, p_metric text, p_key text, p_least integer, p_labelled text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.no_score_v1(p_states jsonb, p_metric text, p_key text, p_least integer, p_labelled text) IS 'Why a metric of labels or groups has no value, in words.';
 CREATE FUNCTION mlguard.noise_v1(p_metric text, p_n bigint, p_m bigint, p_bins integer) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO ''
@@ -10225,6 +10688,14 @@ CREATE FUNCTION mlguard.off(p_slo text, p_for interval, p_reason text) RETURNS t
 $$;
 ALTER FUNCTION mlguard.off(p_slo text, p_for interval, p_reason text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.off(p_slo text, p_for interval, p_reason text) IS 'Stops an SLO from acting for a while, with a reason; returns when that ends.';
+CREATE FUNCTION mlguard.pair_v1(p_tbl text, p_side text, p_seen pg_snapshot, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  insert into mlguard._pairing (tbl, side, seen, bucket_from, bucket_to) values (p_tbl, p_side, p_seen, p_from, p_to)
+$$;
+ALTER FUNCTION mlguard.pair_v1(p_tbl text, p_side text, p_seen pg_snapshot, p_from timestamp with time zone, p_to timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.pair_v1(p_tbl text, p_side text, p_seen pg_snapshot, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Leaves the mark of a statement on predictions, labels or attributes.';
 CREATE FUNCTION mlguard.post_lines_v1(p_tbl text, p_set text, p_key jsonb, p_row_hash text, p_lines jsonb, p_pending boolean, p_mark text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -10311,6 +10782,18 @@ end
 $$;
 ALTER FUNCTION mlguard.post_set_v1(p_tbl text, p_hash text, p_steps jsonb) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.post_set_v1(p_tbl text, p_hash text, p_steps jsonb) IS 'Puts a set of steps in force and returns its version. apply calls it.';
+CREATE FUNCTION mlguard.precision_v1(p_states jsonb, p_key text) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+declare
+  _c double precision[] := mlguard._sums(p_states, p_key);
+begin
+  return _c[1] / nullif(_c[1] + _c[2], 0);
+end
+$$;
+ALTER FUNCTION mlguard.precision_v1(p_states jsonb, p_key text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.precision_v1(p_states jsonb, p_key text) IS 'tp / (tp + fp), from [tp, fp, fn, tn]; null without positive predictions.';
 CREATE FUNCTION mlguard.promote(p_model text, p_version text, p_reason text DEFAULT NULL::text, p_as text DEFAULT 'champion'::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -10469,6 +10952,26 @@ end
 $$;
 ALTER FUNCTION mlguard.ratio_v1(p_states jsonb, p_part text, p_whole text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.ratio_v1(p_states jsonb, p_part text, p_whole text) IS 'One count as a share of another; null where that is 0.';
+CREATE FUNCTION mlguard.recall_v1(p_states jsonb, p_key text) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+declare
+  _c double precision[] := mlguard._sums(p_states, p_key);
+begin
+  return _c[1] / nullif(_c[1] + _c[3], 0);
+end
+$$;
+ALTER FUNCTION mlguard.recall_v1(p_states jsonb, p_key text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.recall_v1(p_states jsonb, p_key text) IS 'tp / (tp + fn), from [tp, fp, fn, tn]; null without positive labels.';
+CREATE FUNCTION mlguard.recount_due_v1(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  insert into mlguard._recount_due (tbl, bucket_from, bucket_to) values (p_tbl, p_from, p_to)
+$$;
+ALTER FUNCTION mlguard.recount_due_v1(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.recount_due_v1(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Has buckets counted anew from the stored rows before their windows are judged; null, null: all of the table.';
 CREATE FUNCTION mlguard.refreshed_v1(p_tbl text, p_newest timestamp with time zone, p_seen pg_snapshot DEFAULT NULL::pg_snapshot) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -10929,6 +11432,16 @@ end
 $$;
 ALTER FUNCTION mlguard.review_reject(p_id bigint, p_reason text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.review_reject(p_id bigint, p_reason text) IS 'Keeps a routed row out of guarded reads for good; it stays in the table. Outcome: rejected, not found, already …';
+CREATE FUNCTION mlguard.rmse_v1(p_states jsonb, p_key text) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+begin
+  return sqrt(greatest((p_states -> p_key ->> 2)::float8, 0) / nullif((p_states -> p_key ->> 0)::float8, 0));
+end
+$$;
+ALTER FUNCTION mlguard.rmse_v1(p_states jsonb, p_key text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.rmse_v1(p_states jsonb, p_key text) IS 'Root mean squared error; null without rows to compare.';
 CREATE FUNCTION mlguard.rollback(p_model text, p_reason text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -10963,6 +11476,19 @@ end
 $$;
 ALTER FUNCTION mlguard.rollback(p_model text, p_reason text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.rollback(p_model text, p_reason text) IS 'Makes the approved champion before the present one champion again, and returns it. The one taken out stays approved: promote() brings it back.';
+CREATE FUNCTION mlguard.rounded_score_v1(p_score double precision) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+begin
+  return case
+    when p_score = 0 or abs(p_score) < 1e-30 then 0
+    else round(p_score::numeric, 2 - floor(log(abs(p_score)))::integer)::float8
+  end;
+end
+$$;
+ALTER FUNCTION mlguard.rounded_score_v1(p_score double precision) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.rounded_score_v1(p_score double precision) IS 'A score with three digits that count: the grid on which scores are tallied where there are too many different ones.';
 CREATE FUNCTION mlguard.route_v1(p_tbl text, p_set text, p_key jsonb, p_row_key text, p_row_hash text, p_steps text[], p_before bigint, p_mark text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -12114,6 +12640,45 @@ COMMENT ON COLUMN mlguard._pair_work.bins IS 'Bins of the values.';
 COMMENT ON COLUMN mlguard._pair_work.mixed_bins IS 'The same in the shuffled order.';
 COMMENT ON COLUMN mlguard._pair_work.able_domain IS 'Its values come again often enough for pairs of values to be learned.';
 COMMENT ON COLUMN mlguard._pair_work.able_dependence IS 'The same for dependence.';
+CREATE TABLE mlguard._paired (
+    tbl text NOT NULL,
+    upto xid8 NOT NULL
+);
+ALTER TABLE mlguard._paired OWNER TO postgres;
+COMMENT ON TABLE mlguard._paired IS 'Private. Which marks of mlguard._pairing are gone.';
+COMMENT ON COLUMN mlguard._paired.tbl IS 'The prediction table.';
+COMMENT ON COLUMN mlguard._paired.upto IS 'The newest transaction whose mark is gone.';
+CREATE TABLE mlguard._pairing (
+    id bigint NOT NULL,
+    tbl text NOT NULL,
+    side text NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    seen pg_snapshot NOT NULL,
+    statement timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    bucket_from timestamp with time zone,
+    bucket_to timestamp with time zone,
+    known_at xid8,
+    CONSTRAINT _pairing_side CHECK ((side = ANY (ARRAY['predictions'::text, 'labels'::text, 'attributes'::text])))
+);
+ALTER TABLE mlguard._pairing OWNER TO postgres;
+COMMENT ON TABLE mlguard._pairing IS 'Private. A mark of each statement on a prediction table and on those that hold its labels and attributes, kept while a transaction that did not see it can be around.';
+COMMENT ON COLUMN mlguard._pairing.id IS 'Number.';
+COMMENT ON COLUMN mlguard._pairing.tbl IS 'The prediction table.';
+COMMENT ON COLUMN mlguard._pairing.side IS 'Which table was written: predictions, labels or attributes.';
+COMMENT ON COLUMN mlguard._pairing.xid IS 'The transaction.';
+COMMENT ON COLUMN mlguard._pairing.seen IS 'What its trigger saw before it looked for pairs.';
+COMMENT ON COLUMN mlguard._pairing.statement IS 'When the statement began: triggers of one statement see the end of both.';
+COMMENT ON COLUMN mlguard._pairing.bucket_from IS 'Start of the first bucket of the predictions written.';
+COMMENT ON COLUMN mlguard._pairing.bucket_to IS 'Start of the last bucket of the predictions written.';
+COMMENT ON COLUMN mlguard._pairing.known_at IS 'Transactions from this one on began after the mark was seen; null: it is new.';
+ALTER TABLE mlguard._pairing ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME mlguard._pairing_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 CREATE TABLE mlguard._post_set (
     tbl text NOT NULL,
     version integer NOT NULL,
@@ -12230,6 +12795,26 @@ COMMENT ON COLUMN mlguard._profile.rows_nums IS 'The sampled rows, for numbers; 
 COMMENT ON COLUMN mlguard._profile.rows_texts IS 'The sampled rows, for texts; aligned across columns.';
 ALTER TABLE mlguard._quarantine ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME mlguard._quarantine_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE mlguard._recount_due (
+    id bigint NOT NULL,
+    tbl text NOT NULL,
+    bucket_from timestamp with time zone,
+    bucket_to timestamp with time zone
+);
+ALTER TABLE mlguard._recount_due OWNER TO postgres;
+COMMENT ON TABLE mlguard._recount_due IS 'Private. Buckets whose stored rows sweep() counts anew before it judges: what was appended cannot tell them.';
+COMMENT ON COLUMN mlguard._recount_due.id IS 'Number.';
+COMMENT ON COLUMN mlguard._recount_due.tbl IS 'The table.';
+COMMENT ON COLUMN mlguard._recount_due.bucket_from IS 'Start of the first bucket; null: all.';
+COMMENT ON COLUMN mlguard._recount_due.bucket_to IS 'Start of the last bucket; null: all.';
+ALTER TABLE mlguard._recount_due ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME mlguard._recount_due_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -13336,6 +13921,10 @@ ALTER TABLE ONLY mlguard._pair
     ADD CONSTRAINT _pair_pkey PRIMARY KEY (tbl, over, column_name, metric, partner);
 ALTER TABLE ONLY mlguard._pair_work
     ADD CONSTRAINT _pair_work_pkey PRIMARY KEY (tbl, over, t, column_name);
+ALTER TABLE ONLY mlguard._paired
+    ADD CONSTRAINT _paired_pkey PRIMARY KEY (tbl);
+ALTER TABLE ONLY mlguard._pairing
+    ADD CONSTRAINT _pairing_pkey PRIMARY KEY (tbl, id);
 ALTER TABLE ONLY mlguard._post_set
     ADD CONSTRAINT _post_set_hash UNIQUE (tbl, hash);
 ALTER TABLE ONLY mlguard._post_set
@@ -13346,6 +13935,8 @@ ALTER TABLE ONLY mlguard._profile
     ADD CONSTRAINT _profile_pkey PRIMARY KEY (scope, column_name);
 ALTER TABLE ONLY mlguard._quarantine
     ADD CONSTRAINT _quarantine_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY mlguard._recount_due
+    ADD CONSTRAINT _recount_due_pkey PRIMARY KEY (tbl, id);
 ALTER TABLE ONLY mlguard._reference
     ADD CONSTRAINT _reference_pkey PRIMARY KEY (tbl, over, column_name);
 ALTER TABLE ONLY mlguard._review
@@ -13538,10 +14129,12 @@ REVOKE ALL ON FUNCTION mlguard._evidence(p_states jsonb, p_columns text[]) FROM 
 REVOKE ALL ON FUNCTION mlguard._except(p_slo text, p_kind text, p_until timestamp with time zone, p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._exclude(p_id bigint, p_excluded boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._explained(p_first anyarray, p_second anyarray) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._fair_groups(p_states jsonb, p_key text, p_least integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._figure(p_value double precision, p_limits text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._fill_baseline(p_table mlguard._table, p_version integer, p_columns text[], p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._find(p_slo mlguard._slo, p_states jsonb, p_c jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._find_in_load(p_load mlguard._batch, p_slo mlguard._slo, p_segments jsonb[], p_states jsonb[], p_column text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._find_unseen(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._finding(p_metrics text[], p_vals double precision[], p_limits text, p_segment text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._finished(b mlguard._band) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._fold_failures() FROM PUBLIC;
@@ -13689,6 +14282,7 @@ REVOKE ALL ON FUNCTION mlguard._record(p_act text, p_target text, p_before jsonb
 REVOKE ALL ON FUNCTION mlguard._record_assertion(p_slo text, p_lock mlguard._assertion_lock, p_outcome text, p_n bigint, p_samples jsonb, p_words text, p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._record_model(p_act text, p_model text, p_version text, p_before jsonb, p_after jsonb, p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._recount(p_tbl text, p_recount text, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._recount_now(p_table mlguard._table) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._refresh_bands(p_tbl text, p_over text, p_rescale boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._refresh_reference(p_tbl text, p_over text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._refusals() FROM PUBLIC;
@@ -13736,6 +14330,9 @@ REVOKE ALL ON FUNCTION mlguard._slots(p_over text, p_zone text, p_ats timestamp 
 REVOKE ALL ON FUNCTION mlguard._sort_removals(p_batch bigint, p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._steadied(p_class text, p_values double precision[], p_scale double precision) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._steady(p_class text, p_x double precision, p_scale double precision) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._sum_arrays(p_parts jsonb[], p_signs integer[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._sum_tallies(p_key text, p_parts jsonb[], p_signs integer[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._sums(p_states jsonb, p_key text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._survey(p_tbl regclass, p_relation regclass, p_columns text[], p_where text, p_from timestamp with time zone, p_to timestamp with time zone, p_left_out tstzmultirange) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._survey(p_tbl regclass, p_relation regclass, p_columns text[], p_where text, p_from timestamp with time zone, p_to timestamp with time zone, p_left_out tstzmultirange) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._sweep_audit() FROM PUBLIC;
@@ -13777,6 +14374,7 @@ REVOKE ALL ON FUNCTION mlguard._window_start(p_length text, p_zone text, p_at ti
 REVOKE ALL ON FUNCTION mlguard._window_states(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone, p_segments boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._words(p_values jsonb, p_order text[], p_between text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._worst(p_errors double precision[], p_units double precision[], p_spread double precision, p_side text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.accuracy_v1(p_states jsonb, p_key text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.ack(p_id bigint, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.ack(p_id bigint, p_reason text) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard.ack(p_id bigint, p_reason text) TO mlguard_task;
@@ -13794,6 +14392,7 @@ GRANT ALL ON FUNCTION mlguard.assert_ok(p_table regclass) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard.assert_ok(p_table regclass) TO mlguard_task;
 GRANT ALL ON FUNCTION mlguard.assert_ok(p_table regclass) TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard.assertion_due_v1(p_slo text, p_version text, p_keys text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.auc_v1(p_states jsonb, p_key text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.audit_head() FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.audit_head() TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.backfill_v1(p_tbl text) FROM PUBLIC;
@@ -13801,6 +14400,9 @@ REVOKE ALL ON FUNCTION mlguard.baseline_columns(p_tbl regclass) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.baseline_columns(p_tbl regclass) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.baseline_version_v1(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.batch_v1(p_tbl text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.bias_v1(p_states jsonb, p_key text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.brier_v1(p_states jsonb, p_key text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.calibration_error_v1(p_states jsonb, p_key text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.challenge(p_model text, p_version text, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.challenge(p_model text, p_version text, p_reason text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.claim_outbox(p_n integer, p_lease interval) FROM PUBLIC;
@@ -13817,8 +14419,11 @@ REVOKE ALL ON FUNCTION mlguard.distinct_v1(p_states jsonb, p_key text) FROM PUBL
 REVOKE ALL ON FUNCTION mlguard.duplicates_v1(p_states jsonb, p_key text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.edges_v1(p_tbl text, p_column text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.end_assertion_v1(p_slo text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.f1_v1(p_states jsonb, p_key text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.failed(p_id bigint, p_error text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.failed(p_id bigint, p_error text) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.fair_bound_v1(p_states jsonb, p_metric text, p_key text, p_least integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.fair_v1(p_states jsonb, p_metric text, p_key text, p_least integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.fell_back_v1(p_tbl text, p_key jsonb, p_column text, p_old jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.forget_refusals_v1(p_no integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.fresh_v1(p_tbl text, p_newest timestamp with time zone, p_future timestamp with time zone[]) FROM PUBLIC;
@@ -13833,9 +14438,13 @@ REVOKE ALL ON FUNCTION mlguard.kept_v1(p_tbl text, p_broken jsonb, p_row jsonb, 
 REVOKE ALL ON FUNCTION mlguard.ks_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.label(p_id bigint, p_label text, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.label(p_id bigint, p_label text, p_reason text) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.label_coverage_v1(p_states jsonb, p_labelled text, p_rows text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.landed_v1(p_tbl text, p_rows bigint, p_broken jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.least_v1(p_states jsonb, p_key text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.linf_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.logloss_v1(p_states jsonb, p_key text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.mae_v1(p_states jsonb, p_key text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.mape_v1(p_states jsonb, p_key text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.mean_v1(p_states jsonb, p_sum text, p_have text, p_nan text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.new_categories_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.newest_v1(p_tbl text) FROM PUBLIC;
@@ -13843,21 +14452,26 @@ GRANT ALL ON FUNCTION mlguard.newest_v1(p_tbl text) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard.newest_v1(p_tbl text) TO mlguard_task;
 GRANT ALL ON FUNCTION mlguard.newest_v1(p_tbl text) TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard.no_distance_v1(p_s jsonb, p_c jsonb, p_metric text, p_key text, p_column text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.no_score_v1(p_states jsonb, p_metric text, p_key text, p_least integer, p_labelled text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.noise_v1(p_metric text, p_n bigint, p_m bigint, p_bins integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.not_waived_v1(p_broken jsonb, p_key jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.note_v1(p_slo text, p_outcome text, p_observed jsonb, p_key jsonb, p_n bigint, p_bad bigint, p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.off(p_slo text, p_for interval, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.off(p_slo text, p_for interval, p_reason text) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.pair_v1(p_tbl text, p_side text, p_seen pg_snapshot, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.post_lines_v1(p_tbl text, p_set text, p_key jsonb, p_row_hash text, p_lines jsonb, p_pending boolean, p_mark text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.post_moved_v1(p_tbl text, p_first bigint, p_count integer, p_columns text[], p_row_hash text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.post_set_ended_v1(p_tbl text, p_hash text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.post_set_v1(p_tbl text, p_hash text, p_steps jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.precision_v1(p_states jsonb, p_key text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.promote(p_model text, p_version text, p_reason text, p_as text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.promote(p_model text, p_version text, p_reason text, p_as text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.psi_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.put_assertion_v1(p_slo text, p_tables text[], p_relation text, p_judge text, p_hidden boolean, p_version text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.quantile_v1(p_states jsonb, p_key text, p_rank double precision) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.ratio_v1(p_states jsonb, p_part text, p_whole text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.recall_v1(p_states jsonb, p_key text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.recount_due_v1(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.refreshed_v1(p_tbl text, p_newest timestamp with time zone, p_seen pg_snapshot) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.refuse_version_v1(p_tbl text, p_model text, p_version text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.register(p_model text, p_version text, p_note text, p_ticket bigint) FROM PUBLIC;
@@ -13882,8 +14496,10 @@ REVOKE ALL ON FUNCTION mlguard.review_override(p_id bigint, p_set jsonb, p_reaso
 GRANT ALL ON FUNCTION mlguard.review_override(p_id bigint, p_set jsonb, p_reason text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.review_reject(p_id bigint, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.review_reject(p_id bigint, p_reason text) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.rmse_v1(p_states jsonb, p_key text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.rollback(p_model text, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.rollback(p_model text, p_reason text) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.rounded_score_v1(p_score double precision) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.route_v1(p_tbl text, p_set text, p_key jsonb, p_row_key text, p_row_hash text, p_steps text[], p_before bigint, p_mark text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.sample_places_v1(p_n bigint, p_tried integer, p_most integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.schema_faults(p_tbl text) FROM PUBLIC;

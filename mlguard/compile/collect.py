@@ -24,7 +24,7 @@ INSTEAD = {
     "leak_guard": "write an `assert` that joins the labels and returns the rows that know too much",
 }
 LATER_KEYS = (
-    "leak_guard", "examples", "attributes", "labels",
+    "leak_guard", "examples",
 )  # fmt: skip
 
 

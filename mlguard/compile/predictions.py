@@ -5,11 +5,13 @@ from __future__ import annotations
 from mlguard.compile.draft import Scene
 from mlguard.compile.post import raw_of, steps_of
 from mlguard.emit.inputs import replaced
-from mlguard.program import Predictions
+from mlguard.program import AttributeSource, LabelSource, Predictions
 from mlguard.spec.models import SloFile
 
 
-def predictions_of(file: SloFile, scene: Scene) -> Predictions | None:
+def predictions_of(
+    file: SloFile, scene: Scene, labels: LabelSource | None = None, attributes: AttributeSource | None = None
+) -> Predictions | None:
     """Return what makes the table one of predictions, None where the file names no model; faults are noted."""
     if file.model is None:
         return None
@@ -30,6 +32,8 @@ def predictions_of(file: SloFile, scene: Scene) -> Predictions | None:
         when_features_held=file.when_features_held,
         steps=steps,
         raw=raw_of(file, scene, steps),
+        labels=labels,
+        attributes=attributes,
     )
     _judge_fallback(file, predictions, scene)
     return predictions

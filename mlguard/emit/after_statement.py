@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlguard.emit import post_names, samples, single, states
+from mlguard.emit import labelled, post_names, samples, single, states
 from mlguard.emit.before_row import row_hash
 from mlguard.emit.buckets import event_time
 from mlguard.emit.cells import settings
 from mlguard.emit.grouped import declarations, preparation
 from mlguard.emit.groups import Grouping
+from mlguard.emit.joins import joins_of
 from mlguard.emit.objects import DbObject, function, indent
 from mlguard.emit.rules import broken, key, literal, observed, one_line
 from mlguard.emit.triggers import trigger, trigger_function
@@ -106,9 +107,10 @@ def _rows_body(program: TableProgram) -> tuple[tuple[str, ...], str]:
     table = literal(str(program.table))
     rules = program.at(Place.AFTER_STATEMENT)
     totals = _totals(program)
-    sets = states.needed(program)
-    declare = [f"{total.variable} {total.type}" for total in totals]
-    body: list[str] = []
+    sets = _kept(program)
+    declare = [f"{total.variable} {total.type}" for total in totals] + list(labelled.declaration(program))
+    body: list[str] = [*labelled.before(program), *labelled.pairs(program, "new_rows", sign=1)]
+    body += labelled.mark(program, "new_rows")
     if sets:
         more, statements = _states(program, totals)
         declare += more
@@ -123,7 +125,8 @@ def _rows_body(program: TableProgram) -> tuple[tuple[str, ...], str]:
             body.append(_record(rule, program, f"_bad_{number}"))
     source = states.statement_source(program, "new_rows")
     for by in [by for by in sets if by]:
-        body.append(_append(states.Select(Grouping(program, by, source, by_load=True), sets[by]), sign=1))
+        joined = states.statement_source(program, "new_rows", joins_of(program, by, sets[by]))
+        body.append(_append(states.Select(Grouping(program, by, joined, by_load=True), sets[by]), sign=1))
     if samples.columns(program):
         body.append(samples.statement(program, source))
     if _counted(program) or states.judges_batches(program) or _judges_windows_now(program):
@@ -147,6 +150,11 @@ def _rows_body(program: TableProgram) -> tuple[tuple[str, ...], str]:
     return tuple(declare), "\n".join(body)
 
 
+def _kept(program: TableProgram) -> dict[tuple[str, ...], tuple[State, ...]]:
+    """Return the states that are appended for the rows themselves, by segment columns."""
+    return {by: states.of_rows(found) for by, found in states.needed(program).items()}
+
+
 def _judges_windows_now(program: TableProgram) -> bool:
     """Say whether large loads are followed by a judgement of the windows that are due."""
     return program.base is not None and not program.writes_rows
@@ -163,9 +171,9 @@ def _select(columns: Sequence[str], targets: Sequence[str], source: str) -> str:
 
 def _states(program: TableProgram, totals: list[_Total]) -> tuple[list[str], list[str]]:
     """Return further declarations, and the statements that append the states of all rows and find the totals."""
-    sets = states.needed(program)
+    sets = _kept(program)
     everything = [state for found in sets.values() for state in found]
-    source = states.statement_source(program, "new_rows")
+    source = states.statement_source(program, "new_rows", joins_of(program, (), sets[()]))
     grouping = Grouping(program, (), source, by_load=True)
     sampled = samples.totals(grouping) if samples.columns(program) else []
     declare = [
@@ -279,16 +287,17 @@ def _removal_body(program: TableProgram) -> tuple[tuple[str, ...], str]:
 
 def _removed_states(program: TableProgram) -> tuple[tuple[str, ...], list[str]]:
     """Return declarations and the statements that append the states of what was taken away."""
-    sets = states.needed(program)
+    sets = _kept(program)
     everything = [state for found in sets.values() for state in found]
-    source = states.statement_source(program, "old_rows")
-    body = [preparation(program, everything)] if preparation(program, everything) else []
+    body = [*labelled.before(program), *labelled.pairs(program, "old_rows", sign=-1)]
+    body += [*labelled.mark(program, "old_rows"), *filter(None, [preparation(program, everything)])]
     for by, found in sets.items():
+        source = states.statement_source(program, "old_rows", joins_of(program, by, found))
         body.append(_append(states.Select(Grouping(program, by, source, by_load=True), found, removed=True), sign=-1))
         if not by and states.judges_batches(program):
             landed = f"perform mlguard.landed_v1({literal(str(program.table))}, 0, '{{}}');"
             body.append(f"if found and TG_OP = 'DELETE' then  -- it may mend a batch that is held\n  {landed}\nend if;")
-    return declarations(everything), body
+    return (*declarations(everything), *labelled.declaration(program)), body
 
 
 def _truncated(program: TableProgram) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlguard.emit import after_statement, assertions, before_row, gate, samples, served, states, verdicts
+from mlguard.emit import after_statement, assertions, before_row, gate, labelled, samples, served, states, verdicts
 from mlguard.emit.constraints import check, foreign_key, not_null, unique
 from mlguard.emit.objects import DbObject, Kind, Statement
 from mlguard.emit.rules import broken, is_fallible, judge, key, literal, observed, whole_row
@@ -34,6 +34,7 @@ def objects(program: TableProgram) -> tuple[DbObject, ...]:
     made += samples.objects(program)
     made += verdicts.objects(program)
     made += after_statement.objects(program)
+    made += labelled.objects(program)
     made += assertions.objects(program)
     made += gate.objects(program)
     made += served.objects(program)

@@ -66,12 +66,29 @@ CASES = {
     "  - {name: blocked, when: customer_id IN (SELECT id FROM ops.blocked) AND age > 3, set: {plan: \"'none'\"}}\n"
     "  - {name: listed, when: plan NOT IN (SELECT plan FROM ops.plans), set: {plan: \"'other'\"}}\n"
     "  - {name: unsure, when: tenure_days < 0.1, route: review}\nraw: {tenure_days: raw_days}",
+    "labels": "model: m\nevent_time: event_ts\nlabels: {table: labels.churn, on: [customer_id], value: churned,"
+    " mature_after: 7 days}\nattributes: {table: crm.person, on: [customer_id], columns: [gender]}\nslos: [{name: few,"
+    " check: 'mae(tenure_days, label) <= 1 AND recall(age > 3, label) > 0.5', by: plan}, {name: auc,"
+    " check: 'auc(tenure_days, label) > 0.5'}, {name: fair, check: 'disparate_impact(age > 3, gender) >= 0.8'},"
+    " {name: came, check: label_coverage() > 0.9}]",
     "gate_view": "event_time: event_ts\nreads: view\nslos: [{name: fresh, check: \"staleness() <= INTERVAL '26 hours'\"}]",
     "gate_of_arrivals": "event_time: event_ts\nreads: view\narrives_by: {value: '06:00 Europe/Berlin on weekdays',"
     " on_violation: hold}",
     "gaps": "event_time: event_ts\ncolumns: {event_ts: {no_gaps: 1 hour}}",
     "gate_policy": 'event_time: event_ts\nreads: policy\nrevoke: [analyst]\nslos: [{name: fresh, check: "staleness() <='
     " INTERVAL '26 hours'\"}]",
+}
+
+SOURCES = {
+    table: TableShape(
+        table,
+        tuple(ColumnShape(name, parse_type(type_) or pytest.fail(type_)) for name, type_ in columns.items()),
+        unique=(("customer_id",),),
+    )
+    for table, columns in (
+        (TableName("labels", "churn"), {"customer_id": "bigint", "churned": "boolean"}),
+        (TableName("crm", "person"), {"customer_id": "bigint", "gender": "text"}),
+    )
 }
 
 
@@ -84,7 +101,7 @@ def made(folder: Path, text: str) -> tuple[DbObject, ...]:
     )
     head = HEAD.replace("reads: none\n", "") if "reads:" in text else HEAD
     (file,) = project(folder, head + text + "\n").files
-    return objects(compile_table(file, shape))
+    return objects(compile_table(file, shape, sources=SOURCES))
 
 
 @pytest.mark.parametrize("case", sorted(CASES))

@@ -171,6 +171,13 @@ begin
     end if;
   end if;
   if _broken <> '[]' then
+    if TG_OP = 'INSERT' and strpos(current_setting('mlguard.kept_out', true), '|features.customer|') > 0 then
+      if mlguard.kept_v1('features.customer', _broken, to_jsonb(_arrived), _arrived::text,
+        jsonb_build_object('customer_id', _arrived."customer_id"), TG_OP,
+        TG_OP = 'UPDATE' or exists (select from "features"."customer" as stored where stored."customer_id" = NEW."customer_id")) then
+        return null;
+      end if;
+    end if;
     if exists (select from mlguard._waiver as w where w.ended_at is null and w.until > statement_timestamp()) then
       _broken := mlguard.not_waived_v1(_broken, jsonb_build_object('customer_id', NEW."customer_id"));
     end if;
@@ -214,7 +221,7 @@ $mlguard$;
 revoke all on function mlguard."broken row features.customer"(record, record, text) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."broken row features.customer"(record, record, text) is 'mlguard:features.customer/age.range:6e66ebb34eba';
+comment on function mlguard."broken row features.customer"(record, record, text) is 'mlguard:features.customer/age.range:26d9f3734d26';
 
 -- undo: drop function if exists mlguard."broken row features.customer"(record, record, text);
 
@@ -711,6 +718,98 @@ comment on function mlguard."kept out features.customer"() is 'mlguard:features.
 
 -- undo: drop function if exists mlguard."kept out features.customer"();
 
+-- function mlguard."before predictions of features.customer"()
+-- why: tells predictions from later changes of their rows
+-- for: features.customer
+
+-- phase: change, locks: none
+create or replace function mlguard."before predictions of features.customer"()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $mlguard$
+-- features.customer, once a statement, before its first row: the gates of what m reads.
+begin
+  perform set_config('mlguard.predicting_fc531f492982', 'o{}', true);
+  return null;
+end
+$mlguard$;
+
+-- phase: change, locks: none
+revoke all on function mlguard."before predictions of features.customer"() from public;
+
+-- phase: change, locks: none
+comment on function mlguard."before predictions of features.customer"() is 'mlguard:features.customer:20c8c4f8f017';
+
+-- undo: drop function if exists mlguard."before predictions of features.customer"();
+
+-- function mlguard."predicted features.customer"()
+-- why: says which version of the model wrote how much, and on which inputs
+-- for: features.customer
+
+-- phase: change, locks: none
+create or replace function mlguard."predicted features.customer"()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $mlguard$
+-- features.customer, once a statement: which versions of m wrote how many rows.
+#variable_conflict use_variable
+declare
+  _inputs text := coalesce(current_setting('mlguard.predicting_fc531f492982', true), '');
+  _one text;
+  _other text;
+  _n bigint;
+  _first timestamptz;
+  _last timestamptz;
+begin
+  if TG_OP = 'INSERT' then
+    perform set_config('mlguard.predicting_fc531f492982', '', true);
+  elsif _inputs = '' then  -- no INSERT belongs to this UPDATE
+    return null;
+  end if;
+  if _inputs = '' then
+    _inputs := 'o{}';
+  end if;
+  select min('' collate "C"),
+    max('' collate "C"),
+    count(*),
+    null::timestamptz,
+    null::timestamptz
+    into _one, _other, _n, _first, _last
+    from new_rows as r;
+  if _one = _other then  -- a statement is mostly of one version; where it wrote no row, both are null
+    insert into mlguard._prediction_line (tbl, model, version, n, first_event, last_event, inputs, held)
+    select 'features.customer', 'm', _one, _n, _first, _last,
+      substr(_inputs, 2)::jsonb, left(_inputs, 1) = 'h';
+  elsif _n > 0 then
+    with used as (
+      select '' as version,
+        count(*) as n,
+        null::timestamptz as first_event,
+        null::timestamptz as last_event
+      from new_rows as r
+      group by 1
+    )
+    insert into mlguard._prediction_line (tbl, model, version, n, first_event, last_event, inputs, held)
+    select 'features.customer', 'm', u.version, u.n, u.first_event, u.last_event,
+      substr(_inputs, 2)::jsonb, left(_inputs, 1) = 'h'
+    from used as u;
+  end if;
+  return null;
+end
+$mlguard$;
+
+-- phase: change, locks: none
+revoke all on function mlguard."predicted features.customer"() from public;
+
+-- phase: change, locks: none
+comment on function mlguard."predicted features.customer"() is 'mlguard:features.customer:25ada9fdbf3f';
+
+-- undo: drop function if exists mlguard."predicted features.customer"();
+
 -- trigger zz_mlguard_post_before
 -- why: one row of an upsert meets two row triggers and is processed once
 -- for: features.customer
@@ -839,6 +938,62 @@ alter table "features"."customer" enable always trigger zz_mlguard_kept_out;
 comment on trigger zz_mlguard_kept_out on "features"."customer" is 'mlguard:features.customer/age.range:9abf2f6a7db1';
 
 -- undo: drop trigger if exists zz_mlguard_kept_out on "features"."customer";
+
+-- trigger zz_mlguard_predicting
+-- why: tells predictions from later changes of their rows
+-- for: features.customer
+
+-- phase: change, locks: SHARE ROW EXCLUSIVE, for the catalogue change only
+create or replace trigger zz_mlguard_predicting
+before insert on "features"."customer"
+for each statement
+execute function mlguard."before predictions of features.customer"();
+
+-- phase: change, locks: SHARE ROW EXCLUSIVE, for the catalogue change only
+alter table "features"."customer" enable always trigger zz_mlguard_predicting;
+
+-- phase: change, locks: none
+comment on trigger zz_mlguard_predicting on "features"."customer" is 'mlguard:features.customer:873f3f8f01ec';
+
+-- undo: drop trigger if exists zz_mlguard_predicting on "features"."customer";
+
+-- trigger zz_mlguard_predicted_insert
+-- why: says which version of the model wrote how much, and on which inputs
+-- for: features.customer
+
+-- phase: change, locks: SHARE ROW EXCLUSIVE, for the catalogue change only
+create or replace trigger zz_mlguard_predicted_insert
+after insert on "features"."customer"
+referencing new table as new_rows
+for each statement
+execute function mlguard."predicted features.customer"();
+
+-- phase: change, locks: SHARE ROW EXCLUSIVE, for the catalogue change only
+alter table "features"."customer" enable always trigger zz_mlguard_predicted_insert;
+
+-- phase: change, locks: none
+comment on trigger zz_mlguard_predicted_insert on "features"."customer" is 'mlguard:features.customer:5a25451af8a0';
+
+-- undo: drop trigger if exists zz_mlguard_predicted_insert on "features"."customer";
+
+-- trigger zz_mlguard_predicted_update
+-- why: says which version of the model wrote how much, and on which inputs
+-- for: features.customer
+
+-- phase: change, locks: SHARE ROW EXCLUSIVE, for the catalogue change only
+create or replace trigger zz_mlguard_predicted_update
+after update on "features"."customer"
+referencing new table as new_rows
+for each statement
+execute function mlguard."predicted features.customer"();
+
+-- phase: change, locks: SHARE ROW EXCLUSIVE, for the catalogue change only
+alter table "features"."customer" enable always trigger zz_mlguard_predicted_update;
+
+-- phase: change, locks: none
+comment on trigger zz_mlguard_predicted_update on "features"."customer" is 'mlguard:features.customer:765a24acbc5a';
+
+-- undo: drop trigger if exists zz_mlguard_predicted_update on "features"."customer";
 
 -- guarded view features.customer_guarded
 -- why: readers reach the table through its gate
