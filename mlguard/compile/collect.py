@@ -58,8 +58,6 @@ def drafts(file: SloFile, scene: Scene, members: Mapping[int, list[str]]) -> lis
                 named.add((name, "usual"))
     for index, slo in enumerate(file.slos):
         path: Path = ("slos", index)
-        if _refuse_later_words(slo, path, scene):
-            continue
         words = _words(slo, file)
         if slo.assert_ is not None:
             found.append(Draft(slo.name, "assert", slo.assert_, (*path, "assert"), path, words=words))
@@ -83,8 +81,6 @@ def _of_every_column(file: SloFile, scene: Scene, named: set[str]) -> Iterator[D
             scene.fault("`pairs: all` adds to what `usual` learns, and nothing is", ("pairs",), "write usual: all")
         return
     path: Path = ("usual",)
-    if _refuse_later_words(usual, path, scene):
-        return
     words = _words(usual, file)
     columns = [column.name for column in scene.shape.columns if column.name not in named]
     yield from usual_drafts(usual, columns, path, words, scene, own=False)
@@ -107,13 +103,10 @@ def _of_column(file: SloFile, name: str, rules: ColumnRules, path: Path, scene: 
     for key, rule in rules.rules():
         at = (*path, key)
         if isinstance(rule, Usual):
-            if not _refuse_later_words(rule, at, scene):
-                yield from usual_drafts(rule, [name], at, _words(rule, file), scene, own=own)
+            yield from usual_drafts(rule, [name], at, _words(rule, file), scene, own=own)
             continue
         if key not in ROW_SHORT_FORMS | STORED_SHORT_FORMS | METRIC_SHORT_FORMS:
             scene.fault(f"`{key}` {LATER}", at, INSTEAD.get(key, "remove it for now"))
-            continue
-        if _refuse_later_words(rule, at, scene):
             continue
         value = _value(key, rule)
         if value is False:
@@ -151,14 +144,6 @@ def _members(group: Group, scene: Scene, path: Path) -> list[str]:
     if not found and not scene.shape.declared:
         scene.fault(f"the group names no column of {scene.table}", (*path, "columns"), f"columns: {', '.join(names)}")
     return found
-
-
-def _refuse_later_words(words: SpecWords, path: Path, scene: Scene) -> bool:
-    """Refuse further actions, which need models."""
-    later = [word for word in words.then if word != "notify"]
-    if later:
-        scene.fault(f"`then: {later[0]}` {LATER}", (*path, "then"), "remove it for now")
-    return bool(later)
 
 
 def _words(words: SpecWords | None, file: SloFile) -> Words:

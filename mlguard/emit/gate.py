@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlguard.emit import withdrawn
 from mlguard.emit.objects import LOCK_CATALOGUE, DbObject, Kind, Statement, comment, dollar_quote
 from mlguard.emit.rules import literal
 from mlguard.names import TableName, fit, quote_ident
@@ -10,7 +11,7 @@ from mlguard.program import Action, Place, Reads, TableProgram
 POLICY_GATE = "mlguard_gate"
 POLICY_ROWS = "mlguard_all_rows"
 TASK_ROLE = "mlguard_task"
-_AND = "\n  and "
+AND = "\n  and "
 
 
 def objects(program: TableProgram) -> list[DbObject]:
@@ -40,7 +41,7 @@ def _view(program: TableProgram) -> DbObject:
     view = view_name(program.table)
     made = (
         f"create or replace view {view.sql} as\nselect\n{columns_sql(program)}\nfrom {program.table.sql} as t\n"
-        f"where {_AND.join(conditions(program))}"
+        f"where {AND.join(conditions(program))}"
     )
     grants = [Statement(grant_if_role(view, role)) for role in dict.fromkeys((TASK_ROLE, *program.revoke))]
     return DbObject(
@@ -66,8 +67,8 @@ def columns_sql(program: TableProgram) -> str:
 
 
 def conditions(program: TableProgram) -> list[str]:
-    """Return what must hold for a row `t` to be read through a view; the gate comes first, to raise before any row."""
-    return [open_condition(program)]
+    """Return what a row `t` must meet to be shown to readers, the gate first: it raises before any row is read."""
+    return [open_condition(program), *withdrawn.conditions(program)]
 
 
 def open_condition(program: TableProgram) -> str:

@@ -176,6 +176,7 @@ create function mlguard._policy(p_model text)
 returns mlguard._retrain_policy
 language sql
 stable
+security definer
 set search_path = ''
 as $mlguard$
   select (
@@ -213,6 +214,7 @@ create function mlguard._inputs_of(p_model text)
 returns setof text
 language sql
 stable
+security definer
 set search_path = ''
 as $mlguard$
   select distinct i.tbl
@@ -300,7 +302,7 @@ as $mlguard$
         join mlguard._verdict v on v.slo = s.id and v.current
         where s.tbl = p_tbl and v.window_end > p_from and v.window_start < p_to
         group by v.window_start, v.window_end
-        having bool_and(v.outcome in ('PASS', 'NOTED', 'INSUFFICIENT'))
+        having bool_and(v.outcome in ('PASS', 'NOTED', 'INSUFFICIENT')) and max(v.n) > 0
       ) w),
     'slos', (select coalesce(jsonb_agg(s.id order by s.id), '[]') from mlguard._slo s where s.tbl = p_tbl),
     'newest', mlguard.newest_v1(p_tbl))
@@ -980,6 +982,67 @@ $mlguard$;
 comment on function mlguard.reinstate(bigint, text) is 'Gives withdrawn predictions back to readers, for good.';
 
 
+create or replace function mlguard._segments_alone(
+  p_slo mlguard._slo, p_segments jsonb[], p_states jsonb[], p_start timestamptz, p_again boolean)
+returns jsonb[]
+language plpgsql
+stable
+set search_path = ''
+set enable_seqscan = off
+set jit = off
+as $mlguard$
+declare
+  _alone jsonb[];
+begin
+  if exists (select from mlguard._table t where t.tbl = p_slo.tbl and t.version_column = any (p_slo.by_columns)) then
+    -- Versions come and go: each is judged alone while it writes, and one that writes no more is not missing.
+    return array(
+      select p.segment
+      from mlguard._pooled(p_segments, p_states, p_slo.by_columns, null, p_slo.max_segments) p
+      where not p.segment ? '*');
+  elsif (select w.frozen from mlguard._window w where w.slo = p_slo.id) then
+    _alone := array(select s.segment from mlguard._segment s where s.slo = p_slo.id order by s.segment);
+  else
+    _alone := array(
+      select k.segment
+      from (
+        select s.segment, s.n::numeric from mlguard._segment s where s.slo = p_slo.id
+        union all
+        select p.segment, (p.states ->> 'n')::numeric
+        from mlguard._pooled(p_segments, p_states, p_slo.by_columns, null, 1000000) p
+      ) k (segment, n)
+      group by k.segment
+      order by sum(k.n) desc, k.segment
+      limit p_slo.max_segments);
+  end if;
+  if p_again then
+    -- What was first seen later was not missing then.
+    _alone := array(
+      select a.segment from unnest(_alone) a (segment) where a.segment = any (p_segments)
+      union
+      select v.segment
+      from mlguard._verdict v
+      where v.slo = p_slo.id and v.window_start = p_start and v.over = p_slo.over and v.current and not v.segment ? '*');
+  end if;
+  return _alone;
+end
+$mlguard$;
+
+
+create view mlguard.model as
+select m.model, m.tables, m.inputs,
+       (select v.version from mlguard.model_version v where v.model = m.model and v.state = 'champion') as champion,
+       p.training, p.cooldown, p.lease, p.attempts
+from (
+  select t.model, array_agg(t.tbl order by t.tbl) as tables, array(select mlguard._inputs_of(t.model)) as inputs
+  from mlguard._table t
+  where t.model is not null
+  group by t.model
+) m
+cross join lateral mlguard._policy(m.model) p;
+
+comment on view mlguard.model is 'Models: where their predictions are, what they read, which version serves, how they are retrained.';
+
 create view mlguard.retrain_request as
 select r.id, r.model, r.state, r.slo, r.incidents, r.why, r.vetoes, r.requested_at, r.vetoed_at, r.claimed_at, r.claimed_by,
        r.lease_until, r.attempts, r.ticket, r.ended_at, r.version, r.outcome
@@ -1008,7 +1071,10 @@ volatile
 set search_path = ''
 as $mlguard$
 begin
-  execute format('grant select on mlguard.retrain_request, mlguard.training_ticket, mlguard.withdrawal to %I', p_role);
+  execute format(
+    'grant select on mlguard.model, mlguard.retrain_request, mlguard.training_ticket, mlguard.withdrawal to %I', p_role);
+  -- Views run their functions as who reads them.
+  execute format('grant execute on function mlguard._inputs_of(text), mlguard._policy(text) to %I', p_role);
   if p_role in ('mlguard_task', 'mlguard_platform') then
     execute format(
       'grant execute on function mlguard.begin_training(text, timestamptz, timestamptz), '
@@ -1025,3 +1091,99 @@ $mlguard$;
 
 comment on function mlguard._grant_loop(text) is
   'Private. Gives one of the three roles its rights on the retrain loop: tasks train, the platform decides.';
+
+
+create or replace function mlguard.sweep(p_as_of timestamptz default statement_timestamp())
+returns table (what text, n bigint)
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $mlguard$
+begin
+  -- What needs the lock of a table leaves it to whoever has it, and goes on.
+  return query select t.what, t.n from mlguard._sweep_tidy(p_as_of) t;
+  return query select c.what, c.n from mlguard._sweep_schema(p_as_of) c;
+  return query select f.what, f.n from mlguard._sweep_fold(p_as_of) f;
+  return query select m.what, m.n from mlguard._sweep_models(p_as_of) m;
+  -- What is frozen now is what the windows below are compared with.
+  return query select b.what, b.n from mlguard._sweep_baselines(p_as_of) b;
+  return query select w.what, w.n from mlguard._sweep_windows(p_as_of) w;
+  return query select u.what, u.n from mlguard._sweep_usual(p_as_of) u;
+  return query select h.what, h.n from mlguard._sweep_holds(p_as_of) h;
+  return query select i.what, i.n from mlguard._sweep_incidents(p_as_of) i;
+  -- What incidents ask for: readers first, then who serves, then who trains.
+  return query select w.what, w.n from mlguard._sweep_withdrawals(p_as_of) w;
+  return query select r.what, r.n from mlguard._sweep_rollbacks(p_as_of) r;
+  return query select r.what, r.n from mlguard._sweep_retrain(p_as_of) r;
+  -- Last, so that what the sweep itself recorded is sealed too.
+  return query select a.what, a.n from mlguard._sweep_audit() a;
+end
+$mlguard$;
+
+
+create or replace function mlguard.grant_roles()
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $mlguard$
+declare
+  _role text;
+begin
+  for _role in
+    select r.rolname from pg_roles r where r.rolname in ('mlguard_platform', 'mlguard_task', 'mlguard_writer')
+  loop
+    execute format('grant usage on schema mlguard to %I', _role);
+    execute format(
+      'grant select on mlguard.slo, mlguard.gate, mlguard.violation, mlguard.rejection, mlguard.batch, '
+      'mlguard.metric, mlguard.verdict, mlguard.profile to %I', _role);
+    -- Views run their functions as who reads them.
+    execute format(
+      'grant execute on function mlguard.assert_ok(regclass), mlguard._closed(text), mlguard._health(text), '
+      'mlguard._masked(jsonb, text[]), mlguard._masked_rules(jsonb, text[]), mlguard._refusals(), '
+      'mlguard._seconds(interval), mlguard.newest_v1(text), mlguard._shows_values(text[], text[]), '
+      'mlguard._personal(jsonb, text[]) to %I',
+      _role);
+    perform mlguard._grant_incidents(_role);
+    perform mlguard._grant_models(_role);
+    perform mlguard._grant_loop(_role);
+    if to_regclass('mlguard.alembic_version') is not null then
+      execute format('grant select on mlguard.alembic_version to %I', _role);
+    end if;
+  end loop;
+  if exists (select from pg_roles r where r.rolname = 'mlguard_platform') then
+    perform mlguard._grant_baselines('mlguard_platform');
+    grant select on
+      mlguard.quarantine, mlguard.change, mlguard.event, mlguard.hold, mlguard.waiver, mlguard.object
+      to mlguard_platform;
+    grant execute on function
+      mlguard.release(bigint, jsonb), mlguard.replay(regclass), mlguard.discard(bigint, text),
+      mlguard.off(text, interval, text), mlguard.waive(text, timestamptz, text),
+      mlguard.resume(text, text), mlguard.sweep(timestamptz)
+      to mlguard_platform;
+  end if;
+end
+$mlguard$;
+
+
+-- Functions of this version are called by generated objects, by sweep() and by each other, which run as their owner.
+do $mlguard$
+declare
+  _function record;
+begin
+  for _function in
+    select p.oid::pg_catalog.regprocedure as name
+    from pg_catalog.pg_proc p
+    where p.pronamespace operator(pg_catalog.=) 'mlguard'::pg_catalog.regnamespace
+      and p.proname operator(pg_catalog.!~) ' '
+      and p.proname operator(pg_catalog.!~) '^(refuse_v1|guard_v1|gate_open_v1|may_mend_v1)$'
+  loop
+    execute pg_catalog.format('revoke all on function %s from public', _function.name);
+  end loop;
+end
+$mlguard$;
+
+revoke all on mlguard.model, mlguard.retrain_request, mlguard.training_ticket, mlguard.withdrawal from public;
+
+select mlguard.grant_roles();
