@@ -80,9 +80,9 @@ def people(dsn: str, *names: str) -> Iterator[dict[str, str]]:
     finally:
         with psycopg.connect(dsn, autocommit=True) as admin:
             for name in names:
-                user = sql.Identifier(f"{name}_{database}")
-                admin.execute(sql.SQL("drop owned by {}").format(user))
-                admin.execute(sql.SQL("drop role {}").format(user))
+                role = sql.Identifier(f"{name}_{database}")
+                admin.execute(sql.SQL("drop owned by {}").format(role))
+                admin.execute(sql.SQL("drop role {}").format(role))
 
 
 def serve(who: dict[str, str], *versions: str) -> None:
@@ -109,7 +109,8 @@ def features(dsn: str, days_ago: int, *, missing: bool = False, n: int = 200) ->
     query(
         dsn,
         "insert into features.customer select k, date_trunc('day', now(), 'UTC')"
-        f" - interval '{days_ago} days' + k * interval '1 second', {age}, 'free' from generate_series(1, {n}) k returning 1",
+        f" - interval '{days_ago} days' + k * interval '1 second', {age}, 'free'"
+        f" from generate_series(1, {n}) k returning 1",
     )
 
 

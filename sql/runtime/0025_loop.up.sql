@@ -242,7 +242,7 @@ as $mlguard$
   select v.tbl, v.slo,
          format('%s: %s (%s)', v.tbl, concat_ws(', ', v.observed, v.allowed),
                 concat_ws(', ', s.name,
-                          coalesce('batch ' || v.batch, mlguard._in_window(v.window_start, v.window_end, t.time_zone))))
+                          coalesce('batch ' || v.batch, ltrim(mlguard._in_window(v.window_start, v.window_end, t.time_zone)))))
   from mlguard._inputs_of(p_model) i (tbl)
   join mlguard._table t on t.tbl = i.tbl
   join mlguard._slo s on s.tbl = i.tbl and s.level in ('batch', 'window') and not s.shadow

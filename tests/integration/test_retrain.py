@@ -66,7 +66,7 @@ def test_a_failed_day_in_the_training_window_vetoes_until_somebody_judges_it(dsn
     features(dsn, 2)
     sweep(dsn)
     query(dsn, "update mlguard._hold set ended_at = now(), ended_by = 'test' returning 1")
-    with pytest.raises(psycopg.Error, match="must not be trained now: features.customer: coverage") as caught:
+    with pytest.raises(psycopg.Error, match=r"must not be trained now: features\.customer: coverage") as caught:
         query(dsn, "select mlguard.begin_training('churn')")
     assert caught.value.sqlstate == "ML002"
     detail = json.loads(str(caught.value.diag.message_detail))
