@@ -137,12 +137,6 @@ def compile_table(
     )
     if unfit:
         scene.fault(unfit, ("window",), CALENDAR_HELP)
-    if file.baseline.kind == "version":
-        scene.fault(
-            "a baseline cannot be taken from a model version in this version",
-            ("baseline",),
-            "write first 28 days, previous 28 days, or the path of a file",
-        )
     _judge_shape(file, scene)
     judge_batch_column(scene)
     members = members_of(file, scene)

@@ -1,3 +1,42 @@
+create or replace function mlguard.set_baseline(
+  p_tbl regclass, p_source text default null, p_from timestamptz default null, p_to timestamptz default null)
+returns integer
+language plpgsql
+volatile
+set search_path = ''
+as $mlguard$
+begin
+  if p_source is null or p_source = 'window' then
+    if p_from >= p_to then
+      raise exception using
+        errcode = 'invalid_parameter_value', message = 'mlguard: a baseline must begin before it ends';
+    end if;
+    return mlguard._set_own_baseline(p_tbl, p_from, p_to);
+  elsif p_source in ('version', 'ticket') then
+    raise exception using
+      errcode = 'feature_not_supported',
+      message = 'mlguard: a baseline cannot be taken from a model version yet',
+      hint = 'Name the table it was trained on: select mlguard.set_baseline(…, ''features.training'')';
+  elsif p_source ~ '^(first|previous) ' then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      message = format('mlguard: %s is what an SLO file says', p_source),
+      hint = format('Write baseline: %s there; sweep() freezes it once its days are over.', p_source);
+  elsif to_regclass(p_source) is null then
+    raise exception using
+      errcode = 'undefined_table',
+      message = format('mlguard: there is no table %s to take a baseline from', p_source),
+      hint = 'Give a table as schema.table, or a stretch of time; files are read by mlguard baseline set --from-file.';
+  elsif p_from is not null or p_to is not null then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      message = 'mlguard: of another table all rows are taken',
+      hint = 'Select the rows you mean into a table of their own.';
+  end if;
+  return mlguard.set_baseline(p_tbl, to_regclass(p_source));
+end
+$mlguard$;
+
 create or replace function mlguard._segments_alone(
   p_slo mlguard._slo, p_segments jsonb[], p_states jsonb[], p_start timestamptz, p_again boolean)
 returns jsonb[]
@@ -117,6 +156,9 @@ drop view mlguard.training_ticket;
 drop view mlguard.retrain_request;
 drop view mlguard.model;
 drop function mlguard._grant_loop(text);
+drop function mlguard._sweep_version_baselines(timestamptz);
+drop function mlguard._set_ticket_baseline(regclass, bigint);
+drop function mlguard._ticket_named(text);
 drop function mlguard.reinstate(bigint, text);
 drop function mlguard._sweep_withdrawals(timestamptz);
 drop function mlguard._sweep_rollbacks(timestamptz);

@@ -1029,6 +1029,150 @@ end
 $mlguard$;
 
 
+create function mlguard._ticket_named(p_source text)
+returns bigint
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $mlguard$
+declare
+  _name text := substr(p_source, position(' ' in p_source) + 1);
+  _version mlguard._model_version;
+  _ticket bigint;
+begin
+  if p_source like 'ticket %' then
+    select t.id into _ticket from mlguard._training_ticket t where t.id::text = _name;
+    if _ticket is null then
+      raise exception using
+        errcode = 'undefined_object', message = format('mlguard: there is no training ticket %s', _name),
+        hint = 'select id, model, from_at, to_at from mlguard.training_ticket';
+    end if;
+    return _ticket;
+  end if;
+  select v.* into _version from mlguard._model_version v where v.model || ':' || v.version = _name;
+  if _version.model is null then
+    raise exception using
+      errcode = 'undefined_object', message = format('mlguard: no version %s is registered', _name),
+      hint = 'Write it as model:version; mlguard models list shows them.';
+  elsif _version.ticket is null then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('mlguard: model %s version %s was not trained with a ticket, so nobody knows on what',
+                       _version.model, _version.version),
+      hint = 'Register what was trained with its ticket: mlguard.begin_training() gives one.';
+  end if;
+  return _version.ticket;
+end
+$mlguard$;
+
+comment on function mlguard._ticket_named(text) is 'Private. The ticket that `ticket N` or `version model:version` means.';
+
+
+create function mlguard._set_ticket_baseline(p_tbl regclass, p_ticket bigint)
+returns integer
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $mlguard$
+declare
+  _ticket mlguard._training_ticket;
+  _version integer;
+begin
+  select t.* into strict _ticket from mlguard._training_ticket t where t.id = p_ticket;
+  _version := mlguard._set_own_baseline(p_tbl, _ticket.from_at, _ticket.to_at);
+  update mlguard._baseline b
+  set source = format('ticket %s of model %s', _ticket.id, _ticket.model)
+  where b.tbl = mlguard._tbl(p_tbl) and b.version = _version;
+  return _version;
+end
+$mlguard$;
+
+comment on function mlguard._set_ticket_baseline(regclass, bigint) is
+  'Private. Makes the rows that a training run could read the baseline of a table.';
+
+
+create or replace function mlguard.set_baseline(
+  p_tbl regclass, p_source text default null, p_from timestamptz default null, p_to timestamptz default null)
+returns integer
+language plpgsql
+volatile
+set search_path = ''
+as $mlguard$
+begin
+  if p_source is null or p_source = 'window' then
+    if p_from >= p_to then
+      raise exception using
+        errcode = 'invalid_parameter_value', message = 'mlguard: a baseline must begin before it ends';
+    end if;
+    return mlguard._set_own_baseline(p_tbl, p_from, p_to);
+  elsif p_source ~ '^(version|ticket) ' then
+    return mlguard._set_ticket_baseline(p_tbl, mlguard._ticket_named(p_source));
+  elsif p_source ~ '^(first|previous) ' then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      message = format('mlguard: %s is what an SLO file says', p_source),
+      hint = format('Write baseline: %s there; sweep() freezes it once its days are over.', p_source);
+  elsif to_regclass(p_source) is null then
+    raise exception using
+      errcode = 'undefined_table',
+      message = format('mlguard: there is no table %s to take a baseline from', p_source),
+      hint = 'Give a table as schema.table, or a stretch of time; files are read by mlguard baseline set --from-file.';
+  elsif p_from is not null or p_to is not null then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      message = 'mlguard: of another table all rows are taken',
+      hint = 'Select the rows you mean into a table of their own.';
+  end if;
+  return mlguard.set_baseline(p_tbl, to_regclass(p_source));
+end
+$mlguard$;
+
+
+create function mlguard._sweep_version_baselines(p_as_of timestamptz)
+returns table (what text, n bigint)
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $mlguard$
+declare
+  _found record;
+  _n bigint := 0;
+begin
+  for _found in
+    select distinct on (t.tbl)
+           t.tbl, to_regclass(format('%I.%I', t.schema_name, t.table_name)) as relation, k.id as ticket, k.model
+    from mlguard._table t
+    join mlguard._table p on p.model is not null and (p.tbl = t.tbl or t.tbl = any (p.features))
+    join mlguard._model_version v on v.model = p.model and v.state = 'champion'
+    join mlguard._training_ticket k on k.id = v.ticket
+    where t.baseline = 'version'
+    order by t.tbl, p.tbl <> t.tbl, v.promoted_at desc
+  loop
+    continue when _found.relation is null or exists (
+      select
+      from mlguard._baseline b
+      where b.tbl = _found.tbl and b.state = 'frozen'
+        and b.source = format('ticket %s of model %s', _found.ticket, _found.model));
+    begin
+      perform mlguard._set_ticket_baseline(_found.relation, _found.ticket);
+      _n := _n + 1;
+    exception
+      when invalid_parameter_value or object_not_in_prerequisite_state then
+        null;  -- too few values in the window it was trained on: the baseline stays what it was
+    end;
+  end loop;
+  return query values ('baselines of new champions', _n);
+end
+$mlguard$;
+
+comment on function mlguard._sweep_version_baselines(timestamptz) is
+  'Private. The part of sweep() that follows `baseline: version`: what the champion was trained on is what its table of '
+  'predictions, or a feature table it reads, is compared with.';
+
+
 create view mlguard.model as
 select m.model, m.tables, m.inputs,
        (select v.version from mlguard.model_version v where v.model = m.model and v.state = 'champion') as champion,
@@ -1107,6 +1251,7 @@ begin
   return query select f.what, f.n from mlguard._sweep_fold(p_as_of) f;
   return query select m.what, m.n from mlguard._sweep_models(p_as_of) m;
   -- What is frozen now is what the windows below are compared with.
+  return query select v.what, v.n from mlguard._sweep_version_baselines(p_as_of) v;
   return query select b.what, b.n from mlguard._sweep_baselines(p_as_of) b;
   return query select w.what, w.n from mlguard._sweep_windows(p_as_of) w;
   return query select u.what, u.n from mlguard._sweep_usual(p_as_of) u;

@@ -11,7 +11,7 @@ import pytest
 
 from mlguard import api
 from mlguard.errors import PlanError, SpecError
-from mlguard.operate import retrain
+from mlguard.operate import baseline, retrain
 from tests.loop_example import FEATURES, PREDICTIONS, features, guard, one, people, predict, serve, sweep
 from tests.support import project, query
 
@@ -254,3 +254,36 @@ def test_remove_takes_it_all_away(dsn: str) -> None:
         " where n.nspname in ('features', 'predictions')",
     )
     assert left == []
+
+
+COMPARED = """
+mlguard: 1
+table: features.customer
+key: [customer_id, event_ts]
+event_time: event_ts
+baseline: version
+slos:
+  - {name: plans, check: psi(plan) <= 0.2, over: 1 day}
+"""
+
+
+def test_a_baseline_is_what_the_champion_was_trained_on(guarded_db: str, tmp_path: Path) -> None:
+    guard(guarded_db, tmp_path, features=COMPARED)
+    features(guarded_db, 3, n=400)
+    with people(guarded_db, "ann", "bob") as who:
+        ticket = one(who["ann"], "select mlguard.begin_training('churn')")
+        query(who["ann"], f"select mlguard.register('churn', '7', null, {ticket})")
+        assert sweep(guarded_db)["baselines of new champions"] == 0
+        query(who["bob"], "select mlguard.approve('churn', '7', 'fine')")
+        query(who["bob"], "select mlguard.promote('churn', '7', 'fine')")
+        assert sweep(guarded_db)["baselines of new champions"] == 1
+        assert sweep(guarded_db)["baselines of new champions"] == 0
+    found = query(guarded_db, "select source, state, n from mlguard.baseline")
+    assert found == [(f"ticket {ticket} of model churn", "frozen", 400)]
+    with psycopg.connect(guarded_db, autocommit=True) as connection:
+        again = baseline.set_from_training(connection, "features.customer", version="churn:7")
+        assert again == 2
+        with pytest.raises(PlanError, match="no version churn:8 is registered"):
+            baseline.set_from_training(connection, "features.customer", version="churn:8")
+        with pytest.raises(PlanError, match="no training ticket 99"):
+            baseline.set_from_training(connection, "features.customer", ticket=99)
