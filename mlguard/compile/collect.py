@@ -64,7 +64,7 @@ def drafts(file: SloFile, scene: Scene, members: Mapping[int, list[str]]) -> lis
             continue
         assert slo.check is not None
         found.append(Draft(slo.name, "check", slo.check, (*path, "check"), path, words=words))
-    if file.arrives_by is not None and not _refuse_later_words(file.arrives_by, ("arrives_by",), scene):
+    if file.arrives_by is not None:
         at: Path = ("arrives_by",)
         found.append(
             Draft("arrives_by", "arrives_by", file.arrives_by.value, at, at, words=_words(file.arrives_by, file))

@@ -110,37 +110,13 @@ as $mlguard$
 declare
   _role text;
 begin
+  perform mlguard._grant_surface();
   for _role in
     select r.rolname from pg_roles r where r.rolname in ('mlguard_platform', 'mlguard_task', 'mlguard_writer')
   loop
-    execute format('grant usage on schema mlguard to %I', _role);
-    execute format(
-      'grant select on mlguard.slo, mlguard.gate, mlguard.violation, mlguard.rejection, mlguard.batch, '
-      'mlguard.metric, mlguard.verdict, mlguard.profile to %I', _role);
-    -- Views run their functions as who reads them.
-    execute format(
-      'grant execute on function mlguard.assert_ok(regclass), mlguard._closed(text), mlguard._health(text), '
-      'mlguard._masked(jsonb, text[]), mlguard._masked_rules(jsonb, text[]), mlguard._refusals(), '
-      'mlguard._seconds(interval), mlguard.newest_v1(text), mlguard._shows_values(text[], text[]), '
-      'mlguard._personal(jsonb, text[]) to %I',
-      _role);
-    perform mlguard._grant_incidents(_role);
+    execute format('grant execute on function mlguard.arrivals_v1(text, timestamptz) to %I', _role);
     perform mlguard._grant_models(_role);
-    if to_regclass('mlguard.alembic_version') is not null then
-      execute format('grant select on mlguard.alembic_version to %I', _role);
-    end if;
   end loop;
-  if exists (select from pg_roles r where r.rolname = 'mlguard_platform') then
-    perform mlguard._grant_baselines('mlguard_platform');
-    grant select on
-      mlguard.quarantine, mlguard.change, mlguard.event, mlguard.hold, mlguard.waiver, mlguard.object
-      to mlguard_platform;
-    grant execute on function
-      mlguard.release(bigint, jsonb), mlguard.replay(regclass), mlguard.discard(bigint, text),
-      mlguard.off(text, interval, text), mlguard.waive(text, timestamptz, text),
-      mlguard.resume(text, text), mlguard.sweep(timestamptz)
-      to mlguard_platform;
-  end if;
 end
 $mlguard$;
 
