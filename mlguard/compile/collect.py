@@ -19,12 +19,9 @@ ROW_SHORT_FORMS = frozenset(
 STORED_SHORT_FORMS = frozenset({"increasing_by", "no_gaps"})
 METRIC_SHORT_FORMS = frozenset({"max_null_rate", "new_categories"})
 LATER = "is not available in this version"
-# What cannot be said yet, and what comes nearest. Saying it must never pass silently.
-INSTEAD = {
-    "leak_guard": "write an `assert` that joins the labels and returns the rows that know too much",
-}
+# What cannot be said yet. Saying it must never pass silently.
 LATER_KEYS = (
-    "leak_guard", "examples", "attributes", "post", "raw", "labels",
+    "examples", "attributes", "post", "raw", "labels",
 )  # fmt: skip
 
 
@@ -64,8 +61,12 @@ def drafts(file: SloFile, scene: Scene, members: Mapping[int, list[str]]) -> lis
             continue
         assert slo.check is not None
         found.append(Draft(slo.name, "check", slo.check, (*path, "check"), path, words=words))
+    if file.leak_guard is not None:
+        at = ("leak_guard",)
+        guarded = (file.leak_guard.check, file.labels)
+        found.append(Draft("leak_guard", "leak_guard", guarded, at, at, words=_words(file.leak_guard, file)))
     if file.arrives_by is not None:
-        at: Path = ("arrives_by",)
+        at = ("arrives_by",)
         found.append(
             Draft("arrives_by", "arrives_by", file.arrives_by.value, at, at, words=_words(file.arrives_by, file))
         )
@@ -92,7 +93,7 @@ def _of_every_column(file: SloFile, scene: Scene, named: set[str]) -> Iterator[D
 def _refuse_later(file: SloFile, scene: Scene) -> None:
     for key in LATER_KEYS:
         if file.was_set(key) and getattr(file, key) not in ((), {}, None, "none"):
-            scene.fault(f"`{key}` {LATER}", (key,), INSTEAD.get(key, "remove it for now"))
+            scene.fault(f"`{key}` {LATER}", (key,), "remove it for now")
     if file.reads == "rename":
         scene.fault(f"`reads: rename` {LATER}", ("reads",), "use policy where readers must keep the name, else view")
 
@@ -106,7 +107,7 @@ def _of_column(file: SloFile, name: str, rules: ColumnRules, path: Path, scene: 
             yield from usual_drafts(rule, [name], at, _words(rule, file), scene, own=own)
             continue
         if key not in ROW_SHORT_FORMS | STORED_SHORT_FORMS | METRIC_SHORT_FORMS:
-            scene.fault(f"`{key}` {LATER}", at, INSTEAD.get(key, "remove it for now"))
+            scene.fault(f"`{key}` {LATER}", at, "remove it for now")
             continue
         value = _value(key, rule)
         if value is False:
