@@ -1,6 +1,6 @@
 """`leak_guard` → the assertion a person would write: predictions that are younger than the truth about them. Pure.
 
-`event_time <= labels.event_time` says that whatever is predicted was predicted before its label was known. It is judged at
+`event_time <= labels.event_time` says that whatever is predicted was predicted before its label was known, judged at
 COMMIT of whoever writes predictions or labels, for the keys that were touched.
 """
 
