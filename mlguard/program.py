@@ -277,6 +277,17 @@ class AttributeSource:
 
 
 @dataclass(frozen=True)
+class FeatureSource:
+    """A feature table as a training run joins it: its newest row per key that the time of the prediction allows."""
+
+    table: TableName
+    on: tuple[str, ...]  # its key columns, which the table of predictions has too
+    event_time: Expr  # on a row of the feature table
+    time_zone: str
+    columns: tuple[ColumnShape, ...]  # what is added to a prediction
+
+
+@dataclass(frozen=True)
 class Predictions:
     """What makes a table one of predictions."""
 
@@ -289,6 +300,7 @@ class Predictions:
     raw: Mapping[str, str] = field(default_factory=dict)  # column → column that keeps the model's own value
     labels: LabelSource | None = None
     attributes: AttributeSource | None = None
+    joined: tuple[FeatureSource, ...] = ()  # features that a training run reads beside the predictions
 
 
 @dataclass(frozen=True)

@@ -220,6 +220,32 @@ end
 $$;
 ALTER FUNCTION mlguard._arrival(p_tbl text, p_arrives jsonb, p_at timestamp with time zone, OUT due timestamp with time zone, OUT wanted timestamp with time zone, OUT arrived boolean) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._arrival(p_tbl text, p_arrives jsonb, p_at timestamp with time zone, OUT due timestamp with time zone, OUT wanted timestamp with time zone, OUT arrived boolean) IS 'Private. The last deadline of an arrives_by, from which event time on data was wanted by then, and whether such data was written since the deadline before. PL/pgSQL for its cached plans: guarded reads ask it.';
+CREATE FUNCTION mlguard._ask_retrain(p_model text, p_slo text, p_incident bigint, p_why text, p_as_of timestamp with time zone) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  _request mlguard._retrain_request;
+begin
+  insert into mlguard._retrain_request (model, slo, incidents, why)
+  values (p_model, p_slo, array_remove(array[p_incident], null), p_why)
+  on conflict (model) where state in ('requested', 'vetoed', 'claimed') do nothing
+  returning * into _request;
+  if _request.id is null then
+    update mlguard._retrain_request r
+    set incidents = r.incidents || p_incident
+    where r.model = p_model and r.state in ('requested', 'vetoed', 'claimed')
+      and p_incident is not null and p_incident <> all (r.incidents)
+    returning * into _request;
+    return null;
+  end if;
+  perform mlguard._record_retrain('request retrain', _request, p_why);
+  perform mlguard._veto(_request.id, p_as_of);
+  return _request.id;
+end
+$$;
+ALTER FUNCTION mlguard._ask_retrain(p_model text, p_slo text, p_incident bigint, p_why text, p_as_of timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._ask_retrain(p_model text, p_slo text, p_incident bigint, p_why text, p_as_of timestamp with time zone) IS 'Private. Opens a request, or adds the incident to the open one of the model; returns the new request.';
 CREATE FUNCTION mlguard._asker() RETURNS name
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -228,6 +254,19 @@ CREATE FUNCTION mlguard._asker() RETURNS name
 $$;
 ALTER FUNCTION mlguard._asker() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._asker() IS 'Private. Who called, for functions that run as their owner.';
+CREATE FUNCTION mlguard._asking(p_word text) RETURNS TABLE(incident bigint, slo text, tbl text, segment jsonb, opened_at timestamp with time zone, last_verdict bigint, words text)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select i.id, i.slo, i.tbl, i.segment, i.opened_at, i.last_verdict,
+         format('%s: %s', i.slo, concat_ws(', ', i.observed, i.allowed))
+  from mlguard._slo s
+  join mlguard._incident i on i.slo = s.id and i.state <> 'resolved'
+  where p_word = any (s.then_do) and not s.shadow
+  order by i.id
+$$;
+ALTER FUNCTION mlguard._asking(p_word text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._asking(p_word text) IS 'Private. Open incidents of SLOs whose `then` has a word.';
 CREATE FUNCTION mlguard._asks_for_stale(p_states jsonb[], p_metrics text[]) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
@@ -806,6 +845,72 @@ CREATE FUNCTION mlguard._chi_squared(p_freedom double precision) RETURNS double 
 $$;
 ALTER FUNCTION mlguard._chi_squared(p_freedom double precision) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._chi_squared(p_freedom double precision) IS 'Private. Quantile 0.999 of the chi-squared distribution. Wilson and Hilferty (1931).';
+CREATE TABLE mlguard._retrain_request (
+    id bigint NOT NULL,
+    model text NOT NULL,
+    state text DEFAULT 'requested'::text NOT NULL,
+    slo text,
+    incidents bigint[] DEFAULT '{}'::bigint[] NOT NULL,
+    why text NOT NULL,
+    vetoes jsonb DEFAULT '[]'::jsonb NOT NULL,
+    requested_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    vetoed_at timestamp with time zone,
+    claimed_at timestamp with time zone,
+    claimed_by text,
+    lease_until timestamp with time zone,
+    attempts integer DEFAULT 0 NOT NULL,
+    ticket bigint,
+    ended_at timestamp with time zone,
+    version text,
+    outcome text,
+    CONSTRAINT _retrain_request_state CHECK ((state = ANY (ARRAY['requested'::text, 'vetoed'::text, 'claimed'::text, 'done'::text, 'failed'::text, 'cancelled'::text])))
+);
+ALTER TABLE mlguard._retrain_request OWNER TO postgres;
+COMMENT ON TABLE mlguard._retrain_request IS 'Private. Requests to retrain: at most one of a model is open, whatever asks for it meanwhile is added to it.';
+COMMENT ON COLUMN mlguard._retrain_request.id IS 'Number.';
+COMMENT ON COLUMN mlguard._retrain_request.model IS 'The model.';
+COMMENT ON COLUMN mlguard._retrain_request.state IS 'requested (waits for a worker), vetoed (waits for its inputs), claimed, done, failed or cancelled.';
+COMMENT ON COLUMN mlguard._retrain_request.slo IS 'The SLO that asked first; null: a person did.';
+COMMENT ON COLUMN mlguard._retrain_request.incidents IS 'The incidents that asked.';
+COMMENT ON COLUMN mlguard._retrain_request.why IS 'Why, in words.';
+COMMENT ON COLUMN mlguard._retrain_request.vetoes IS 'What speaks against training now: [{table, slo, why}].';
+COMMENT ON COLUMN mlguard._retrain_request.requested_at IS 'When it was opened.';
+COMMENT ON COLUMN mlguard._retrain_request.vetoed_at IS 'Since when it is vetoed.';
+COMMENT ON COLUMN mlguard._retrain_request.claimed_at IS 'When it was claimed last.';
+COMMENT ON COLUMN mlguard._retrain_request.claimed_by IS 'By whom.';
+COMMENT ON COLUMN mlguard._retrain_request.lease_until IS 'Until when the claim holds without a sign of life.';
+COMMENT ON COLUMN mlguard._retrain_request.attempts IS 'How often it was claimed.';
+COMMENT ON COLUMN mlguard._retrain_request.ticket IS 'The ticket of the last claim.';
+COMMENT ON COLUMN mlguard._retrain_request.ended_at IS 'When it was done, had failed or was cancelled.';
+COMMENT ON COLUMN mlguard._retrain_request.version IS 'The version that came of it.';
+COMMENT ON COLUMN mlguard._retrain_request.outcome IS 'What became of it, in words.';
+CREATE FUNCTION mlguard._claimed(p_id bigint) RETURNS mlguard._retrain_request
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  _request mlguard._retrain_request;
+begin
+  select r.* into _request from mlguard._retrain_request r where r.id = p_id for update;
+  if not found then
+    raise exception using
+      errcode = 'undefined_object', message = format('mlguard: there is no request %s to retrain', p_id);
+  elsif _request.state <> 'claimed' then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('mlguard: request %s is %s, not claimed', p_id, _request.state),
+      hint = coalesce(_request.outcome, 'mlguard.claim_retrain() claims one.');
+  elsif _request.claimed_by <> session_user
+        and not pg_has_role(session_user, (select c.relowner from pg_class c where c.oid = 'mlguard._retrain_request'::regclass), 'member') then
+    raise exception using
+      errcode = 'insufficient_privilege',
+      message = format('mlguard: request %s is claimed by %s', p_id, _request.claimed_by);
+  end if;
+  return _request;
+end
+$$;
+ALTER FUNCTION mlguard._claimed(p_id bigint) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._claimed(p_id bigint) IS 'Private. A request the caller has claimed, locked; raises otherwise.';
 CREATE FUNCTION mlguard._close_batch() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -1383,7 +1488,7 @@ begin
   from mlguard._window w
   join mlguard._table t on t.tbl = w.tbl
   where w.slo = p_slo.id;
-  if p_end >= _first + _baseline then
+  if p_end >= _first + _baseline and exists (select from mlguard._segment s where s.slo = p_slo.id) then
     delete from mlguard._segment s
     using (
       select k.segment, row_number() over (order by k.n desc, k.segment) as place
@@ -1969,6 +2074,35 @@ end
 $$;
 ALTER FUNCTION mlguard._exclude(p_id bigint, p_excluded boolean) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._exclude(p_id bigint, p_excluded boolean) IS 'Private. Leaves the metrics of the batches and windows of an incident out of learned bands, or takes them in again.';
+CREATE FUNCTION mlguard._expire_claims() RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  _request mlguard._retrain_request;
+  _n bigint := 0;
+begin
+  for _request in
+    select r.*
+    from mlguard._retrain_request r
+    where r.state = 'claimed' and r.lease_until < clock_timestamp()
+    for update skip locked
+  loop
+    update mlguard._retrain_request r
+    set state = case when r.attempts >= (mlguard._policy(r.model)).attempts then 'failed' else 'requested' end,
+        ended_at = case when r.attempts >= (mlguard._policy(r.model)).attempts then clock_timestamp() end,
+        outcome = format('no sign of life of %s since %s', r.claimed_by, mlguard._minute(r.lease_until)),
+        lease_until = null
+    where r.id = _request.id
+    returning r.* into _request;
+    perform mlguard._record_retrain('lose retrain', _request, _request.outcome);
+    _n := _n + 1;
+  end loop;
+  return _n;
+end
+$$;
+ALTER FUNCTION mlguard._expire_claims() OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._expire_claims() IS 'Private. Takes claims back from workers that gave no sign of life: for another worker, or as failed after too many.';
 CREATE FUNCTION mlguard._explained(p_first anyarray, p_second anyarray) RETURNS double precision
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
@@ -2664,6 +2798,29 @@ end
 $$;
 ALTER FUNCTION mlguard._freeze_baseline(p_tbl text, p_version integer) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._freeze_baseline(p_tbl text, p_version integer) IS 'Private. Puts a version in use in place of the one before; writes one event.';
+CREATE FUNCTION mlguard._give_ticket(p_model text, p_from timestamp with time zone, p_to timestamp with time zone, p_request bigint) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  _id bigint;
+begin
+  insert into mlguard._training_ticket (model, from_at, to_at, request, inputs)
+  select p_model, p_from, p_to, p_request,
+         coalesce(jsonb_object_agg(i.tbl, mlguard._judged_good(i.tbl, p_from, p_to)), '{}')
+  from (
+    select f.tbl from mlguard._inputs_of(p_model) f (tbl)
+    union
+    select t.tbl from mlguard._table t where t.model = p_model
+  ) i
+  returning id into _id;
+  perform mlguard._record('begin_training', 'model ' || p_model, null,
+                          jsonb_build_object('ticket', _id, 'from', p_from, 'to', p_to, 'request', p_request), null);
+  return _id;
+end
+$$;
+ALTER FUNCTION mlguard._give_ticket(p_model text, p_from timestamp with time zone, p_to timestamp with time zone, p_request bigint) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._give_ticket(p_model text, p_from timestamp with time zone, p_to timestamp with time zone, p_request bigint) IS 'Private. Writes a ticket.';
 CREATE FUNCTION mlguard._good_needed(p_incident mlguard._incident) RETURNS bigint
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -2716,6 +2873,32 @@ end
 $$;
 ALTER FUNCTION mlguard._grant_incidents(p_role text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._grant_incidents(p_role text) IS 'Private. Gives one of the three roles its rights on incidents: all see them, tasks acknowledge, the platform does the rest.';
+CREATE FUNCTION mlguard._grant_loop(p_role text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  execute format(
+    'grant select on mlguard.model, mlguard.retrain_request, mlguard.training_ticket, mlguard.withdrawal to %I', p_role);
+  -- Views run their functions as who reads them.
+  execute format('grant execute on function mlguard._inputs_of(text), mlguard._policy(text) to %I', p_role);
+  if p_role in ('mlguard_task', 'mlguard_platform') then
+    execute format(
+      'grant execute on function mlguard.begin_training(text, timestamptz, timestamptz), '
+      'mlguard.ticket_v1(text, bigint), mlguard.claim_retrain(text), mlguard.heartbeat(bigint), '
+      'mlguard.finish_retrain(bigint, text, text, boolean), mlguard.request_retrain(text, text) to %I', p_role);
+  end if;
+  if p_role = 'mlguard_platform' then
+    execute format(
+      'grant execute on function mlguard.reinstate(bigint, text), mlguard.cancel_retrain(bigint, text), '
+      'mlguard.set_retrain_policy(text, interval, interval, interval, integer), '
+      -- set_baseline() reads with the rights of who calls it.
+      'mlguard._ticket_named(text), mlguard._set_ticket_baseline(regclass, bigint) to %I', p_role);
+  end if;
+end
+$$;
+ALTER FUNCTION mlguard._grant_loop(p_role text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._grant_loop(p_role text) IS 'Private. Gives one of the three roles its rights on the retrain loop: tasks train, the platform decides.';
 CREATE FUNCTION mlguard._grant_models(p_role text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -3258,6 +3441,52 @@ CREATE FUNCTION mlguard._incident_words(p_id bigint) RETURNS text
 $$;
 ALTER FUNCTION mlguard._incident_words(p_id bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._incident_words(p_id bigint) IS 'Private. The text of an alert: column, number, limit, batch or window, who reads the table, what else broke.';
+CREATE FUNCTION mlguard._input_faults(p_model text, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS TABLE(tbl text, slo text, why text)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    SET jit TO 'off'
+    AS $$
+  select i.tbl, r.slo, i.tbl || ' ' || r.words
+  from mlguard._inputs_of(p_model) i (tbl)
+  cross join lateral mlguard._reasons(i.tbl) r
+  union all
+  select v.tbl, v.slo,
+         format('%s: %s (%s)', v.tbl, concat_ws(', ', v.observed, v.allowed),
+                concat_ws(', ', s.name,
+                          coalesce('batch ' || v.batch, ltrim(mlguard._in_window(v.window_start, v.window_end, t.time_zone)))))
+  from mlguard._inputs_of(p_model) i (tbl)
+  join mlguard._table t on t.tbl = i.tbl
+  join mlguard._slo s on s.tbl = i.tbl and s.level in ('batch', 'window') and not s.shadow
+  join mlguard._verdict v on v.slo = s.id and v.current and v.outcome = 'FAIL'
+  where coalesce(v.window_end, v.at) > p_from and coalesce(v.window_start, v.at) < p_to
+    and not mlguard.waived_v1(s.id)
+    -- A batch or window that is held is named above.
+    and not exists (
+      select
+      from mlguard._hold h
+      where h.slo = v.slo and h.ended_at is null and h.segment = v.segment
+        and h.batch is not distinct from v.batch and h.window_start is not distinct from v.window_start)
+    -- Somebody looked, and said that nothing was wrong or that it was wanted.
+    and not exists (
+      select
+      from mlguard._incident n
+      where n.slo = v.slo and n.segment = v.segment and n.label in ('false', 'expected')
+        and v.id between n.first_verdict and n.last_verdict)
+$$;
+ALTER FUNCTION mlguard._input_faults(p_model text, p_from timestamp with time zone, p_to timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._input_faults(p_model text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Private. What speaks against training on the inputs of a model from one time to another: tables held or stale now, and SLOs that failed on what would be read, unless waived or judged false or expected.';
+CREATE FUNCTION mlguard._inputs_of(p_model text) RETURNS SETOF text
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select distinct i.tbl
+  from mlguard._table t
+  cross join lateral unnest(t.features || t.inputs) i (tbl)
+  where t.model = p_model
+  order by i.tbl
+$$;
+ALTER FUNCTION mlguard._inputs_of(p_model text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._inputs_of(p_model text) IS 'Private. The tables a model reads: features and inputs of its tables of predictions.';
 CREATE FUNCTION mlguard._js(p_here double precision[], p_baseline double precision[]) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO ''
@@ -4335,6 +4564,32 @@ end
 $$;
 ALTER FUNCTION mlguard._judge_windows(p_tbl text, p_as_of timestamp with time zone, p_most integer) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._judge_windows(p_tbl text, p_as_of timestamp with time zone, p_most integer) IS 'Private. Judges the windows of a table that are due; the caller has its lock. p_most: of each length at most so many.';
+CREATE FUNCTION mlguard._judged_good(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    SET jit TO 'off'
+    AS $$
+  select jsonb_build_object(
+    'batches', (
+      select range_agg(int8range(b.id, b.id + 1))
+      from mlguard._batch b
+      where b.tbl = p_tbl and b.opened_at >= p_from and b.opened_at < p_to
+        and not exists (select from mlguard._hold h where h.tbl = p_tbl and h.batch = b.id and h.ended_at is null))::text,
+    'windows', (
+      select coalesce(jsonb_agg(jsonb_build_object('start', w.start, 'end', w.end, 'slos', w.slos) order by w.start, w.end), '[]')
+      from (
+        select v.window_start as start, v.window_end as end, count(distinct v.slo) as slos
+        from mlguard._slo s
+        join mlguard._verdict v on v.slo = s.id and v.current
+        where s.tbl = p_tbl and v.window_end > p_from and v.window_start < p_to
+        group by v.window_start, v.window_end
+        having bool_and(v.outcome in ('PASS', 'NOTED', 'INSUFFICIENT')) and max(v.n) > 0
+      ) w),
+    'slos', (select coalesce(jsonb_agg(s.id order by s.id), '[]') from mlguard._slo s where s.tbl = p_tbl),
+    'newest', mlguard.newest_v1(p_tbl))
+$$;
+ALTER FUNCTION mlguard._judged_good(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._judged_good(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Private. The batches of a table that hold nothing, and the windows on which nothing failed, between two times.';
 CREATE FUNCTION mlguard._keep(p_verdicts mlguard._verdict[], p_again boolean) RETURNS TABLE(id bigint, outcome text)
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -4502,6 +4757,23 @@ CREATE FUNCTION mlguard._kind(p_metric text) RETURNS TABLE(class text, side text
 $$;
 ALTER FUNCTION mlguard._kind(p_metric text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._kind(p_metric text) IS 'Private. How the errors of a metric are judged.';
+CREATE FUNCTION mlguard._known_model(p_model text) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+  if not exists (select from mlguard._table t where t.model = p_model) then
+    raise exception using
+      errcode = 'undefined_object',
+      message = format('mlguard: no guarded table holds predictions of model %s', coalesce(p_model, '(null)')),
+      hint = coalesce(
+        'Models: ' || (select string_agg(distinct t.model, ', ') from mlguard._table t where t.model is not null),
+        'A table is one of predictions when its SLO file says model: <name>.');
+  end if;
+end
+$$;
+ALTER FUNCTION mlguard._known_model(p_model text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._known_model(p_model text) IS 'Private. Raises where no SLO file names the model.';
 CREATE FUNCTION mlguard._ks(p_here double precision[], p_baseline double precision[]) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO ''
@@ -5323,6 +5595,20 @@ end
 $$;
 ALTER FUNCTION mlguard._locked_version(p_model text, p_version text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._locked_version(p_model text, p_version text) IS 'Private. One version, after the lock of its model is taken: who promotes, approves and retires goes one by one.';
+CREATE FUNCTION mlguard._loop_reason(p_reason text, p_act text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+begin
+  if p_reason is null or p_reason !~ '\S' then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      message = format('mlguard: to %s takes a reason: it is what others read afterwards', p_act);
+  end if;
+end
+$$;
+ALTER FUNCTION mlguard._loop_reason(p_reason text, p_act text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._loop_reason(p_reason text, p_act text) IS 'Private. Raises where no reason is given.';
 CREATE FUNCTION mlguard._made_stale(p_key text, p_from jsonb, p_gone jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO ''
@@ -6541,6 +6827,33 @@ CREATE FUNCTION mlguard._personal(p_observed jsonb, p_pii text[]) RETURNS text[]
 $$;
 ALTER FUNCTION mlguard._personal(p_observed jsonb, p_pii text[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._personal(p_observed jsonb, p_pii text[]) IS 'Private. Of what was observed the metrics that show a value of a column that is personal by now.';
+CREATE TABLE mlguard._retrain_policy (
+    model text NOT NULL,
+    training interval DEFAULT '28 days'::interval NOT NULL,
+    cooldown interval DEFAULT '1 day'::interval NOT NULL,
+    lease interval DEFAULT '00:10:00'::interval NOT NULL,
+    attempts integer DEFAULT 3 NOT NULL,
+    CONSTRAINT _retrain_policy_positive CHECK (((training > '00:00:00'::interval) AND (cooldown >= '00:00:00'::interval) AND (lease > '00:00:00'::interval) AND (attempts > 0)))
+);
+ALTER TABLE mlguard._retrain_policy OWNER TO postgres;
+COMMENT ON TABLE mlguard._retrain_policy IS 'Private. How a model is retrained, where that was said; else the defaults.';
+COMMENT ON COLUMN mlguard._retrain_policy.model IS 'The model.';
+COMMENT ON COLUMN mlguard._retrain_policy.training IS 'Length of the window a training run reads, back from its start.';
+COMMENT ON COLUMN mlguard._retrain_policy.cooldown IS 'How long after one request has ended no other is opened.';
+COMMENT ON COLUMN mlguard._retrain_policy.lease IS 'How long a worker that says nothing keeps a claim.';
+COMMENT ON COLUMN mlguard._retrain_policy.attempts IS 'How many workers may claim a request before it has failed.';
+CREATE FUNCTION mlguard._policy(p_model text) RETURNS mlguard._retrain_policy
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select (
+    p_model, coalesce(p.training, interval '28 days'), coalesce(p.cooldown, interval '1 day'),
+    coalesce(p.lease, interval '10 minutes'), coalesce(p.attempts, 3))::mlguard._retrain_policy
+  from (select) one
+  left join mlguard._retrain_policy p on p.model = p_model
+$$;
+ALTER FUNCTION mlguard._policy(p_model text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._policy(p_model text) IS 'Private. How a model is retrained.';
 CREATE FUNCTION mlguard._pool_samples(p_ids bigint[]) RETURNS TABLE(column_name text, n bigint, k integer, nums double precision[], texts text[])
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
@@ -6953,6 +7266,20 @@ CREATE FUNCTION mlguard._record_model(p_act text, p_model text, p_version text, 
 $$;
 ALTER FUNCTION mlguard._record_model(p_act text, p_model text, p_version text, p_before jsonb, p_after jsonb, p_reason text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._record_model(p_act text, p_model text, p_version text, p_before jsonb, p_after jsonb, p_reason text) IS 'Private. Writes an act on a version of a model into the events.';
+CREATE FUNCTION mlguard._record_retrain(p_act text, p_request mlguard._retrain_request, p_reason text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  select mlguard._record(
+    p_act, 'model ' || p_request.model, null,
+    jsonb_strip_nulls(jsonb_build_object(
+      'request', p_request.id, 'state', p_request.state, 'slo', p_request.slo, 'incidents', to_jsonb(p_request.incidents),
+      'vetoes', nullif(p_request.vetoes, '[]'), 'ticket', p_request.ticket, 'version', p_request.version,
+      'attempts', p_request.attempts)),
+    p_reason)
+$$;
+ALTER FUNCTION mlguard._record_retrain(p_act text, p_request mlguard._retrain_request, p_reason text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._record_retrain(p_act text, p_request mlguard._retrain_request, p_reason text) IS 'Private. Writes the event of a request.';
 CREATE FUNCTION mlguard._recount(p_tbl text, p_recount text, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -7778,7 +8105,13 @@ CREATE FUNCTION mlguard._segments_alone(p_slo mlguard._slo, p_segments jsonb[], 
 declare
   _alone jsonb[];
 begin
-  if (select w.frozen from mlguard._window w where w.slo = p_slo.id) then
+  if exists (select from mlguard._table t where t.tbl = p_slo.tbl and t.version_column = any (p_slo.by_columns)) then
+    -- Versions come and go: each is judged alone while it writes, and one that writes no more is not missing.
+    return array(
+      select p.segment
+      from mlguard._pooled(p_segments, p_states, p_slo.by_columns, null, p_slo.max_segments) p
+      where not p.segment ? '*');
+  elsif (select w.frozen from mlguard._window w where w.slo = p_slo.id) then
     _alone := array(select s.segment from mlguard._segment s where s.slo = p_slo.id order by s.segment);
   else
     _alone := array(
@@ -7869,6 +8202,24 @@ end
 $$;
 ALTER FUNCTION mlguard._set_own_baseline(p_tbl regclass, p_from timestamp with time zone, p_to timestamp with time zone) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._set_own_baseline(p_tbl regclass, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Private. set_baseline() from the table''s own rows.';
+CREATE FUNCTION mlguard._set_ticket_baseline(p_tbl regclass, p_ticket bigint) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  _ticket mlguard._training_ticket;
+  _version integer;
+begin
+  select t.* into strict _ticket from mlguard._training_ticket t where t.id = p_ticket;
+  _version := mlguard._set_own_baseline(p_tbl, _ticket.from_at, _ticket.to_at);
+  update mlguard._baseline b
+  set source = format('ticket %s of model %s', _ticket.id, _ticket.model)
+  where b.tbl = mlguard._tbl(p_tbl) and b.version = _version;
+  return _version;
+end
+$$;
+ALTER FUNCTION mlguard._set_ticket_baseline(p_tbl regclass, p_ticket bigint) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._set_ticket_baseline(p_tbl regclass, p_ticket bigint) IS 'Private. Makes the rows that a training run could read the baseline of a table.';
 CREATE FUNCTION mlguard._severity_rank(p_severity text) RETURNS integer
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
@@ -8386,6 +8737,99 @@ end
 $$;
 ALTER FUNCTION mlguard._sweep_models(p_as_of timestamp with time zone) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._sweep_models(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that folds what writers of predictions appended, one sweep at a time.';
+CREATE FUNCTION mlguard._sweep_retrain(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  _asks record;
+  _id bigint;
+  _lost bigint := mlguard._expire_claims();
+  _opened bigint := 0;
+begin
+  for _asks in
+    select a.*, t.model
+    from mlguard._asking('retrain') a
+    join mlguard._table t on t.tbl = a.tbl and t.model is not null
+    where not exists (
+            select from mlguard._retrain_request r where r.model = t.model and a.incident = any (r.incidents))
+      -- The last run has to show what it brought before there is another.
+      and not exists (
+            select
+            from mlguard._retrain_request r
+            where r.model = t.model and r.ended_at > p_as_of - (mlguard._policy(t.model)).cooldown)
+    order by a.incident
+  loop
+    if mlguard._ask_retrain(_asks.model, _asks.slo, _asks.incident, _asks.words, p_as_of) is not null then
+      _opened := _opened + 1;
+    end if;
+  end loop;
+  for _id in
+    select r.id from mlguard._retrain_request r where r.state in ('requested', 'vetoed') order by r.id for update skip locked
+  loop
+    perform mlguard._veto(_id, p_as_of);
+  end loop;
+  return query values ('claims lost', _lost), ('retrain requests opened', _opened);
+end
+$$;
+ALTER FUNCTION mlguard._sweep_retrain(p_as_of timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._sweep_retrain(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that opens requests to retrain, one an incident, and vetoes or releases them.';
+CREATE FUNCTION mlguard._sweep_rollbacks(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  _asks record;
+  _champion mlguard._model_version;
+  _previous text;
+  _evidence mlguard._verdict;
+  _failed mlguard._verdict;
+  _why text;
+  _n bigint := 0;
+begin
+  for _asks in
+    select a.*, t.model, t.version_column
+    from mlguard._asking('rollback_model') a
+    join mlguard._table t on t.tbl = a.tbl and t.model is not null and t.version_column is not null
+    where a.segment ? t.version_column
+  loop
+    select v.* into _champion from mlguard._model_version v where v.model = _asks.model and v.state = 'champion';
+    continue when _champion.version is null or _champion.version <> _asks.segment ->> _asks.version_column;
+    -- What was brought back by an SLO is never taken out by one again until a person has promoted: no flapping.
+    continue when exists (
+      select
+      from mlguard._rollback_act a
+      where a.model = _asks.model
+        and (a.incident = _asks.incident or (a.brought_back = _champion.version and a.at >= _champion.promoted_at)));
+    _previous := mlguard._previous(_asks.model);
+    continue when _previous is null;
+    select v.* into _failed from mlguard._verdict v where v.id = _asks.last_verdict;
+    -- Only what the previous version was last found to do, on enough rows to be judged, speaks for it.
+    select v.*
+    into _evidence
+    from mlguard._verdict v
+    where v.slo = _asks.slo and v.current and v.outcome <> 'INSUFFICIENT'
+      and v.segment = _asks.segment || jsonb_build_object(_asks.version_column, _previous)
+    order by v.window_start desc nulls last, v.id desc
+    limit 1;
+    continue when _evidence.outcome is distinct from 'PASS' or _failed.outcome is distinct from 'FAIL';
+    _why := format('%s failed on version %s (%s) and holds on version %s (%s)', _asks.slo, _champion.version,
+                   concat_ws(', ', _failed.observed, _failed.allowed), _previous, _evidence.observed);
+    perform mlguard.rollback(_asks.model, _why);
+    insert into mlguard._rollback_act (model, incident, taken_out, brought_back, why)
+    values (_asks.model, _asks.incident, _champion.version, _previous, _why);
+    perform mlguard._tell_act(
+      _asks.incident,
+      format('model %s was rolled back from version %s to %s: %s', _asks.model, _champion.version, _previous, _why),
+      jsonb_build_object('act', 'rollback_model', 'model', _asks.model, 'taken_out', _champion.version,
+                         'brought_back', _previous, 'slo', _asks.slo));
+    _n := _n + 1;
+  end loop;
+  return query values ('models rolled back', _n);
+end
+$$;
+ALTER FUNCTION mlguard._sweep_rollbacks(p_as_of timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._sweep_rollbacks(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that brings the previous champion back where an SLO fails on the champion and holds on it.';
 CREATE FUNCTION mlguard._sweep_schema(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
@@ -8546,6 +8990,42 @@ end
 $$;
 ALTER FUNCTION mlguard._sweep_usual(p_as_of timestamp with time zone) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._sweep_usual(p_as_of timestamp with time zone) IS 'Private. Judges closed windows by what is usual, in order, and learns from them.';
+CREATE FUNCTION mlguard._sweep_version_baselines(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  _found record;
+  _n bigint := 0;
+begin
+  for _found in
+    select distinct on (t.tbl)
+           t.tbl, to_regclass(format('%I.%I', t.schema_name, t.table_name)) as relation, k.id as ticket, k.model
+    from mlguard._table t
+    join mlguard._table p on p.model is not null and (p.tbl = t.tbl or t.tbl = any (p.features))
+    join mlguard._model_version v on v.model = p.model and v.state = 'champion'
+    join mlguard._training_ticket k on k.id = v.ticket
+    where t.baseline = 'version'
+    order by t.tbl, p.tbl <> t.tbl, v.promoted_at desc
+  loop
+    continue when _found.relation is null or exists (
+      select
+      from mlguard._baseline b
+      where b.tbl = _found.tbl and b.state = 'frozen'
+        and b.source = format('ticket %s of model %s', _found.ticket, _found.model));
+    begin
+      perform mlguard._set_ticket_baseline(_found.relation, _found.ticket);
+      _n := _n + 1;
+    exception
+      when invalid_parameter_value or object_not_in_prerequisite_state then
+        null;  -- too few values in the window it was trained on: the baseline stays what it was
+    end;
+  end loop;
+  return query values ('baselines of new champions', _n);
+end
+$$;
+ALTER FUNCTION mlguard._sweep_version_baselines(p_as_of timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._sweep_version_baselines(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that follows `baseline: version`: what the champion was trained on is what its table of predictions, or a feature table it reads, is compared with.';
 CREATE FUNCTION mlguard._sweep_windows(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -8569,6 +9049,53 @@ end
 $$;
 ALTER FUNCTION mlguard._sweep_windows(p_as_of timestamp with time zone) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._sweep_windows(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that judges windows.';
+CREATE FUNCTION mlguard._sweep_withdrawals(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  _verdict mlguard._verdict;
+  _incident bigint;
+  _id bigint;
+  _n bigint := 0;
+begin
+  for _verdict in
+    select v.*
+    from mlguard._slo s
+    join mlguard._verdict v on v.slo = s.id and v.current and v.outcome = 'FAIL' and v.window_start is not null
+    where 'withdraw' = any (s.then_do) and not s.shadow
+      -- Pooled segments name no rows.
+      and not v.segment ? '*'
+      and not exists (
+        select
+        from mlguard._withdrawal w
+        where w.slo = v.slo and w.window_start = v.window_start and md5(w.segment::text) = md5(v.segment::text))
+    order by v.id
+  loop
+    insert into mlguard._withdrawal (tbl, slo, segment, window_start, window_end, verdict, observed, allowed)
+    values (_verdict.tbl, _verdict.slo, _verdict.segment, _verdict.window_start, _verdict.window_end, _verdict.id,
+            _verdict.observed, _verdict.allowed)
+    on conflict do nothing
+    returning id into _id;
+    continue when _id is null;
+    perform mlguard._record('withdraw', _verdict.slo, null,
+                            jsonb_build_object('withdrawal', _id, 'from', _verdict.window_start, 'to', _verdict.window_end),
+                            concat_ws(', ', _verdict.observed, _verdict.allowed));
+    _incident := mlguard._incident_no(_verdict.slo);
+    perform mlguard._tell_act(
+      _incident,
+      format('predictions of %s from %s to %s%s are withdrawn from readers: %s', _verdict.tbl,
+             mlguard._minute(_verdict.window_start), mlguard._minute(_verdict.window_end),
+             mlguard._for_segment(_verdict.segment, array(select jsonb_object_keys(_verdict.segment))),
+             concat_ws(', ', _verdict.observed, _verdict.allowed)),
+      jsonb_build_object('act', 'withdraw', 'withdrawal', _id, 'slo', _verdict.slo));
+    _n := _n + 1;
+  end loop;
+  return query values ('windows withdrawn', _n);
+end
+$$;
+ALTER FUNCTION mlguard._sweep_withdrawals(p_as_of timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._sweep_withdrawals(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that takes predictions of failed windows away from readers.';
 CREATE FUNCTION mlguard._take_profile(p_scope bigint, p_tbl text, p_start timestamp with time zone, p_end timestamp with time zone, p_batch bigint) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
@@ -8884,6 +9411,18 @@ end
 $$;
 ALTER FUNCTION mlguard._tbl(p_table regclass) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._tbl(p_table regclass) IS 'Private. The guarded table; raises where no SLO is in force on it.';
+CREATE FUNCTION mlguard._tell_act(p_incident bigint, p_words text, p_payload jsonb) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  insert into mlguard._outbox (incident, alarm, event, severity, recipients, subject, body, payload)
+  select i.id, coalesce(i.alarm, i.cause, i.id), 'acted', i.severity, mlguard._recipients(coalesce(i.cause, i.id)), p_words,
+         p_words, p_payload
+  from mlguard._incident i
+  where i.id = p_incident
+$$;
+ALTER FUNCTION mlguard._tell_act(p_incident bigint, p_words text, p_payload jsonb) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._tell_act(p_incident bigint, p_words text, p_payload jsonb) IS 'Private. Announces what was done because of an incident.';
 CREATE FUNCTION mlguard._tell_incidents() RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -9010,6 +9549,41 @@ CREATE FUNCTION mlguard._text_series(p_scope bigint, p_before bigint) RETURNS TA
 $$;
 ALTER FUNCTION mlguard._text_series(p_scope bigint, p_before bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._text_series(p_scope bigint, p_before bigint) IS 'Private. Series of the other columns of a scope, against the pooled reference, the scope before and all ever seen.';
+CREATE FUNCTION mlguard._ticket_named(p_source text) RETURNS bigint
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  _name text := substr(p_source, position(' ' in p_source) + 1);
+  _version mlguard._model_version;
+  _ticket bigint;
+begin
+  if p_source like 'ticket %' then
+    select t.id into _ticket from mlguard._training_ticket t where t.id::text = _name;
+    if _ticket is null then
+      raise exception using
+        errcode = 'undefined_object', message = format('mlguard: there is no training ticket %s', _name),
+        hint = 'select id, model, from_at, to_at from mlguard.training_ticket';
+    end if;
+    return _ticket;
+  end if;
+  select v.* into _version from mlguard._model_version v where v.model || ':' || v.version = _name;
+  if _version.model is null then
+    raise exception using
+      errcode = 'undefined_object', message = format('mlguard: no version %s is registered', _name),
+      hint = 'Write it as model:version; mlguard models list shows them.';
+  elsif _version.ticket is null then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('mlguard: model %s version %s was not trained with a ticket, so nobody knows on what',
+                       _version.model, _version.version),
+      hint = 'Register what was trained with its ticket: mlguard.begin_training() gives one.';
+  end if;
+  return _version.ticket;
+end
+$$;
+ALTER FUNCTION mlguard._ticket_named(p_source text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._ticket_named(p_source text) IS 'Private. The ticket that `ticket N` or `version model:version` means.';
 CREATE FUNCTION mlguard._together(p_one mlguard._incident, p_other mlguard._incident) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -9153,6 +9727,47 @@ end
 $$;
 ALTER FUNCTION mlguard._verdict_of(p_slo mlguard._slo, p_c jsonb) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._verdict_of(p_slo mlguard._slo, p_c jsonb) IS 'Private. A verdict before anything is found.';
+CREATE FUNCTION mlguard._veto(p_id bigint, p_as_of timestamp with time zone) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  _request mlguard._retrain_request;
+  _before text;
+  _vetoes jsonb;
+begin
+  -- The caller has the lock of the row.
+  select r.* into _request from mlguard._retrain_request r where r.id = p_id;
+  _before := _request.state;
+  _vetoes := mlguard._vetoes(_request.model, p_as_of - (mlguard._policy(_request.model)).training, p_as_of);
+  if (_vetoes = '[]') = (_before = 'requested') and _vetoes = _request.vetoes then
+    return _before;
+  end if;
+  update mlguard._retrain_request r
+  set state = case when _vetoes = '[]' then 'requested' else 'vetoed' end,
+      vetoes = _vetoes,
+      vetoed_at = case when _vetoes = '[]' then null else coalesce(r.vetoed_at, clock_timestamp()) end
+  where r.id = p_id
+  returning r.* into _request;
+  if _request.state <> _before then
+    perform mlguard._record_retrain(
+      case _request.state when 'vetoed' then 'veto retrain' else 'release retrain' end, _request,
+      coalesce(_vetoes -> 0 ->> 'why', 'the inputs are good again'));
+  end if;
+  return _request.state;
+end
+$$;
+ALTER FUNCTION mlguard._veto(p_id bigint, p_as_of timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._veto(p_id bigint, p_as_of timestamp with time zone) IS 'Private. Vetoes a request while its inputs are bad, and takes the veto back when they are good; returns its state.';
+CREATE FUNCTION mlguard._vetoes(p_model text, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select coalesce(jsonb_agg(jsonb_build_object('table', f.tbl, 'slo', f.slo, 'why', f.why) order by f.tbl, f.slo, f.why), '[]')
+  from mlguard._input_faults(p_model, p_from, p_to) f
+$$;
+ALTER FUNCTION mlguard._vetoes(p_model text, p_from timestamp with time zone, p_to timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._vetoes(p_model text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Private. The same as one JSON array.';
 CREATE FUNCTION mlguard._wait_table(p_tbl text) RETURNS void
     LANGUAGE sql
     SET search_path TO ''
@@ -9669,6 +10284,41 @@ end
 $$;
 ALTER FUNCTION mlguard.begin_batch(p_id text, p_session boolean) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.begin_batch(p_id text, p_session boolean) IS 'What this transaction (p_session: this session) writes from here on belongs to the batch of this id, which may span transactions and sessions; the same id is the same batch. Call it at the start of each transaction.';
+CREATE FUNCTION mlguard.begin_training(p_model text, p_from timestamp with time zone DEFAULT NULL::timestamp with time zone, p_to timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  _to timestamptz := coalesce(p_to, statement_timestamp());
+  _from timestamptz;
+  _vetoes jsonb;
+  _more integer;
+begin
+  perform mlguard._known_model(p_model);
+  _from := coalesce(p_from, _to - (mlguard._policy(p_model)).training);
+  if _from >= _to then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      message = format('mlguard: a training window from %s to %s is empty', mlguard._minute(_from), mlguard._minute(_to));
+  end if;
+  _vetoes := mlguard._vetoes(p_model, _from, _to);
+  _more := jsonb_array_length(_vetoes) - 1;
+  if _more >= 0 then
+    perform mlguard._raise(
+      'ML002',
+      format('mlguard: model %s must not be trained now: %s%s', p_model, _vetoes -> 0 ->> 'why',
+             case when _more = 1 then ' and 1 more reason' when _more > 1 then format(' and %s more reasons', _more) else '' end),
+      _vetoes -> 0 ->> 'slo',
+      mlguard._detail(_vetoes -> 0 ->> 'slo', null, null, null,
+                      jsonb_build_object('model', p_model, 'from', _from, 'to', _to, 'vetoes', _vetoes)),
+      'There is no value in training on bad data. It may begin once these hold again, are waived, or were judged false '
+      'or expected: mlguard incidents list');
+  end if;
+  return mlguard._give_ticket(p_model, _from, _to, null);
+end
+$$;
+ALTER FUNCTION mlguard.begin_training(p_model text, p_from timestamp with time zone, p_to timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.begin_training(p_model text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Gives leave to train a model on the data between two times (default: the training window of the model, up to now), and returns the ticket; raises ML002 while an input is held, or failed in that time.';
 CREATE FUNCTION mlguard.bias_v1(p_states jsonb, p_key text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO ''
@@ -9699,6 +10349,27 @@ CREATE FUNCTION mlguard.calibration_error_v1(p_states jsonb, p_key text) RETURNS
 $$;
 ALTER FUNCTION mlguard.calibration_error_v1(p_states jsonb, p_key text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.calibration_error_v1(p_states jsonb, p_key text) IS 'Expected calibration error, from {bin: [n, sum of probabilities, positives]}.';
+CREATE FUNCTION mlguard.cancel_retrain(p_id bigint, p_reason text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  _request mlguard._retrain_request;
+begin
+  perform mlguard._loop_reason(p_reason, 'cancel a request');
+  update mlguard._retrain_request r
+  set state = 'cancelled', ended_at = clock_timestamp(), outcome = p_reason, lease_until = null
+  where r.id = p_id and r.state in ('requested', 'vetoed', 'claimed')
+  returning r.* into _request;
+  if _request.id is null then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state', message = format('mlguard: no request %s is open', p_id);
+  end if;
+  perform mlguard._record_retrain('cancel retrain', _request, p_reason);
+end
+$$;
+ALTER FUNCTION mlguard.cancel_retrain(p_id bigint, p_reason text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.cancel_retrain(p_id bigint, p_reason text) IS 'Ends an open request without training.';
 CREATE FUNCTION mlguard.challenge(p_model text, p_version text, p_reason text DEFAULT NULL::text) RETURNS text
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
@@ -9739,6 +10410,43 @@ end
 $$;
 ALTER FUNCTION mlguard.claim_outbox(p_n integer, p_lease interval) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.claim_outbox(p_n integer, p_lease interval) IS 'Takes lines of the outbox to deliver, the oldest of each alarm; others may not take them before the lease is over. Then call delivered() or failed().';
+CREATE FUNCTION mlguard.claim_retrain(p_model text DEFAULT NULL::text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  _request mlguard._retrain_request;
+  _policy mlguard._retrain_policy;
+  _now timestamptz := clock_timestamp();
+begin
+  if p_model is not null then
+    perform mlguard._known_model(p_model);
+  end if;
+  perform mlguard._expire_claims();
+  for _request in
+    select r.*
+    from mlguard._retrain_request r
+    where r.state in ('requested', 'vetoed') and (p_model is null or r.model = p_model)
+    order by r.id
+    for update skip locked
+  loop
+    -- Asked again now: the last sweep may be a while ago.
+    continue when mlguard._veto(_request.id, _now) = 'vetoed';
+    _policy := mlguard._policy(_request.model);
+    update mlguard._retrain_request r
+    set state = 'claimed', claimed_at = _now, claimed_by = session_user, lease_until = _now + _policy.lease,
+        attempts = r.attempts + 1, outcome = null,
+        ticket = mlguard._give_ticket(r.model, _now - _policy.training, _now, r.id)
+    where r.id = _request.id
+    returning r.* into _request;
+    perform mlguard._record_retrain('claim retrain', _request, null);
+    return _request.id;
+  end loop;
+  return null;
+end
+$$;
+ALTER FUNCTION mlguard.claim_retrain(p_model text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.claim_retrain(p_model text) IS 'Claims the oldest request to retrain that nothing speaks against, of one model or of any, with a ticket; null where there is none. Two workers never get the same one. heartbeat() keeps the claim, finish_retrain() ends it.';
 CREATE FUNCTION mlguard.confirm_repairs_v1(p_tbl text, p_row_hashes text[]) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
@@ -10081,6 +10789,41 @@ CREATE FUNCTION mlguard.fell_back_v1(p_tbl text, p_key jsonb, p_column text, p_o
 $$;
 ALTER FUNCTION mlguard.fell_back_v1(p_tbl text, p_key jsonb, p_column text, p_old jsonb) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.fell_back_v1(p_tbl text, p_key jsonb, p_column text, p_old jsonb) IS 'Notes the value a model gave while an input was held, before a fallback takes its place.';
+CREATE FUNCTION mlguard.finish_retrain(p_id bigint, p_version text DEFAULT NULL::text, p_outcome text DEFAULT NULL::text, p_failed boolean DEFAULT false) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  _request mlguard._retrain_request := mlguard._claimed(p_id);
+  _again boolean;
+begin
+  if not p_failed and nullif(p_version, '') is null then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      message = format('mlguard: request %s cannot be done without a version', p_id),
+      hint = 'Name the version that was trained, or say p_failed => true and why.';
+  end if;
+  _again := p_failed and _request.attempts < (mlguard._policy(_request.model)).attempts;
+  update mlguard._retrain_request r
+  set state = case when _again then 'requested' when p_failed then 'failed' else 'done' end,
+      ended_at = case when not _again then clock_timestamp() end,
+      version = nullif(p_version, ''), outcome = p_outcome, lease_until = null
+  where r.id = p_id
+  returning r.* into _request;
+  if not p_failed
+     and not exists (select from mlguard._model_version v where v.model = _request.model and v.version = p_version) then
+    perform mlguard.register(_request.model, p_version, format('request %s to retrain', p_id), _request.ticket);
+  elsif not p_failed then
+    update mlguard._model_version v
+    set ticket = _request.ticket
+    where v.model = _request.model and v.version = p_version and v.ticket is null;
+  end if;
+  perform mlguard._record_retrain(case when p_failed then 'fail retrain' else 'finish retrain' end, _request, p_outcome);
+  return _request.state;
+end
+$$;
+ALTER FUNCTION mlguard.finish_retrain(p_id bigint, p_version text, p_outcome text, p_failed boolean) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.finish_retrain(p_id bigint, p_version text, p_outcome text, p_failed boolean) IS 'Ends a claim: the version that was trained is registered with its ticket (nobody has approved it yet), or the run failed and the request waits for another worker, at most as often as the policy of the model says.';
 CREATE FUNCTION mlguard.forget_refusals_v1(p_no integer) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -10168,7 +10911,11 @@ begin
   loop
     execute format('grant execute on function mlguard.arrivals_v1(text, timestamptz) to %I', _role);
     perform mlguard._grant_models(_role);
+    perform mlguard._grant_loop(_role);
   end loop;
+  if exists (select from pg_roles r where r.rolname = 'mlguard_platform') then
+    perform mlguard._grant_review('mlguard_platform');
+  end if;
 end
 $$;
 ALTER FUNCTION mlguard.grant_roles() OWNER TO postgres;
@@ -10218,6 +10965,22 @@ end
 $$;
 ALTER FUNCTION mlguard.guard_v1(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.guard_v1(p_tbl text) IS 'True while the gate of a table is open; raises ML001 while it is closed. STABLE, so that a guarded view evaluates it once, before any row, on an empty table too.';
+CREATE FUNCTION mlguard.heartbeat(p_id bigint) RETURNS timestamp with time zone
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  _request mlguard._retrain_request := mlguard._claimed(p_id);
+begin
+  update mlguard._retrain_request r
+  set lease_until = clock_timestamp() + (mlguard._policy(r.model)).lease
+  where r.id = p_id
+  returning r.* into _request;
+  return _request.lease_until;
+end
+$$;
+ALTER FUNCTION mlguard.heartbeat(p_id bigint) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.heartbeat(p_id bigint) IS 'A sign of life of the worker that claimed a request; returns until when the claim holds now.';
 CREATE FUNCTION mlguard.inputs_v1(p_tbl text, p_features text[], p_mode text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -11085,6 +11848,29 @@ end
 $$;
 ALTER FUNCTION mlguard.register(p_model text, p_version text, p_note text, p_ticket bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.register(p_model text, p_version text, p_note text, p_ticket bigint) IS 'Registers a version of a model; its author is the user who logged in. Somebody else approves it.';
+CREATE FUNCTION mlguard.reinstate(p_id bigint, p_reason text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  _slo text;
+begin
+  perform mlguard._loop_reason(p_reason, 'give predictions back to readers');
+  update mlguard._withdrawal w
+  set ended_at = clock_timestamp(), ended_by = session_user, reason = p_reason
+  where w.id = p_id and w.ended_at is null
+  returning w.slo into _slo;
+  if _slo is null then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('mlguard: there is no withdrawal %s, or it has ended', p_id),
+      hint = 'select * from mlguard.withdrawal where ended_at is null';
+  end if;
+  perform mlguard._record('reinstate', _slo, null, jsonb_build_object('withdrawal', p_id), p_reason);
+end
+$$;
+ALTER FUNCTION mlguard.reinstate(p_id bigint, p_reason text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.reinstate(p_id bigint, p_reason text) IS 'Gives withdrawn predictions back to readers, for good.';
 CREATE FUNCTION mlguard.release(p_id bigint, p_set jsonb DEFAULT NULL::jsonb) RETURNS TABLE(id bigint, outcome text, reason text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -11206,6 +11992,22 @@ end
 $$;
 ALTER FUNCTION mlguard.replay(p_table regclass) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.replay(p_table regclass) IS 'Offers every waiting row of a table to it again, the latest version of each key; what release() says of each.';
+CREATE FUNCTION mlguard.request_retrain(p_model text, p_reason text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  _id bigint;
+begin
+  perform mlguard._known_model(p_model);
+  perform mlguard._loop_reason(p_reason, 'ask for a training run');
+  _id := mlguard._ask_retrain(p_model, null, null, p_reason, statement_timestamp());
+  return coalesce(_id, (
+    select r.id from mlguard._retrain_request r where r.model = p_model and r.state in ('requested', 'vetoed', 'claimed')));
+end
+$$;
+ALTER FUNCTION mlguard.request_retrain(p_model text, p_reason text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.request_retrain(p_model text, p_reason text) IS 'A person asks for a training run; returns the request, the open one where there is one.';
 CREATE FUNCTION mlguard.resolve(p_id bigint, p_reason text, p_label text DEFAULT NULL::text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -11639,11 +12441,8 @@ begin
         errcode = 'invalid_parameter_value', message = 'mlguard: a baseline must begin before it ends';
     end if;
     return mlguard._set_own_baseline(p_tbl, p_from, p_to);
-  elsif p_source in ('version', 'ticket') then
-    raise exception using
-      errcode = 'feature_not_supported',
-      message = 'mlguard: a baseline cannot be taken from a model version yet',
-      hint = 'Name the table it was trained on: select mlguard.set_baseline(…, ''features.training'')';
+  elsif p_source ~ '^(version|ticket) ' then
+    return mlguard._set_ticket_baseline(p_tbl, mlguard._ticket_named(p_source));
   elsif p_source ~ '^(first|previous) ' then
     raise exception using
       errcode = 'invalid_parameter_value',
@@ -11665,6 +12464,26 @@ end
 $$;
 ALTER FUNCTION mlguard.set_baseline(p_tbl regclass, p_source text, p_from timestamp with time zone, p_to timestamp with time zone) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.set_baseline(p_tbl regclass, p_source text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Pins what distributions of a guarded table are compared with: its own rows (of a stretch of time, or all), or another table; returns the version.';
+CREATE FUNCTION mlguard.set_retrain_policy(p_model text, p_training interval DEFAULT NULL::interval, p_cooldown interval DEFAULT NULL::interval, p_lease interval DEFAULT NULL::interval, p_attempts integer DEFAULT NULL::integer) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  _before mlguard._retrain_policy := mlguard._policy(p_model);
+  _after mlguard._retrain_policy;
+begin
+  perform mlguard._known_model(p_model);
+  insert into mlguard._retrain_policy as p (model, training, cooldown, lease, attempts)
+  values (p_model, coalesce(p_training, _before.training), coalesce(p_cooldown, _before.cooldown),
+          coalesce(p_lease, _before.lease), coalesce(p_attempts, _before.attempts))
+  on conflict (model) do update
+  set training = excluded.training, cooldown = excluded.cooldown, lease = excluded.lease, attempts = excluded.attempts
+  returning * into _after;
+  perform mlguard._record('retrain policy', 'model ' || p_model, to_jsonb(_before), to_jsonb(_after), null);
+end
+$$;
+ALTER FUNCTION mlguard.set_retrain_policy(p_model text, p_training interval, p_cooldown interval, p_lease interval, p_attempts integer) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.set_retrain_policy(p_model text, p_training interval, p_cooldown interval, p_lease interval, p_attempts integer) IS 'Sets how a model is retrained: length of the training window (28 days), cooldown between requests (1 day), lease of a claim (10 minutes), claims before it has failed (3). What is left out stays.';
 CREATE FUNCTION mlguard.share_v1(p_states jsonb, p_part text, p_have text, p_nan text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO ''
@@ -11739,17 +12558,55 @@ begin
   return query select f.what, f.n from mlguard._sweep_fold(p_as_of) f;
   return query select m.what, m.n from mlguard._sweep_models(p_as_of) m;
   -- What is frozen now is what the windows below are compared with.
+  return query select v.what, v.n from mlguard._sweep_version_baselines(p_as_of) v;
   return query select b.what, b.n from mlguard._sweep_baselines(p_as_of) b;
   return query select w.what, w.n from mlguard._sweep_windows(p_as_of) w;
   return query select u.what, u.n from mlguard._sweep_usual(p_as_of) u;
   return query select h.what, h.n from mlguard._sweep_holds(p_as_of) h;
   return query select i.what, i.n from mlguard._sweep_incidents(p_as_of) i;
+  -- What incidents ask for: readers first, then who serves, then who trains.
+  return query select w.what, w.n from mlguard._sweep_withdrawals(p_as_of) w;
+  return query select r.what, r.n from mlguard._sweep_rollbacks(p_as_of) r;
+  return query select r.what, r.n from mlguard._sweep_retrain(p_as_of) r;
   -- Last, so that what the sweep itself recorded is sealed too.
   return query select a.what, a.n from mlguard._sweep_audit() a;
 end
 $$;
 ALTER FUNCTION mlguard.sweep(p_as_of timestamp with time zone) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.sweep(p_as_of timestamp with time zone) IS 'Folds what writers appended, judges windows that have closed, learns, opens and resolves incidents, tidies up. Run it every minute or so (mlguard watch, pg_cron, cron with psql); two at once do no harm. Reading stays guarded without.';
+CREATE FUNCTION mlguard.ticket_v1(p_model text, p_ticket bigint, OUT from_at timestamp with time zone, OUT to_at timestamp with time zone, OUT given_at timestamp with time zone) RETURNS record
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  _vetoes jsonb;
+begin
+  select t.from_at, t.to_at, t.at
+  into from_at, to_at, given_at
+  from mlguard._training_ticket t
+  where t.id = p_ticket and t.model = p_model;
+  if not found then
+    raise exception using
+      errcode = 'ML002',
+      message = format('mlguard: %s is no training ticket of model %s', coalesce(p_ticket::text, 'null'), p_model),
+      detail = jsonb_build_object('model', p_model, 'ticket', p_ticket)::text,
+      hint = format('select mlguard.begin_training(%L) gives one.', p_model);
+  end if;
+  _vetoes := mlguard._vetoes(p_model, from_at, to_at);
+  if _vetoes <> '[]' then
+    perform mlguard._raise(
+      'ML002',
+      format('mlguard: model %s must not be trained now: %s; ticket %s was given before that', p_model,
+             _vetoes -> 0 ->> 'why', p_ticket),
+      _vetoes -> 0 ->> 'slo',
+      mlguard._detail(_vetoes -> 0 ->> 'slo', null, null, null,
+                      jsonb_build_object('model', p_model, 'ticket', p_ticket, 'vetoes', _vetoes)),
+      'What was read with it so far may be bad too: begin anew once these hold again.');
+  end if;
+end
+$$;
+ALTER FUNCTION mlguard.ticket_v1(p_model text, p_ticket bigint, OUT from_at timestamp with time zone, OUT to_at timestamp with time zone, OUT given_at timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.ticket_v1(p_model text, p_ticket bigint, OUT from_at timestamp with time zone, OUT to_at timestamp with time zone, OUT given_at timestamp with time zone) IS 'What a ticket allows to be read; raises ML002 where there is none, or an input went bad since. Training functions call it.';
 CREATE FUNCTION mlguard.trailing_v1(p_c jsonb, p_metric text, p_back interval) RETURNS double precision
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
@@ -12584,7 +13441,7 @@ CREATE TABLE mlguard._outbox (
     attempts integer DEFAULT 0 NOT NULL,
     last_error text,
     next_try timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    CONSTRAINT _outbox_event CHECK ((event = ANY (ARRAY['opened'::text, 'escalated'::text, 'acknowledged'::text, 'snoozed'::text, 'resolved'::text, 'reopened'::text])))
+    CONSTRAINT _outbox_event CHECK ((event = ANY (ARRAY['opened'::text, 'escalated'::text, 'acknowledged'::text, 'snoozed'::text, 'resolved'::text, 'reopened'::text, 'acted'::text])))
 );
 ALTER TABLE mlguard._outbox OWNER TO postgres;
 COMMENT ON TABLE mlguard._outbox IS 'Private. One line per change of state of an incident that alerts, waiting to be delivered. Nothing is ever NOTIFYed.';
@@ -12592,7 +13449,7 @@ COMMENT ON COLUMN mlguard._outbox.id IS 'Number, in the order of the changes.';
 COMMENT ON COLUMN mlguard._outbox.at IS 'When it changed.';
 COMMENT ON COLUMN mlguard._outbox.incident IS 'The incident.';
 COMMENT ON COLUMN mlguard._outbox.alarm IS 'The same for all lines of one alarm, from opened to resolved: what a pager calls the deduplication key.';
-COMMENT ON COLUMN mlguard._outbox.event IS 'opened, escalated (more severe, or more people concerned), acknowledged, snoozed, resolved or reopened.';
+COMMENT ON COLUMN mlguard._outbox.event IS 'opened, escalated (more severe, or more people concerned), acknowledged, snoozed, resolved, reopened, or acted (a model was rolled back, predictions were withdrawn).';
 COMMENT ON COLUMN mlguard._outbox.severity IS 'low, normal or page.';
 COMMENT ON COLUMN mlguard._outbox.recipients IS 'Owners and consumers of the tables concerned; of a line that tells further people only these.';
 COMMENT ON COLUMN mlguard._outbox.subject IS 'In one line.';
@@ -12847,8 +13704,42 @@ COMMENT ON COLUMN mlguard._reference.decimals IS 'Decimals that the numbers keep
 COMMENT ON COLUMN mlguard._reference.nums IS 'Numbers that were heavy in some sample.';
 COMMENT ON COLUMN mlguard._reference.texts IS 'All texts.';
 COMMENT ON COLUMN mlguard._reference.shares IS 'Their shares of the pooled values.';
+ALTER TABLE mlguard._retrain_request ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME mlguard._retrain_request_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 ALTER TABLE mlguard._review ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME mlguard._review_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE mlguard._rollback_act (
+    id bigint NOT NULL,
+    model text NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    incident bigint NOT NULL,
+    taken_out text NOT NULL,
+    brought_back text NOT NULL,
+    why text NOT NULL
+);
+ALTER TABLE mlguard._rollback_act OWNER TO postgres;
+COMMENT ON TABLE mlguard._rollback_act IS 'Private. Rollbacks that an SLO asked for.';
+COMMENT ON COLUMN mlguard._rollback_act.id IS 'Number.';
+COMMENT ON COLUMN mlguard._rollback_act.model IS 'The model.';
+COMMENT ON COLUMN mlguard._rollback_act.at IS 'When.';
+COMMENT ON COLUMN mlguard._rollback_act.incident IS 'The incident that asked.';
+COMMENT ON COLUMN mlguard._rollback_act.taken_out IS 'The champion that failed.';
+COMMENT ON COLUMN mlguard._rollback_act.brought_back IS 'The version that serves instead.';
+COMMENT ON COLUMN mlguard._rollback_act.why IS 'The evidence, in words.';
+ALTER TABLE mlguard._rollback_act ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME mlguard._rollback_act_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -13013,6 +13904,35 @@ ALTER TABLE mlguard._state ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+CREATE TABLE mlguard._training_ticket (
+    id bigint NOT NULL,
+    model text NOT NULL,
+    from_at timestamp with time zone NOT NULL,
+    to_at timestamp with time zone NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    who text DEFAULT SESSION_USER NOT NULL,
+    request bigint,
+    inputs jsonb NOT NULL,
+    CONSTRAINT _training_ticket_range CHECK ((from_at < to_at))
+);
+ALTER TABLE mlguard._training_ticket OWNER TO postgres;
+COMMENT ON TABLE mlguard._training_ticket IS 'Private. Leave to train, given while every input was good. Never changed.';
+COMMENT ON COLUMN mlguard._training_ticket.id IS 'Number.';
+COMMENT ON COLUMN mlguard._training_ticket.model IS 'The model.';
+COMMENT ON COLUMN mlguard._training_ticket.from_at IS 'Start of what may be read, by event time.';
+COMMENT ON COLUMN mlguard._training_ticket.to_at IS 'End of it; not included.';
+COMMENT ON COLUMN mlguard._training_ticket.at IS 'When it was given.';
+COMMENT ON COLUMN mlguard._training_ticket.who IS 'To whom: the user who logged in.';
+COMMENT ON COLUMN mlguard._training_ticket.request IS 'The request to retrain it was given for; null: for a run by hand.';
+COMMENT ON COLUMN mlguard._training_ticket.inputs IS 'Per table: batches (ranges of batch numbers that had closed), windows that were judged good, SLOs that held.';
+ALTER TABLE mlguard._training_ticket ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME mlguard._training_ticket_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 CREATE TABLE mlguard._unsealed (
     event bigint NOT NULL
 );
@@ -13121,6 +14041,44 @@ COMMENT ON COLUMN mlguard._window.due_at IS 'When the next window is to be judge
 COMMENT ON COLUMN mlguard._window.checked_to IS 'Changes of buckets up to this time were judged.';
 COMMENT ON COLUMN mlguard._window.first_start IS 'Start of the first window judged.';
 COMMENT ON COLUMN mlguard._window.frozen IS 'The segments that are judged alone are chosen, for good.';
+CREATE TABLE mlguard._withdrawal (
+    id bigint NOT NULL,
+    tbl text NOT NULL,
+    slo text NOT NULL,
+    segment jsonb DEFAULT '{}'::jsonb NOT NULL,
+    window_start timestamp with time zone NOT NULL,
+    window_end timestamp with time zone NOT NULL,
+    verdict bigint NOT NULL,
+    since timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    observed text,
+    allowed text,
+    ended_at timestamp with time zone,
+    ended_by text,
+    reason text
+);
+ALTER TABLE mlguard._withdrawal OWNER TO postgres;
+COMMENT ON TABLE mlguard._withdrawal IS 'Private. Predictions that readers do not see until somebody decides: of a window, and of a segment. A window that was given back is not withdrawn again.';
+COMMENT ON COLUMN mlguard._withdrawal.id IS 'Number.';
+COMMENT ON COLUMN mlguard._withdrawal.tbl IS 'The table of predictions.';
+COMMENT ON COLUMN mlguard._withdrawal.slo IS 'Id of the SLO.';
+COMMENT ON COLUMN mlguard._withdrawal.segment IS 'Values of the segment columns; {}: all rows of the window.';
+COMMENT ON COLUMN mlguard._withdrawal.window_start IS 'Start of the window, by event time.';
+COMMENT ON COLUMN mlguard._withdrawal.window_end IS 'End of it; not included.';
+COMMENT ON COLUMN mlguard._withdrawal.verdict IS 'The verdict.';
+COMMENT ON COLUMN mlguard._withdrawal.since IS 'Since when.';
+COMMENT ON COLUMN mlguard._withdrawal.observed IS 'What was found.';
+COMMENT ON COLUMN mlguard._withdrawal.allowed IS 'What is allowed.';
+COMMENT ON COLUMN mlguard._withdrawal.ended_at IS 'When somebody gave the rows back to readers.';
+COMMENT ON COLUMN mlguard._withdrawal.ended_by IS 'Who.';
+COMMENT ON COLUMN mlguard._withdrawal.reason IS 'Why.';
+ALTER TABLE mlguard._withdrawal ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME mlguard._withdrawal_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 CREATE TABLE mlguard.alembic_version (
     version_num character varying(32) NOT NULL
 );
@@ -13481,23 +14439,6 @@ COMMENT ON COLUMN mlguard.metric.value IS 'The value; null where there is none.'
 COMMENT ON COLUMN mlguard.metric.n IS 'Rows it was computed from; of a sample, rows in the sample.';
 COMMENT ON COLUMN mlguard.metric.excluded IS 'Labelled as a fault: what is learned leaves it out.';
 COMMENT ON COLUMN mlguard.metric.current IS 'Not superseded by a later value for the same batch or window.';
-CREATE VIEW mlguard.model_metric AS
- SELECT t.model,
-    (m.segment ->> t.version_column) AS version,
-    m.tbl,
-    m.metric,
-    m.over,
-    NULLIF((m.segment - t.version_column), '{}'::jsonb) AS segment,
-    m.window_start,
-    m.window_end,
-    m.value,
-    m.n
-   FROM (mlguard.metric m
-     JOIN mlguard._table t ON ((t.tbl = m.tbl)))
-  WHERE ((t.model IS NOT NULL) AND m.current AND (m.segment ? t.version_column));
-ALTER VIEW mlguard.model_metric OWNER TO postgres;
-COMMENT ON VIEW mlguard.model_metric IS 'Metrics by version: those of SLOs whose `by` names the version column.';
-COMMENT ON COLUMN mlguard.model_metric.segment IS 'The other columns of `by`; null where there is none.';
 CREATE VIEW mlguard.model_usage AS
  SELECT model,
     NULLIF(version, ''::text) AS version,
@@ -13557,6 +14498,43 @@ COMMENT ON COLUMN mlguard.model_version.state IS 'registered, approved, champion
 COMMENT ON COLUMN mlguard.model_version.previous IS 'Where a rollback of the model leads.';
 COMMENT ON COLUMN mlguard.model_version.ticket IS 'The training ticket it came from.';
 COMMENT ON COLUMN mlguard.model_version.predictions IS 'Rows it wrote.';
+CREATE VIEW mlguard.model AS
+ SELECT m.model,
+    m.tables,
+    m.inputs,
+    ( SELECT v.version
+           FROM mlguard.model_version v
+          WHERE ((v.model = m.model) AND (v.state = 'champion'::text))) AS champion,
+    p.training,
+    p.cooldown,
+    p.lease,
+    p.attempts
+   FROM (( SELECT t.model,
+            array_agg(t.tbl ORDER BY t.tbl) AS tables,
+            ARRAY( SELECT mlguard._inputs_of(t.model) AS _inputs_of) AS inputs
+           FROM mlguard._table t
+          WHERE (t.model IS NOT NULL)
+          GROUP BY t.model) m
+     CROSS JOIN LATERAL mlguard._policy(m.model) p(model, training, cooldown, lease, attempts));
+ALTER VIEW mlguard.model OWNER TO postgres;
+COMMENT ON VIEW mlguard.model IS 'Models: where their predictions are, what they read, which version serves, how they are retrained.';
+CREATE VIEW mlguard.model_metric AS
+ SELECT t.model,
+    (m.segment ->> t.version_column) AS version,
+    m.tbl,
+    m.metric,
+    m.over,
+    NULLIF((m.segment - t.version_column), '{}'::jsonb) AS segment,
+    m.window_start,
+    m.window_end,
+    m.value,
+    m.n
+   FROM (mlguard.metric m
+     JOIN mlguard._table t ON ((t.tbl = m.tbl)))
+  WHERE ((t.model IS NOT NULL) AND m.current AND (m.segment ? t.version_column));
+ALTER VIEW mlguard.model_metric OWNER TO postgres;
+COMMENT ON VIEW mlguard.model_metric IS 'Metrics by version: those of SLOs whose `by` names the version column.';
+COMMENT ON COLUMN mlguard.model_metric.segment IS 'The other columns of `by`; null where there is none.';
 CREATE VIEW mlguard.object AS
  SELECT tbl,
     kind,
@@ -13736,6 +14714,27 @@ CREATE VIEW mlguard.rejection AS
      JOIN mlguard._refusals() r(no, refused, last_at) ON ((r.no = s.no)));
 ALTER VIEW mlguard.rejection OWNER TO postgres;
 COMMENT ON VIEW mlguard.rejection IS 'Refused attempts by SLO; they survive the rollback that refused them. Approximate after a crash of the server.';
+CREATE VIEW mlguard.retrain_request AS
+ SELECT id,
+    model,
+    state,
+    slo,
+    incidents,
+    why,
+    vetoes,
+    requested_at,
+    vetoed_at,
+    claimed_at,
+    claimed_by,
+    lease_until,
+    attempts,
+    ticket,
+    ended_at,
+    version,
+    outcome
+   FROM mlguard._retrain_request r;
+ALTER VIEW mlguard.retrain_request OWNER TO postgres;
+COMMENT ON VIEW mlguard.retrain_request IS 'Requests to retrain: what asked, what speaks against it, who works on it.';
 CREATE VIEW mlguard.review AS
  SELECT r.id,
     r.tbl,
@@ -13785,6 +14784,18 @@ CREATE VIEW mlguard.slo AS
    FROM mlguard._slo s;
 ALTER VIEW mlguard.slo OWNER TO postgres;
 COMMENT ON VIEW mlguard.slo IS 'SLOs in force.';
+CREATE VIEW mlguard.training_ticket AS
+ SELECT id,
+    model,
+    from_at,
+    to_at,
+    at,
+    who,
+    request,
+    inputs
+   FROM mlguard._training_ticket t;
+ALTER VIEW mlguard.training_ticket OWNER TO postgres;
+COMMENT ON VIEW mlguard.training_ticket IS 'Training runs that were let begin, and the batches and windows they may read.';
 CREATE VIEW mlguard.verdict AS
  SELECT v.id,
     v.at,
@@ -13855,6 +14866,23 @@ CREATE VIEW mlguard.waiver AS
    FROM mlguard._waiver w;
 ALTER VIEW mlguard.waiver OWNER TO postgres;
 COMMENT ON VIEW mlguard.waiver IS 'Exceptions to SLOs, current and past.';
+CREATE VIEW mlguard.withdrawal AS
+ SELECT w.id,
+    w.tbl,
+    w.slo,
+    mlguard._masked(w.segment, t.pii) AS segment,
+    w.window_start,
+    w.window_end,
+    w.since,
+    w.observed,
+    w.allowed,
+    w.ended_at,
+    w.ended_by,
+    w.reason
+   FROM (mlguard._withdrawal w
+     LEFT JOIN mlguard._table t ON ((t.tbl = w.tbl)));
+ALTER VIEW mlguard.withdrawal OWNER TO postgres;
+COMMENT ON VIEW mlguard.withdrawal IS 'Predictions taken away from readers, until somebody decides.';
 ALTER TABLE ONLY mlguard._acting
     ADD CONSTRAINT _acting_pkey PRIMARY KEY (tbl, xid);
 ALTER TABLE ONLY mlguard._armed
@@ -13939,8 +14967,14 @@ ALTER TABLE ONLY mlguard._recount_due
     ADD CONSTRAINT _recount_due_pkey PRIMARY KEY (tbl, id);
 ALTER TABLE ONLY mlguard._reference
     ADD CONSTRAINT _reference_pkey PRIMARY KEY (tbl, over, column_name);
+ALTER TABLE ONLY mlguard._retrain_policy
+    ADD CONSTRAINT _retrain_policy_pkey PRIMARY KEY (model);
+ALTER TABLE ONLY mlguard._retrain_request
+    ADD CONSTRAINT _retrain_request_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY mlguard._review
     ADD CONSTRAINT _review_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY mlguard._rollback_act
+    ADD CONSTRAINT _rollback_act_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY mlguard._sample
     ADD CONSTRAINT _sample_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY mlguard._schema_column
@@ -13961,6 +14995,8 @@ ALTER TABLE ONLY mlguard._state
     ADD CONSTRAINT _state_pkey PRIMARY KEY (tbl, id);
 ALTER TABLE ONLY mlguard._table
     ADD CONSTRAINT _table_pkey PRIMARY KEY (tbl);
+ALTER TABLE ONLY mlguard._training_ticket
+    ADD CONSTRAINT _training_ticket_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY mlguard._unsealed
     ADD CONSTRAINT _unsealed_pkey PRIMARY KEY (event);
 ALTER TABLE ONLY mlguard._verdict
@@ -13971,6 +15007,8 @@ ALTER TABLE ONLY mlguard._waiver
     ADD CONSTRAINT _waiver_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY mlguard._window
     ADD CONSTRAINT _window_pkey PRIMARY KEY (slo);
+ALTER TABLE ONLY mlguard._withdrawal
+    ADD CONSTRAINT _withdrawal_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY mlguard.alembic_version
     ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
 CREATE UNIQUE INDEX _baseline_frozen ON mlguard._baseline USING btree (tbl) WHERE (state = 'frozen'::text);
@@ -14012,9 +15050,12 @@ CREATE UNIQUE INDEX _prediction_batch_hour ON mlguard._prediction_batch USING bt
 CREATE INDEX _prediction_batch_tbl ON mlguard._prediction_batch USING btree (tbl, started_at);
 CREATE INDEX _quarantine_batch ON mlguard._quarantine USING btree (batch, id);
 CREATE INDEX _quarantine_waiting ON mlguard._quarantine USING btree (tbl, status, id);
+CREATE INDEX _retrain_request_model ON mlguard._retrain_request USING btree (model, id);
+CREATE UNIQUE INDEX _retrain_request_open ON mlguard._retrain_request USING btree (model) WHERE (state = ANY (ARRAY['requested'::text, 'vetoed'::text, 'claimed'::text]));
 CREATE INDEX _review_batch ON mlguard._review USING btree (batch, id);
 CREATE INDEX _review_tbl ON mlguard._review USING btree (tbl, id);
 CREATE INDEX _review_withheld ON mlguard._review USING btree (tbl, row_key) WHERE (status = ANY (ARRAY['pending'::text, 'rejected'::text]));
+CREATE INDEX _rollback_act_model ON mlguard._rollback_act USING btree (model, id);
 CREATE INDEX _sample_batch ON mlguard._sample USING btree (tbl, batch);
 CREATE INDEX _sample_bucket ON mlguard._sample USING btree (tbl, bucket);
 CREATE INDEX _slo_gate ON mlguard._slo USING btree (tbl) WHERE (level = 'read'::text);
@@ -14023,6 +15064,7 @@ CREATE INDEX _state_batch ON mlguard._state USING btree (batch) WHERE (batch IS 
 CREATE INDEX _state_corrects ON mlguard._state USING btree (corrects) WHERE (corrects IS NOT NULL);
 CREATE INDEX _state_emptied ON mlguard._state USING btree (tbl, id) WHERE (op = 'TRUNCATE'::text);
 CREATE INDEX _state_load ON mlguard._state USING btree (tbl, load) WHERE ((load IS NOT NULL) AND (NOT load_kept));
+CREATE INDEX _training_ticket_model ON mlguard._training_ticket USING btree (model, id);
 CREATE INDEX _verdict_batch ON mlguard._verdict USING btree (tbl, batch) WHERE (current AND (batch IS NOT NULL));
 CREATE INDEX _verdict_slo ON mlguard._verdict USING btree (slo, id);
 CREATE INDEX _verdict_window ON mlguard._verdict USING btree (slo, window_start) WHERE (current AND (window_start IS NOT NULL));
@@ -14030,6 +15072,8 @@ CREATE INDEX _violation_slo ON mlguard._violation USING btree (slo, id);
 CREATE INDEX _violation_tbl ON mlguard._violation USING btree (tbl, id);
 CREATE INDEX _waiver_open ON mlguard._waiver USING btree (slo, until) WHERE (ended_at IS NULL);
 CREATE INDEX _window_due ON mlguard._window USING btree (tbl, due_at);
+CREATE UNIQUE INDEX _withdrawal_once ON mlguard._withdrawal USING btree (slo, window_start, md5((segment)::text));
+CREATE INDEX _withdrawal_open ON mlguard._withdrawal USING btree (tbl, slo) WHERE (ended_at IS NULL);
 CREATE TRIGGER await_seal AFTER INSERT ON mlguard._event FOR EACH ROW EXECUTE FUNCTION mlguard._await_seal();
 ALTER TABLE mlguard._event ENABLE ALWAYS TRIGGER await_seal;
 CREATE CONSTRAINT TRIGGER close_batch AFTER INSERT ON mlguard._batch DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION mlguard._close_batch();
@@ -14054,6 +15098,8 @@ ALTER TABLE ONLY mlguard._model_version
     ADD CONSTRAINT _model_version_model_fkey FOREIGN KEY (model) REFERENCES mlguard._model(model);
 ALTER TABLE ONLY mlguard._profile
     ADD CONSTRAINT _profile_scope_fkey FOREIGN KEY (scope) REFERENCES mlguard._learned_scope(id) ON DELETE CASCADE;
+ALTER TABLE ONLY mlguard._retrain_request
+    ADD CONSTRAINT _retrain_request_ticket_fkey FOREIGN KEY (ticket) REFERENCES mlguard._training_ticket(id);
 ALTER TABLE ONLY mlguard._schema_column
     ADD CONSTRAINT _schema_column_tbl_fkey FOREIGN KEY (tbl) REFERENCES mlguard._table(tbl) ON UPDATE CASCADE ON DELETE CASCADE;
 ALTER TABLE ONLY mlguard._segment
@@ -14069,7 +15115,9 @@ REVOKE ALL ON FUNCTION mlguard._acted_on(p_id bigint, p_act text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._alarm_of(p_incident mlguard._incident) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._arm(p_tbl text, p_over text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._arrival(p_tbl text, p_arrives jsonb, p_at timestamp with time zone, OUT due timestamp with time zone, OUT wanted timestamp with time zone, OUT arrived boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._ask_retrain(p_model text, p_slo text, p_incident bigint, p_why text, p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._asker() FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._asking(p_word text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._asks_for_stale(p_states jsonb[], p_metrics text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._assertion_key(p_row jsonb, p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._assertion_words(p_n bigint, p_samples jsonb, p_tbl text) FROM PUBLIC;
@@ -14092,6 +15140,7 @@ REVOKE ALL ON FUNCTION mlguard._cell_sql(p_tbl regclass, p_relation regclass) FR
 GRANT ALL ON FUNCTION mlguard._cell_sql(p_tbl regclass, p_relation regclass) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._cells(p_scope bigint, p_column text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._chi_squared(p_freedom double precision) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._claimed(p_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._close_batch() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._closed(p_tbl text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._closed(p_tbl text) TO mlguard_platform;
@@ -14128,6 +15177,7 @@ REVOKE ALL ON FUNCTION mlguard._event_text(p_no bigint, p_event mlguard._event) 
 REVOKE ALL ON FUNCTION mlguard._evidence(p_states jsonb, p_columns text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._except(p_slo text, p_kind text, p_until timestamp with time zone, p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._exclude(p_id bigint, p_excluded boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._expire_claims() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._explained(p_first anyarray, p_second anyarray) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._fair_groups(p_states jsonb, p_key text, p_least integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._figure(p_value double precision, p_limits text) FROM PUBLIC;
@@ -14141,9 +15191,11 @@ REVOKE ALL ON FUNCTION mlguard._fold_failures() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._fold_states(p_tbl text, p_most integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._for_segment(p_segment jsonb, p_by text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._freeze_baseline(p_tbl text, p_version integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._give_ticket(p_model text, p_from timestamp with time zone, p_to timestamp with time zone, p_request bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._good_needed(p_incident mlguard._incident) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._grant_baselines(p_role text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._grant_incidents(p_role text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._grant_loop(p_role text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._grant_models(p_role text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._grant_review(p_role text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._grant_surface() FROM PUBLIC;
@@ -14171,6 +15223,11 @@ REVOKE ALL ON FUNCTION mlguard._incident_words(p_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._incident_words(p_id bigint) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard._incident_words(p_id bigint) TO mlguard_task;
 GRANT ALL ON FUNCTION mlguard._incident_words(p_id bigint) TO mlguard_writer;
+REVOKE ALL ON FUNCTION mlguard._input_faults(p_model text, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._inputs_of(p_model text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._inputs_of(p_model text) TO mlguard_platform;
+GRANT ALL ON FUNCTION mlguard._inputs_of(p_model text) TO mlguard_task;
+GRANT ALL ON FUNCTION mlguard._inputs_of(p_model text) TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard._js(p_here double precision[], p_baseline double precision[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge(p_slo mlguard._slo, p_states jsonb, p_c jsonb, p_why text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_arrivals(p_as_of timestamp with time zone) FROM PUBLIC;
@@ -14190,11 +15247,13 @@ REVOKE ALL ON FUNCTION mlguard._judge_usual(p_tbl text, p_over text, p_start tim
 REVOKE ALL ON FUNCTION mlguard._judge_usual_batch(p_batch bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_window(p_table mlguard._table, p_slos text[], p_over text, p_start timestamp with time zone, p_end timestamp with time zone, p_again boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_windows(p_tbl text, p_as_of timestamp with time zone, p_most integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._judged_good(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._keep(p_verdicts mlguard._verdict[], p_again boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._keep_load() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._keep_metrics(p_verdicts mlguard._verdict[], p_again boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._kept_batches(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._kind(p_metric text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._known_model(p_model text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._ks(p_here double precision[], p_baseline double precision[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._label_incident(p_incident mlguard._incident, p_label text, p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._lacks_counts(p_table mlguard._table, p_version integer) FROM PUBLIC;
@@ -14213,6 +15272,7 @@ REVOKE ALL ON FUNCTION mlguard._lock_assertion(p_slo text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._lock_loads(p_batch bigint, p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._lock_table(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._locked_version(p_model text, p_version text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._loop_reason(p_reason text, p_act text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._made_stale(p_key text, p_from jsonb, p_gone jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._make_severe(p_id bigint, p_severity text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._mask_incidents() FROM PUBLIC;
@@ -14260,6 +15320,10 @@ REVOKE ALL ON FUNCTION mlguard._personal(p_observed jsonb, p_pii text[]) FROM PU
 GRANT ALL ON FUNCTION mlguard._personal(p_observed jsonb, p_pii text[]) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard._personal(p_observed jsonb, p_pii text[]) TO mlguard_task;
 GRANT ALL ON FUNCTION mlguard._personal(p_observed jsonb, p_pii text[]) TO mlguard_writer;
+REVOKE ALL ON FUNCTION mlguard._policy(p_model text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._policy(p_model text) TO mlguard_platform;
+GRANT ALL ON FUNCTION mlguard._policy(p_model text) TO mlguard_task;
+GRANT ALL ON FUNCTION mlguard._policy(p_model text) TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard._pool_samples(p_ids bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._pooled(p_segments jsonb[], p_states jsonb[], p_by text[], p_alone jsonb[], p_most integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._precedence(p_verdict mlguard._verdict, p_slo mlguard._slo, p_table mlguard._table) FROM PUBLIC;
@@ -14281,6 +15345,7 @@ REVOKE ALL ON FUNCTION mlguard._recipients(p_incident bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._record(p_act text, p_target text, p_before jsonb, p_after jsonb, p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._record_assertion(p_slo text, p_lock mlguard._assertion_lock, p_outcome text, p_n bigint, p_samples jsonb, p_words text, p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._record_model(p_act text, p_model text, p_version text, p_before jsonb, p_after jsonb, p_reason text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._record_retrain(p_act text, p_request mlguard._retrain_request, p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._recount(p_tbl text, p_recount text, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._recount_now(p_table mlguard._table) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._refresh_bands(p_tbl text, p_over text, p_rescale boolean) FROM PUBLIC;
@@ -14317,6 +15382,8 @@ REVOKE ALL ON FUNCTION mlguard._segments_alone(p_slo mlguard._slo, p_segments js
 REVOKE ALL ON FUNCTION mlguard._series_words(p_family text, p_column text, p_partner text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._set_own_baseline(p_tbl regclass, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._set_own_baseline(p_tbl regclass, p_from timestamp with time zone, p_to timestamp with time zone) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard._set_ticket_baseline(p_tbl regclass, p_ticket bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._set_ticket_baseline(p_tbl regclass, p_ticket bigint) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._severity_rank(p_severity text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._shape(p_text text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._short(p_number double precision) FROM PUBLIC;
@@ -14342,10 +15409,14 @@ REVOKE ALL ON FUNCTION mlguard._sweep_holds(p_as_of timestamp with time zone) FR
 REVOKE ALL ON FUNCTION mlguard._sweep_incidents(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._sweep_loads(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._sweep_models(p_as_of timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._sweep_retrain(p_as_of timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._sweep_rollbacks(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._sweep_schema(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._sweep_tidy(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._sweep_usual(p_as_of timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._sweep_version_baselines(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._sweep_windows(p_as_of timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._sweep_withdrawals(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._take_profile(p_scope bigint, p_tbl text, p_start timestamp with time zone, p_end timestamp with time zone, p_batch bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._taken_in(b mlguard._band, p_values double precision[], p_rows bigint[], p_slots integer[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._tallied(p_tbl regclass, p_relation regclass, p_edges jsonb) FROM PUBLIC;
@@ -14354,8 +15425,11 @@ REVOKE ALL ON FUNCTION mlguard._tally(p_tbl regclass, p_relation regclass, p_edg
 GRANT ALL ON FUNCTION mlguard._tally(p_tbl regclass, p_relation regclass, p_edges jsonb, p_where text, p_from timestamp with time zone, p_to timestamp with time zone, p_left_out tstzmultirange) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._tbl(p_table regclass) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._tbl(p_table regclass) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard._tell_act(p_incident bigint, p_words text, p_payload jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._tell_incidents() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._text_series(p_scope bigint, p_before bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._ticket_named(p_source text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._ticket_named(p_source text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._together(p_one mlguard._incident, p_other mlguard._incident) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._unit(p_class text, p_n bigint, p_k bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._units(p_class text, p_n bigint[], p_k bigint[]) FROM PUBLIC;
@@ -14364,6 +15438,8 @@ REVOKE ALL ON FUNCTION mlguard._unsteady(p_class text, p_y double precision, p_s
 REVOKE ALL ON FUNCTION mlguard._upstream(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._use_baseline(p_table mlguard._table, p_version integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._verdict_of(p_slo mlguard._slo, p_c jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._veto(p_id bigint, p_as_of timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._vetoes(p_model text, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._wait_table(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._waits(p_slo mlguard._slo) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._warn_baseline(p_tbl text, p_version integer) FROM PUBLIC;
@@ -14400,13 +15476,21 @@ REVOKE ALL ON FUNCTION mlguard.baseline_columns(p_tbl regclass) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.baseline_columns(p_tbl regclass) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.baseline_version_v1(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.batch_v1(p_tbl text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.begin_training(p_model text, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.begin_training(p_model text, p_from timestamp with time zone, p_to timestamp with time zone) TO mlguard_platform;
+GRANT ALL ON FUNCTION mlguard.begin_training(p_model text, p_from timestamp with time zone, p_to timestamp with time zone) TO mlguard_task;
 REVOKE ALL ON FUNCTION mlguard.bias_v1(p_states jsonb, p_key text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.brier_v1(p_states jsonb, p_key text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.calibration_error_v1(p_states jsonb, p_key text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.cancel_retrain(p_id bigint, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.cancel_retrain(p_id bigint, p_reason text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.challenge(p_model text, p_version text, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.challenge(p_model text, p_version text, p_reason text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.claim_outbox(p_n integer, p_lease interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.claim_outbox(p_n integer, p_lease interval) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.claim_retrain(p_model text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.claim_retrain(p_model text) TO mlguard_platform;
+GRANT ALL ON FUNCTION mlguard.claim_retrain(p_model text) TO mlguard_task;
 REVOKE ALL ON FUNCTION mlguard.confirm_repairs_v1(p_tbl text, p_row_hashes text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.correlation_v1(p_states jsonb, p_key text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.count_refusals_v1(p_no integer) FROM PUBLIC;
@@ -14425,10 +15509,16 @@ GRANT ALL ON FUNCTION mlguard.failed(p_id bigint, p_error text) TO mlguard_platf
 REVOKE ALL ON FUNCTION mlguard.fair_bound_v1(p_states jsonb, p_metric text, p_key text, p_least integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.fair_v1(p_states jsonb, p_metric text, p_key text, p_least integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.fell_back_v1(p_tbl text, p_key jsonb, p_column text, p_old jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.finish_retrain(p_id bigint, p_version text, p_outcome text, p_failed boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.finish_retrain(p_id bigint, p_version text, p_outcome text, p_failed boolean) TO mlguard_platform;
+GRANT ALL ON FUNCTION mlguard.finish_retrain(p_id bigint, p_version text, p_outcome text, p_failed boolean) TO mlguard_task;
 REVOKE ALL ON FUNCTION mlguard.forget_refusals_v1(p_no integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.fresh_v1(p_tbl text, p_newest timestamp with time zone, p_future timestamp with time zone[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.grant_roles() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.greatest_v1(p_states jsonb, p_key text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.heartbeat(p_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.heartbeat(p_id bigint) TO mlguard_platform;
+GRANT ALL ON FUNCTION mlguard.heartbeat(p_id bigint) TO mlguard_task;
 REVOKE ALL ON FUNCTION mlguard.inputs_v1(p_tbl text, p_features text[], p_mode text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.js_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.keep_baseline(p_tbl regclass, p_source text, p_columns jsonb, p_kind text) FROM PUBLIC;
@@ -14477,12 +15567,17 @@ REVOKE ALL ON FUNCTION mlguard.refuse_version_v1(p_tbl text, p_model text, p_ver
 REVOKE ALL ON FUNCTION mlguard.register(p_model text, p_version text, p_note text, p_ticket bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.register(p_model text, p_version text, p_note text, p_ticket bigint) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard.register(p_model text, p_version text, p_note text, p_ticket bigint) TO mlguard_task;
+REVOKE ALL ON FUNCTION mlguard.reinstate(p_id bigint, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.reinstate(p_id bigint, p_reason text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.release(p_id bigint, p_set jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.release(p_id bigint, p_set jsonb) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.remember_schema_v1(p_tbl text, p_wanted text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.repaired_v1(p_tbl text, p_key jsonb, p_row_hash text, p_column text, p_old jsonb, p_new jsonb, p_rule text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.replay(p_table regclass) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.replay(p_table regclass) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.request_retrain(p_model text, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.request_retrain(p_model text, p_reason text) TO mlguard_platform;
+GRANT ALL ON FUNCTION mlguard.request_retrain(p_model text, p_reason text) TO mlguard_task;
 REVOKE ALL ON FUNCTION mlguard.resolve(p_id bigint, p_reason text, p_label text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.resolve(p_id bigint, p_reason text, p_label text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.rest_v1(p_states jsonb, p_part text, p_whole text) FROM PUBLIC;
@@ -14508,6 +15603,8 @@ REVOKE ALL ON FUNCTION mlguard.set_baseline(p_tbl regclass, p_other regclass) FR
 GRANT ALL ON FUNCTION mlguard.set_baseline(p_tbl regclass, p_other regclass) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.set_baseline(p_tbl regclass, p_source text, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.set_baseline(p_tbl regclass, p_source text, p_from timestamp with time zone, p_to timestamp with time zone) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.set_retrain_policy(p_model text, p_training interval, p_cooldown interval, p_lease interval, p_attempts integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.set_retrain_policy(p_model text, p_training interval, p_cooldown interval, p_lease interval, p_attempts integer) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.share_v1(p_states jsonb, p_part text, p_have text, p_nan text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.snooze(p_id bigint, p_until timestamp with time zone, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.snooze(p_id bigint, p_until timestamp with time zone, p_reason text) TO mlguard_platform;
@@ -14515,6 +15612,9 @@ REVOKE ALL ON FUNCTION mlguard.stddev_v1(p_states jsonb, p_key text) FROM PUBLIC
 REVOKE ALL ON FUNCTION mlguard.sum_v1(p_states jsonb, p_sum text, p_have text, p_nan text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.sweep(p_as_of timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.sweep(p_as_of timestamp with time zone) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.ticket_v1(p_model text, p_ticket bigint, OUT from_at timestamp with time zone, OUT to_at timestamp with time zone, OUT given_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.ticket_v1(p_model text, p_ticket bigint, OUT from_at timestamp with time zone, OUT to_at timestamp with time zone, OUT given_at timestamp with time zone) TO mlguard_platform;
+GRANT ALL ON FUNCTION mlguard.ticket_v1(p_model text, p_ticket bigint, OUT from_at timestamp with time zone, OUT to_at timestamp with time zone, OUT given_at timestamp with time zone) TO mlguard_task;
 REVOKE ALL ON FUNCTION mlguard.trailing_v1(p_c jsonb, p_metric text, p_back interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.truncated_v1(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.try_assertion_v1(p_slo text) FROM PUBLIC;
@@ -14551,15 +15651,18 @@ GRANT SELECT ON TABLE mlguard.incident TO mlguard_writer;
 GRANT SELECT ON TABLE mlguard.metric TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.metric TO mlguard_task;
 GRANT SELECT ON TABLE mlguard.metric TO mlguard_writer;
-GRANT SELECT ON TABLE mlguard.model_metric TO mlguard_platform;
-GRANT SELECT ON TABLE mlguard.model_metric TO mlguard_task;
-GRANT SELECT ON TABLE mlguard.model_metric TO mlguard_writer;
 GRANT SELECT ON TABLE mlguard.model_usage TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.model_usage TO mlguard_task;
 GRANT SELECT ON TABLE mlguard.model_usage TO mlguard_writer;
 GRANT SELECT ON TABLE mlguard.model_version TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.model_version TO mlguard_task;
 GRANT SELECT ON TABLE mlguard.model_version TO mlguard_writer;
+GRANT SELECT ON TABLE mlguard.model TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.model TO mlguard_task;
+GRANT SELECT ON TABLE mlguard.model TO mlguard_writer;
+GRANT SELECT ON TABLE mlguard.model_metric TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.model_metric TO mlguard_task;
+GRANT SELECT ON TABLE mlguard.model_metric TO mlguard_writer;
 GRANT SELECT ON TABLE mlguard.object TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.outbox TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.post_set TO mlguard_platform;
@@ -14573,10 +15676,16 @@ GRANT SELECT ON TABLE mlguard.quarantine TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.rejection TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.rejection TO mlguard_task;
 GRANT SELECT ON TABLE mlguard.rejection TO mlguard_writer;
+GRANT SELECT ON TABLE mlguard.retrain_request TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.retrain_request TO mlguard_task;
+GRANT SELECT ON TABLE mlguard.retrain_request TO mlguard_writer;
 GRANT SELECT ON TABLE mlguard.review TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.slo TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.slo TO mlguard_task;
 GRANT SELECT ON TABLE mlguard.slo TO mlguard_writer;
+GRANT SELECT ON TABLE mlguard.training_ticket TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.training_ticket TO mlguard_task;
+GRANT SELECT ON TABLE mlguard.training_ticket TO mlguard_writer;
 GRANT SELECT ON TABLE mlguard.verdict TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.verdict TO mlguard_task;
 GRANT SELECT ON TABLE mlguard.verdict TO mlguard_writer;
@@ -14584,3 +15693,6 @@ GRANT SELECT ON TABLE mlguard.violation TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.violation TO mlguard_task;
 GRANT SELECT ON TABLE mlguard.violation TO mlguard_writer;
 GRANT SELECT ON TABLE mlguard.waiver TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.withdrawal TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.withdrawal TO mlguard_task;
+GRANT SELECT ON TABLE mlguard.withdrawal TO mlguard_writer;

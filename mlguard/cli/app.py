@@ -43,6 +43,7 @@ VERBS = {
     "incidents": Verb("mlguard.cli.verbs.incidents", "Work with what failed: one alarm per cause."),
     "baseline": Verb("mlguard.cli.verbs.baseline", "Pin or show what distributions are compared with."),
     "models": Verb("mlguard.cli.verbs.models", "Work with the versions of models."),
+    "retrain": Verb("mlguard.cli.verbs.retrain", "Work with requests to retrain a model."),
     "audit": Verb("mlguard.cli.verbs.audit", "Read the record of audited acts; verify its chain."),
     "off": Verb("mlguard.cli.verbs.off", "Stop an SLO for some hours, audited."),
     "waive": Verb("mlguard.cli.verbs.waive", "Accept a known failure until a date, audited."),

@@ -14,10 +14,12 @@ from mlguard.compile.batch import batch_column, judge_batch_column
 from mlguard.compile.build import build
 from mlguard.compile.collect import drafts, members_of
 from mlguard.compile.draft import Scene
+from mlguard.compile.features import with_features
 from mlguard.compile.labels import Personal, Sources, attributes_of, labels_of
 from mlguard.compile.make import scope_of
 from mlguard.compile.missing import missing_of
 from mlguard.compile.predictions import predictions_of
+from mlguard.compile.then import judge_then
 from mlguard.compile.windows import CALENDAR_HELP, base_of, span_of, table_window
 from mlguard.errors import Problem, SpecError
 from mlguard.lang import ExpressionError, Scope, compile_value
@@ -96,7 +98,7 @@ def compile_project(
             problems += error.problems
     if problems:
         raise SpecError(f"{len(problems)} faults in SLO files", problems=problems)
-    return Program(tables)
+    return Program(with_features(tables))
 
 
 def declared_shape(file: SloFile) -> TableShape:
@@ -148,12 +150,6 @@ def compile_table(
     )
     if unfit:
         scene.fault(unfit, ("window",), CALENDAR_HELP)
-    if file.baseline.kind == "version":
-        scene.fault(
-            "a baseline cannot be taken from a model version in this version",
-            ("baseline",),
-            "write first 28 days, previous 28 days, or the path of a file",
-        )
     _judge_shape(file, scene)
     judge_batch_column(scene)
     members = members_of(file, scene)
@@ -161,6 +157,7 @@ def compile_table(
     rules = tuple(rule for draft in drafts(file, scene, members) if (rule := build(draft, scene)) is not None)
     if not scene.problems:
         _judge_together(file, scene, rules)
+    judge_then(file, scene, rules)
     event_time = _event_time(file, scene, rules)
     missing = missing_of(file, scene, members)
     predictions = predictions_of(file, scene, labels, attributes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlguard.emit import post_names
+from mlguard.emit import post_names, withdrawn
 from mlguard.emit.objects import LOCK_CATALOGUE, DbObject, Kind, Statement, comment, dollar_quote
 from mlguard.emit.row_key import row_key
 from mlguard.emit.rules import literal
@@ -12,7 +12,7 @@ from mlguard.program import Action, Place, Reads, TableProgram
 POLICY_GATE = "mlguard_gate"
 POLICY_ROWS = "mlguard_all_rows"
 TASK_ROLE = "mlguard_task"
-_AND = "\n  and "
+AND = "\n  and "
 
 
 def objects(program: TableProgram) -> list[DbObject]:
@@ -42,7 +42,7 @@ def _view(program: TableProgram) -> DbObject:
     view = view_name(program.table)
     made = (
         f"create or replace view {view.sql} as\nselect\n{columns_sql(program)}\nfrom {program.table.sql} as t\n"
-        f"where {_AND.join(conditions(program))}"
+        f"where {AND.join(conditions(program))}"
     )
     grants = [Statement(grant_if_role(view, role)) for role in dict.fromkeys((TASK_ROLE, *program.revoke))]
     return DbObject(
@@ -70,7 +70,7 @@ def columns_sql(program: TableProgram) -> str:
 def conditions(program: TableProgram) -> list[str]:
     """Return what must hold for a row `t` to be read through a view; the gate comes first, to raise before any row."""
     withheld = [unwithheld(program, "t")] if post_names.routes(program) else []
-    return [open_condition(program), *withheld]
+    return [open_condition(program), *withheld, *withdrawn.conditions(program)]
 
 
 def open_condition(program: TableProgram) -> str:

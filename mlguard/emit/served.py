@@ -77,7 +77,7 @@ def _champion(program: TableProgram, predictions: Predictions) -> str:
 
 def _view(program: TableProgram, predictions: Predictions) -> DbObject:
     view = view_name(program.table)
-    where = "\n  and ".join(conditions(program))
+    where = gate.AND.join(conditions(program))
     made = (
         f"create or replace view {view.sql} as\nselect\n{gate.columns_sql(program)}\nfrom {program.table.sql} as t\n"
         f"where {where}"

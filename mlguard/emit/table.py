@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from mlguard.emit import after_statement, assertions, before_row, gate, labelled, samples, served, states, verdicts
+from mlguard.emit import (
+    after_statement,
+    assertions,
+    before_row,
+    gate,
+    labelled,
+    samples,
+    served,
+    states,
+    training,
+    verdicts,
+)
 from mlguard.emit.constraints import check, foreign_key, not_null, unique
 from mlguard.emit.objects import DbObject, Kind, Statement
 from mlguard.emit.rules import broken, is_fallible, judge, key, literal, observed, whole_row
@@ -38,6 +49,7 @@ def objects(program: TableProgram) -> tuple[DbObject, ...]:
     made += assertions.objects(program)
     made += gate.objects(program)
     made += served.objects(program)
+    made += training.objects(program)
     order = list(Kind)
     return tuple(sorted(made, key=lambda item: order.index(item.kind)))
 

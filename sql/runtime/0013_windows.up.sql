@@ -329,7 +329,7 @@ begin
   from mlguard._window w
   join mlguard._table t on t.tbl = w.tbl
   where w.slo = p_slo.id;
-  if p_end >= _first + _baseline then
+  if p_end >= _first + _baseline and exists (select from mlguard._segment s where s.slo = p_slo.id) then
     delete from mlguard._segment s
     using (
       select k.segment, row_number() over (order by k.n desc, k.segment) as place

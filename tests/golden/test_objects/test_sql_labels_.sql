@@ -1539,6 +1539,71 @@ comment on function mlguard."predicted features.customer"() is 'mlguard:features
 
 -- undo: drop function if exists mlguard."predicted features.customer"();
 
+-- function "features"."customer_training"(bigint)
+-- why: what a training run with a ticket reads: predictions, features as of them, labels that came after them
+-- for: features.customer
+
+-- phase: change, locks: none
+create or replace function "features"."customer_training"(p_ticket bigint)
+returns table (
+  "customer_id" bigint,
+  "age" integer,
+  "plan" text,
+  "tenure_days" double precision,
+  "email" text,
+  "payload" jsonb,
+  "event_ts" timestamp with time zone,
+  "label" boolean
+)
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $mlguard$
+-- Rows of features.customer that a training run of m may read:
+-- feature time <= prediction time <= label time.
+#variable_conflict use_variable
+declare
+  _t record;
+begin
+  -- Raises ML002 without a ticket, and where an input went bad since it was given.
+  select t.* into _t from mlguard.ticket_v1('m', p_ticket) as t;
+  return query
+  select
+    p."customer_id",
+    p."age",
+    p."plan",
+    p."tenure_days",
+    p."email",
+    p."payload",
+    p."event_ts",
+    (l."churned")
+  from "features"."customer" as p
+  join "labels"."churn" as l on l."customer_id" = p."customer_id"
+  where (p."event_ts") >= _t.from_at
+    and (p."event_ts") < _t.to_at
+    and (p."event_ts") <= _t.given_at
+    and (p."event_ts") <= _t.given_at - interval '7 days';
+end
+$mlguard$;
+
+-- phase: change, locks: none
+revoke all on function "features"."customer_training"(bigint) from public;
+
+-- phase: change, locks: none
+do $mlguard$
+begin
+  if exists (select from pg_catalog.pg_roles where rolname = 'mlguard_task') then
+    grant execute on function "features"."customer_training"(bigint) to "mlguard_task";
+  end if;
+end
+$mlguard$;
+
+-- phase: change, locks: none
+comment on function "features"."customer_training"(bigint) is 'mlguard:features.customer:c00a18c779e8';
+
+-- undo: drop function if exists "features"."customer_training"(bigint);
+
 -- trigger zz_mlguard_after_rows_insert
 -- why: judges all rows of a statement in one pass
 -- for: features.customer/few, features.customer/auc, features.customer/fair, features.customer/came
