@@ -124,7 +124,7 @@ COMMENT ON COLUMN mlguard._incident.told_severity IS 'The severity that was told
 COMMENT ON COLUMN mlguard._incident.told_to IS 'Whom the outbox has told.';
 CREATE FUNCTION mlguard._acted_on(p_id bigint, p_act text) RETURNS mlguard._incident
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _incident mlguard._incident;
@@ -152,7 +152,7 @@ ALTER FUNCTION mlguard._acted_on(p_id bigint, p_act text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._acted_on(p_id bigint, p_act text) IS 'Private. The incident of a number, locked against sweeps; raises where there is none, or it is resolved.';
 CREATE FUNCTION mlguard._alarm_of(p_incident mlguard._incident) RETURNS mlguard._incident
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Volatile: it has to see what the sweep before it just wrote.
   -- To acknowledge a consequence is to acknowledge the alarm it belongs to.
@@ -165,7 +165,7 @@ ALTER FUNCTION mlguard._alarm_of(p_incident mlguard._incident) OWNER TO postgres
 COMMENT ON FUNCTION mlguard._alarm_of(p_incident mlguard._incident) IS 'Private. The incident that alerts for another one, or itself.';
 CREATE FUNCTION mlguard._arm(p_tbl text, p_over text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _trial integer;
@@ -200,7 +200,7 @@ ALTER FUNCTION mlguard._arm(p_tbl text, p_over text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._arm(p_tbl text, p_over text) IS 'Private. Lets learned SLOs act once their trial stayed within the budget: at most one alarm in twenty windows or batches, real ones included.';
 CREATE FUNCTION mlguard._arrival(p_tbl text, p_arrives jsonb, p_at timestamp with time zone, OUT due timestamp with time zone, OUT wanted timestamp with time zone, OUT arrived boolean) RETURNS record
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $$
 declare
@@ -222,7 +222,7 @@ ALTER FUNCTION mlguard._arrival(p_tbl text, p_arrives jsonb, p_at timestamp with
 COMMENT ON FUNCTION mlguard._arrival(p_tbl text, p_arrives jsonb, p_at timestamp with time zone, OUT due timestamp with time zone, OUT wanted timestamp with time zone, OUT arrived boolean) IS 'Private. The last deadline of an arrives_by, from which event time on data was wanted by then, and whether such data was written since the deadline before. PL/pgSQL for its cached plans: guarded reads ask it.';
 CREATE FUNCTION mlguard._ask_retrain(p_model text, p_slo text, p_incident bigint, p_why text, p_as_of timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _request mlguard._retrain_request;
@@ -248,7 +248,7 @@ ALTER FUNCTION mlguard._ask_retrain(p_model text, p_slo text, p_incident bigint,
 COMMENT ON FUNCTION mlguard._ask_retrain(p_model text, p_slo text, p_incident bigint, p_why text, p_as_of timestamp with time zone) IS 'Private. Opens a request, or adds the incident to the open one of the model; returns the new request.';
 CREATE FUNCTION mlguard._asker() RETURNS name
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select case when current_setting('role') = 'none' then session_user else current_setting('role') end::name
 $$;
@@ -256,7 +256,7 @@ ALTER FUNCTION mlguard._asker() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._asker() IS 'Private. Who called, for functions that run as their owner.';
 CREATE FUNCTION mlguard._asking(p_word text) RETURNS TABLE(incident bigint, slo text, tbl text, segment jsonb, opened_at timestamp with time zone, last_verdict bigint, words text)
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select i.id, i.slo, i.tbl, i.segment, i.opened_at, i.last_verdict,
          format('%s: %s', i.slo, concat_ws(', ', i.observed, i.allowed))
@@ -269,7 +269,7 @@ ALTER FUNCTION mlguard._asking(p_word text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._asking(p_word text) IS 'Private. Open incidents of SLOs whose `then` has a word.';
 CREATE FUNCTION mlguard._asks_for_stale(p_states jsonb[], p_metrics text[]) RETURNS boolean
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select exists (
     select
@@ -290,7 +290,7 @@ ALTER FUNCTION mlguard._asks_for_stale(p_states jsonb[], p_metrics text[]) OWNER
 COMMENT ON FUNCTION mlguard._asks_for_stale(p_states jsonb[], p_metrics text[]) IS 'Private. Whether a metric is made from a state that deleted rows left unknown.';
 CREATE FUNCTION mlguard._assertion_key(p_row jsonb, p_tbl text) RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select coalesce(jsonb_object_agg(e.key, e.value), '{}')
   from mlguard._table t, jsonb_each(p_row) e
@@ -300,7 +300,7 @@ ALTER FUNCTION mlguard._assertion_key(p_row jsonb, p_tbl text) OWNER TO postgres
 COMMENT ON FUNCTION mlguard._assertion_key(p_row jsonb, p_tbl text) IS 'Private. Of a row that an assertion returned the columns that are named like key columns of the table.';
 CREATE FUNCTION mlguard._assertion_words(p_n bigint, p_samples jsonb, p_tbl text) RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- What the row says of itself, where the SELECT has a column `says`: a falls from 40 to 31 (customer_id 7), and 2 more.
   select case when p_samples -> 0 ? 'says' then
@@ -327,7 +327,7 @@ ALTER FUNCTION mlguard._assertion_words(p_n bigint, p_samples jsonb, p_tbl text)
 COMMENT ON FUNCTION mlguard._assertion_words(p_n bigint, p_samples jsonb, p_tbl text) IS 'Private. What an assertion returned, as messages say it.';
 CREATE FUNCTION mlguard._at_rank(p_vals double precision[], p_ranks double precision[], p_rank double precision) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _place integer := greatest(width_bucket(p_rank, p_ranks), 1);
@@ -345,7 +345,7 @@ ALTER FUNCTION mlguard._at_rank(p_vals double precision[], p_ranks double precis
 COMMENT ON FUNCTION mlguard._at_rank(p_vals double precision[], p_ranks double precision[], p_rank double precision) IS 'Private. The value at a rank, interpolated between points.';
 CREATE FUNCTION mlguard._attach(p_id bigint, p_cause bigint) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _child mlguard._incident;
@@ -391,7 +391,7 @@ ALTER FUNCTION mlguard._attach(p_id bigint, p_cause bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._attach(p_id bigint, p_cause bigint) IS 'Private. Makes an incident, and what it was the cause of, a consequence of another one.';
 CREATE FUNCTION mlguard._await_seal() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   insert into mlguard._unsealed (event) values (new.id) on conflict do nothing;
@@ -402,7 +402,7 @@ ALTER FUNCTION mlguard._await_seal() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._await_seal() IS 'Private. Puts a new event in the queue of the sealer.';
 CREATE FUNCTION mlguard._bad_rows(p_batch bigint) RETURNS TABLE(slo text, bad bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $$
   select found.slo, sum(found.bad)::bigint
@@ -427,7 +427,7 @@ ALTER FUNCTION mlguard._bad_rows(p_batch bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._bad_rows(p_batch bigint) IS 'Private. Bad rows of a batch by SLO, whether they landed, were kept out or were mended.';
 CREATE FUNCTION mlguard._baseline_metrics(p_metrics text[]) RETURNS TABLE(metric text, name text, column_name text, spelled text)
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
   -- psi(age), psi("Age") where plan = 'free'; the argument is spelled as in the names of states.
   select m.metric, f.parts[1],
@@ -526,7 +526,7 @@ COMMENT ON COLUMN mlguard._table.when_features_held IS 'What becomes of predicti
 COMMENT ON COLUMN mlguard._table.joins IS 'Tables whose rows are matched with its own: [{"what": labels or attributes, "table", "on": [columns], "columns": [those taken from it]}].';
 CREATE FUNCTION mlguard._baseline_periods(p_table mlguard._table, p_kind text, p_length interval, p_columns text[], p_as_of timestamp with time zone) RETURNS TABLE(column_name text, starts timestamp with time zone, ends timestamp with time zone, due timestamp with time zone)
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   _relation regclass := to_regclass(format('%I.%I', p_table.schema_name, p_table.table_name));
@@ -613,7 +613,7 @@ ALTER FUNCTION mlguard._baseline_periods(p_table mlguard._table, p_kind text, p_
 COMMENT ON FUNCTION mlguard._baseline_periods(p_table mlguard._table, p_kind text, p_length interval, p_columns text[], p_as_of timestamp with time zone) IS 'Private. From which stretch of time a learned baseline takes each column, and from when on it may; a column with fewer than 200 values is left out.';
 CREATE FUNCTION mlguard._baseline_wanted(p_tbl text, p_version integer) RETURNS TABLE(column_name text, spelled text, present boolean)
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select w.column_name, w.spelled, exists (
            select
@@ -627,7 +627,7 @@ ALTER FUNCTION mlguard._baseline_wanted(p_tbl text, p_version integer) OWNER TO 
 COMMENT ON FUNCTION mlguard._baseline_wanted(p_tbl text, p_version integer) IS 'Private. Columns that SLOs compare with the baseline, and whether a version of it has them.';
 CREATE FUNCTION mlguard._batch_place(p_tbl text) RETURNS tid
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   _place text := split_part(split_part(current_setting('mlguard.batches', true), '|' || p_tbl || '=', 2), '|', 1);
@@ -640,7 +640,7 @@ ALTER FUNCTION mlguard._batch_place(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._batch_place(p_tbl text) IS 'Private. Where the row of this transaction''s batch on a table is, as the transaction remembers it; null: unknown.';
 CREATE FUNCTION mlguard._batch_sample(p_batch bigint) RETURNS TABLE(column_name text, n bigint, k integer, nums double precision[], texts text[])
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -655,7 +655,7 @@ ALTER FUNCTION mlguard._batch_sample(p_batch bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._batch_sample(p_batch bigint) IS 'Private. The sample of a batch, one row a column.';
 CREATE FUNCTION mlguard._batch_states(p_batch bigint) RETURNS TABLE(segment jsonb, states jsonb)
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -706,7 +706,7 @@ ALTER FUNCTION mlguard._batch_states(p_batch bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._batch_states(p_batch bigint) IS 'Private. What a batch wrote, by segment: without what it took away again itself, with what corrected it later.';
 CREATE FUNCTION mlguard._before(p_scope bigint) RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select y.id
   from mlguard._learned_scope c
@@ -719,7 +719,7 @@ ALTER FUNCTION mlguard._before(p_scope bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._before(p_scope bigint) IS 'Private. The observed scope just before one.';
 CREATE FUNCTION mlguard._begin_baseline(p_tbl text, p_kind text, p_source text, p_starts timestamp with time zone, p_ends timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _version integer;
@@ -737,7 +737,7 @@ ALTER FUNCTION mlguard._begin_baseline(p_tbl text, p_kind text, p_source text, p
 COMMENT ON FUNCTION mlguard._begin_baseline(p_tbl text, p_kind text, p_source text, p_starts timestamp with time zone, p_ends timestamp with time zone) IS 'Private. Opens the next version of a baseline; it is in use once _freeze_baseline() says so.';
 CREATE FUNCTION mlguard._below(p_theta double precision) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- 52 bits of the 64, which a double holds exactly.
   select case
@@ -748,7 +748,7 @@ ALTER FUNCTION mlguard._below(p_theta double precision) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._below(p_theta double precision) IS 'Private. The hash that hashes below a theta are smaller than, in hexadecimal digits; null: no limit.';
 CREATE FUNCTION mlguard._below(p_nums double precision[], p_counts integer[], p_edges double precision[]) RETURNS double precision[]
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   with bin as (
     select width_bucket(u.x, p_edges) as bin, sum(coalesce(u.c, 1)) as c
@@ -763,7 +763,7 @@ ALTER FUNCTION mlguard._below(p_nums double precision[], p_counts integer[], p_e
 COMMENT ON FUNCTION mlguard._below(p_nums double precision[], p_counts integer[], p_edges double precision[]) IS 'Private. Share of the numbers below each edge; counts may be null for one each.';
 CREATE FUNCTION mlguard._binned(p_value text, p_num double precision, p_bins jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Numbers by edges, an edge belonging to the bin above it; texts by the most frequent ones.
   select case
@@ -778,7 +778,7 @@ ALTER FUNCTION mlguard._binned(p_value text, p_num double precision, p_bins json
 COMMENT ON FUNCTION mlguard._binned(p_value text, p_num double precision, p_bins jsonb) IS 'Private. The bin of a value, for dependence.';
 CREATE FUNCTION mlguard._cell_sql(p_tbl regclass, p_relation regclass) RETURNS TABLE(column_name text, spelled text, in_bins boolean, in_values boolean, amount text, category text)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
   -- The same cells as in the states of generated triggers: NaN and missing values are NULL, magnitudes beyond 1e140
   -- infinite, categories text, long ones cut, of pii columns hashed.
@@ -826,7 +826,7 @@ ALTER FUNCTION mlguard._cell_sql(p_tbl regclass, p_relation regclass) OWNER TO p
 COMMENT ON FUNCTION mlguard._cell_sql(p_tbl regclass, p_relation regclass) IS 'Private. Expressions on a row t of a relation that give the compared columns of a guarded table, as numbers and as categories; null where they are not compared so.';
 CREATE FUNCTION mlguard._cells(p_scope bigint, p_column text) RETURNS TABLE(i bigint, value text, num double precision)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Both zeros are one number, and NaN is a missing one.
   select u.i, coalesce(u.text, (nullif(u.num, 'NaN') + 0)::text), nullif(u.num, 'NaN')
@@ -838,7 +838,7 @@ ALTER FUNCTION mlguard._cells(p_scope bigint, p_column text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._cells(p_scope bigint, p_column text) IS 'Private. The sampled rows of one column, missing values as null.';
 CREATE FUNCTION mlguard._chi_squared(p_freedom double precision) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- 3.09… is the quantile of the normal distribution at 0.999.
   select p_freedom * (1 - 2 / (9 * p_freedom) + 3.090232306167813::float8 * sqrt(2 / (9 * p_freedom))) ^ 3
@@ -886,7 +886,7 @@ COMMENT ON COLUMN mlguard._retrain_request.version IS 'The version that came of 
 COMMENT ON COLUMN mlguard._retrain_request.outcome IS 'What became of it, in words.';
 CREATE FUNCTION mlguard._claimed(p_id bigint) RETURNS mlguard._retrain_request
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _request mlguard._retrain_request;
@@ -913,7 +913,7 @@ ALTER FUNCTION mlguard._claimed(p_id bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._claimed(p_id bigint) IS 'Private. A request the caller has claimed, locked; raises otherwise.';
 CREATE FUNCTION mlguard._close_batch() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $$
 begin
@@ -932,7 +932,7 @@ ALTER FUNCTION mlguard._close_batch() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._close_batch() IS 'Private. Closes a batch at COMMIT, once, however many statements it had.';
 CREATE FUNCTION mlguard._closed(p_tbl text) RETURNS TABLE(slo text, state text, since timestamp with time zone, batch bigint, observed jsonb, slos text[], words text)
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select r.slo, r.state, r.since, r.batch, r.observed, everything.slos,
          r.words || case
@@ -951,7 +951,7 @@ ALTER FUNCTION mlguard._closed(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._closed(p_tbl text) IS 'Private. Why the gate of a table is closed, in one row; none while it is open.';
 CREATE FUNCTION mlguard._compared(p_s jsonb, p_c jsonb, p_key text, p_column text, OUT here double precision[], OUT baseline double precision[], OUT labels text[], OUT words text) RETURNS record
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _segment jsonb := coalesce(p_c -> 'segment', '{}');
@@ -1074,7 +1074,7 @@ ALTER FUNCTION mlguard._compared(p_s jsonb, p_c jsonb, p_key text, p_column text
 COMMENT ON FUNCTION mlguard._compared(p_s jsonb, p_c jsonb, p_key text, p_column text, OUT here double precision[], OUT baseline double precision[], OUT labels text[], OUT words text) IS 'Private. Values in each bin or category here and in the baseline, as they are compared; words: why there is nothing to compare.';
 CREATE FUNCTION mlguard._conclude(p_verdict bigint, p_why text DEFAULT NULL::text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -1140,7 +1140,7 @@ ALTER FUNCTION mlguard._conclude(p_verdict bigint, p_why text) OWNER TO postgres
 COMMENT ON FUNCTION mlguard._conclude(p_verdict bigint, p_why text) IS 'Private. Acts on a verdict: notes the violation, refuses, opens and ends holds, tells incidents.';
 CREATE FUNCTION mlguard._correct_held(p_batch bigint, p_tbl text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -1230,7 +1230,7 @@ ALTER FUNCTION mlguard._correct_held(p_batch bigint, p_tbl text) OWNER TO postgr
 COMMENT ON FUNCTION mlguard._correct_held(p_batch bigint, p_tbl text) IS 'Private. Counts what a batch changed and deleted with the held batches it belongs to, and judges those again.';
 CREATE FUNCTION mlguard._corrected(p_incident mlguard._incident) RETURNS boolean
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Deleted rows end a hold without a new verdict.
   select p_incident.batch is not null and bool_and(
@@ -1380,7 +1380,7 @@ COMMENT ON COLUMN mlguard._verdict.reason IS 'Why not PASS or FAIL: shadow, waiv
 COMMENT ON COLUMN mlguard._verdict.detail IS 'Numbers behind it, for explain: band, bins, arithmetic.';
 CREATE FUNCTION mlguard._could_not(p_slo mlguard._slo, p_c jsonb, p_code text) RETURNS mlguard._verdict
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _v mlguard._verdict := mlguard._verdict_of(p_slo, p_c);
@@ -1394,7 +1394,7 @@ ALTER FUNCTION mlguard._could_not(p_slo mlguard._slo, p_c jsonb, p_code text) OW
 COMMENT ON FUNCTION mlguard._could_not(p_slo mlguard._slo, p_c jsonb, p_code text) IS 'Private. The verdict where judging raised an error.';
 CREATE FUNCTION mlguard._count_baseline(p_table mlguard._table, p_version integer) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _period record;
@@ -1415,7 +1415,7 @@ ALTER FUNCTION mlguard._count_baseline(p_table mlguard._table, p_version integer
 COMMENT ON FUNCTION mlguard._count_baseline(p_table mlguard._table, p_version integer) IS 'Private. Counts what a version in use lacks of filters and segments; counts that are there stay.';
 CREATE FUNCTION mlguard._count_batch(p_id bigint) RETURNS void
     LANGUAGE sql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $$
   update mlguard._batch
@@ -1428,7 +1428,7 @@ ALTER FUNCTION mlguard._count_batch(p_id bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._count_batch(p_id bigint) IS 'Private. Writes the totals of a batch that is done.';
 CREATE FUNCTION mlguard._count_kept(p_tbl text, p_slos text[], p_first boolean) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _counts jsonb;
@@ -1455,7 +1455,7 @@ ALTER FUNCTION mlguard._count_kept(p_tbl text, p_slos text[], p_first boolean) O
 COMMENT ON FUNCTION mlguard._count_kept(p_tbl text, p_slos text[], p_first boolean) IS 'Private. Counts a kept row for the warning under SERIALIZABLE, where reading the kept rows again would make concurrent writers fail. p_first: the first of its statement.';
 CREATE FUNCTION mlguard._count_refusal(p_no integer) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _counter regclass := to_regclass('mlguard.refused_' || p_no);
@@ -1470,7 +1470,7 @@ ALTER FUNCTION mlguard._count_refusal(p_no integer) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._count_refusal(p_no integer) IS 'Private. Counts one refusal and notes its time.';
 CREATE FUNCTION mlguard._count_segments(p_slo mlguard._slo, p_segments jsonb[], p_states jsonb[], p_end timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   _first timestamptz;
@@ -1504,7 +1504,7 @@ ALTER FUNCTION mlguard._count_segments(p_slo mlguard._slo, p_segments jsonb[], p
 COMMENT ON FUNCTION mlguard._count_segments(p_slo mlguard._slo, p_segments jsonb[], p_states jsonb[], p_end timestamp with time zone) IS 'Private. Counts the segments of a window until the baseline is over, then keeps the largest for good.';
 CREATE FUNCTION mlguard._count_stored(p_table mlguard._table, p_version integer, p_from timestamp with time zone, p_to timestamp with time zone, p_left_out tstzmultirange) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 begin
   -- From the states that the table's own function computes, so that filters and segments of SLOs are in it: of the
@@ -1615,7 +1615,7 @@ COMMENT ON COLUMN mlguard._baseline.set_by IS 'Who set it, or whose sweep froze 
 COMMENT ON COLUMN mlguard._baseline.next_at IS 'Columns it lacks are not looked for again before then.';
 CREATE FUNCTION mlguard._counted(p_baseline mlguard._baseline, p_c jsonb) RETURNS boolean
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Buckets by event time are counted anew for a new baseline; other rows are counted by the edges they met.
   select (p_c ->> 'batch' is null and mlguard._counted_by_time(t))
@@ -1629,7 +1629,7 @@ ALTER FUNCTION mlguard._counted(p_baseline mlguard._baseline, p_c jsonb) OWNER T
 COMMENT ON FUNCTION mlguard._counted(p_baseline mlguard._baseline, p_c jsonb) IS 'Private. Whether the rows of a batch or window were counted by the edges of a baseline, if they have values at all.';
 CREATE FUNCTION mlguard._counted_by_time(p_table mlguard._table) RETURNS boolean
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select p_table.recount is not null and p_table.base is not null and p_table.event_sql is not null
 $$;
@@ -1637,7 +1637,7 @@ ALTER FUNCTION mlguard._counted_by_time(p_table mlguard._table) OWNER TO postgre
 COMMENT ON FUNCTION mlguard._counted_by_time(p_table mlguard._table) IS 'Private. Whether the buckets of a table can be computed from its stored rows: these tell which bucket they are of.';
 CREATE FUNCTION mlguard._deadline(p_arrives jsonb, p_before timestamp with time zone, p_itself boolean) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _zone text := p_arrives ->> 'zone';
@@ -1662,7 +1662,7 @@ ALTER FUNCTION mlguard._deadline(p_arrives jsonb, p_before timestamp with time z
 COMMENT ON FUNCTION mlguard._deadline(p_arrives jsonb, p_before timestamp with time zone, p_itself boolean) IS 'Private. The last deadline of an arrives_by before a time (p_itself: or at it).';
 CREATE FUNCTION mlguard._decide(p_id bigint, p_status text, p_reason text) RETURNS void
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   update mlguard._quarantine
   set status = p_status, decided_at = clock_timestamp(), decided_by = session_user, reason = p_reason
@@ -1672,7 +1672,7 @@ ALTER FUNCTION mlguard._decide(p_id bigint, p_status text, p_reason text) OWNER 
 COMMENT ON FUNCTION mlguard._decide(p_id bigint, p_status text, p_reason text) IS 'Private. Ends the waiting of a kept row.';
 CREATE FUNCTION mlguard._deciles(p_ordered double precision[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select coalesce(jsonb_agg(distinct p_ordered[1 + g.j * (cardinality(p_ordered) - 1) / 10]), '[]')
   from generate_series(1, 9) g (j)
@@ -1682,7 +1682,7 @@ ALTER FUNCTION mlguard._deciles(p_ordered double precision[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._deciles(p_ordered double precision[]) IS 'Private. Distinct deciles of ordered numbers.';
 CREATE FUNCTION mlguard._decimals(p_nums double precision[]) RETURNS integer
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _spare double precision := 0.005 * cardinality(p_nums);
@@ -1711,7 +1711,7 @@ ALTER FUNCTION mlguard._decimals(p_nums double precision[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._decimals(p_nums double precision[]) IS 'Private. Fewest decimals, up to 5, that all but 0.5 % of the numbers keep to; null: none.';
 CREATE FUNCTION mlguard._detail(p_slo text, p_observed jsonb, p_allowed text, p_key jsonb, p_more jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select jsonb_build_object(
            'slo', p_slo, 'table', split_part(p_slo, '/', 1), 'column', s.column_name, 'observed', p_observed,
@@ -1724,7 +1724,7 @@ ALTER FUNCTION mlguard._detail(p_slo text, p_observed jsonb, p_allowed text, p_k
 COMMENT ON FUNCTION mlguard._detail(p_slo text, p_observed jsonb, p_allowed text, p_key jsonb, p_more jsonb) IS 'Private. The DETAIL of a message: what clients read instead of its words.';
 CREATE FUNCTION mlguard._deviation(p_values double precision[]) RETURNS double precision
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Equal values give 0 and nothing else: what rounding leaves over would be taken for a unit.
   select case when max(u.x) = min(u.x) then 0 else stddev_pop(u.x) end from unnest(p_values) u (x)
@@ -1733,7 +1733,7 @@ ALTER FUNCTION mlguard._deviation(p_values double precision[]) OWNER TO postgres
 COMMENT ON FUNCTION mlguard._deviation(p_values double precision[]) IS 'Private. Standard deviation (population) of numbers.';
 CREATE FUNCTION mlguard._distance_detail(p_slo mlguard._slo, p_s jsonb, p_c jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _pii text[] := (select t.pii from mlguard._table t where t.tbl = p_slo.tbl);
@@ -1781,7 +1781,7 @@ ALTER FUNCTION mlguard._distance_detail(p_slo mlguard._slo, p_s jsonb, p_c jsonb
 COMMENT ON FUNCTION mlguard._distance_detail(p_slo mlguard._slo, p_s jsonb, p_c jsonb) IS 'Private. For explain: {metric: {baseline, noise, n, m, bins: [{bin, share, baseline}]}} with the 30 bins that differ most, without values of pii columns; null: nothing was compared with a baseline.';
 CREATE FUNCTION mlguard._domain(p_tbl text, p_over text, p_first text, p_second text, p_mixed boolean) RETURNS TABLE(t integer, share double precision)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_nestloop TO 'off'
     SET jit TO 'off'
     AS $$
@@ -1811,7 +1811,7 @@ ALTER FUNCTION mlguard._domain(p_tbl text, p_over text, p_first text, p_second t
 COMMENT ON FUNCTION mlguard._domain(p_tbl text, p_over text, p_first text, p_second text, p_mixed boolean) IS 'Private. Of each kept scope the share of rows with a pair of known values never seen together before.';
 CREATE FUNCTION mlguard._drop_unguarded() RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $_$
 declare
@@ -1839,7 +1839,7 @@ ALTER FUNCTION mlguard._drop_unguarded() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._drop_unguarded() IS 'Private. Deletes states, buckets and samples of tables that are not guarded any more; returns how many.';
 CREATE FUNCTION mlguard._emptied(p_hold bigint, p_why text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -1866,7 +1866,7 @@ ALTER FUNCTION mlguard._emptied(p_hold bigint, p_why text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._emptied(p_hold bigint, p_why text) IS 'Private. Ends the hold of a batch of which no rows are left.';
 CREATE FUNCTION mlguard._emptied_at(p_tbl text) RETURNS bigint
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $$
   select greatest(
@@ -1878,7 +1878,7 @@ ALTER FUNCTION mlguard._emptied_at(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._emptied_at(p_tbl text) IS 'Private. The line of mlguard._state that says a table was emptied; 0: it never was. What came before is void.';
 CREATE FUNCTION mlguard._end_holds(p_slo text, p_reason text) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _ended integer;
@@ -1894,7 +1894,7 @@ ALTER FUNCTION mlguard._end_holds(p_slo text, p_reason text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._end_holds(p_slo text, p_reason text) IS 'Private. A person ends every hold of an SLO, for the batches and windows it holds now; returns how many.';
 CREATE FUNCTION mlguard._end_snoozes(p_as_of timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _incident mlguard._incident;
@@ -1924,7 +1924,7 @@ ALTER FUNCTION mlguard._end_snoozes(p_as_of timestamp with time zone) OWNER TO p
 COMMENT ON FUNCTION mlguard._end_snoozes(p_as_of timestamp with time zone) IS 'Private. Ends snoozes that are over; returns how many.';
 CREATE FUNCTION mlguard._error_class(p_code text) RETURNS text
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Its class and not its message, which may hold a value.
   select format(
@@ -1969,7 +1969,7 @@ COMMENT ON COLUMN mlguard._event.after IS 'State after, without values of pii co
 COMMENT ON COLUMN mlguard._event.reason IS 'Why, in the words of who did it.';
 CREATE FUNCTION mlguard._event_text(p_no bigint, p_event mlguard._event) RETURNS text
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- jsonb prints one value in one way, whoever asks; so does a time in UTC.
   select jsonb_build_array(
@@ -1980,7 +1980,7 @@ ALTER FUNCTION mlguard._event_text(p_no bigint, p_event mlguard._event) OWNER TO
 COMMENT ON FUNCTION mlguard._event_text(p_no bigint, p_event mlguard._event) IS 'Private. What is hashed of an event: a JSON array of seal number, id, time in UTC, who, act, target, before, after, reason.';
 CREATE FUNCTION mlguard._evidence(p_states jsonb, p_columns text[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Extremes are values of single rows, groups may be small; long states are for the machine.
   select jsonb_strip_nulls(jsonb_build_object(
@@ -1995,7 +1995,7 @@ ALTER FUNCTION mlguard._evidence(p_states jsonb, p_columns text[]) OWNER TO post
 COMMENT ON FUNCTION mlguard._evidence(p_states jsonb, p_columns text[]) IS 'Private. The states behind a verdict, for explain.';
 CREATE FUNCTION mlguard._except(p_slo text, p_kind text, p_until timestamp with time zone, p_reason text) RETURNS timestamp with time zone
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _slo mlguard._slo;
@@ -2041,7 +2041,7 @@ ALTER FUNCTION mlguard._except(p_slo text, p_kind text, p_until timestamp with t
 COMMENT ON FUNCTION mlguard._except(p_slo text, p_kind text, p_until timestamp with time zone, p_reason text) IS 'Private. Writes an expiring exception to an SLO.';
 CREATE FUNCTION mlguard._exclude(p_id bigint, p_excluded boolean) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _n bigint;
@@ -2076,7 +2076,7 @@ ALTER FUNCTION mlguard._exclude(p_id bigint, p_excluded boolean) OWNER TO postgr
 COMMENT ON FUNCTION mlguard._exclude(p_id bigint, p_excluded boolean) IS 'Private. Leaves the metrics of the batches and windows of an incident out of learned bands, or takes them in again.';
 CREATE FUNCTION mlguard._expire_claims() RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _request mlguard._retrain_request;
@@ -2105,7 +2105,7 @@ ALTER FUNCTION mlguard._expire_claims() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._expire_claims() IS 'Private. Takes claims back from workers that gave no sign of life: for another worker, or as failed after too many.';
 CREATE FUNCTION mlguard._explained(p_first anyarray, p_second anyarray) RETURNS double precision
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_nestloop TO 'off'
     SET jit TO 'off'
     AS $$
@@ -2128,7 +2128,7 @@ ALTER FUNCTION mlguard._explained(p_first anyarray, p_second anyarray) OWNER TO 
 COMMENT ON FUNCTION mlguard._explained(p_first anyarray, p_second anyarray) IS 'Private. How much one binned column tells of another: mutual information over the smaller entropy.';
 CREATE FUNCTION mlguard._fair_groups(p_states jsonb, p_key text, p_least integer) RETURNS TABLE(name text, n double precision, a double precision, b double precision)
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select g.name, sum(g.n), sum(g.a), sum(g.b)
   from (
@@ -2147,7 +2147,7 @@ ALTER FUNCTION mlguard._fair_groups(p_states jsonb, p_key text, p_least integer)
 COMMENT ON FUNCTION mlguard._fair_groups(p_states jsonb, p_key text, p_least integer) IS 'Private. Groups large enough to be compared, the small ones as one; a value has = before it.';
 CREATE FUNCTION mlguard._figure(p_value double precision, p_limits text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _number numeric;
@@ -2179,7 +2179,7 @@ ALTER FUNCTION mlguard._figure(p_value double precision, p_limits text) OWNER TO
 COMMENT ON FUNCTION mlguard._figure(p_value double precision, p_limits text) IS 'Private. A number as messages show it: three digits after the point, or three that count, and as many more as tell it from the limit.';
 CREATE FUNCTION mlguard._fill_baseline(p_table mlguard._table, p_version integer, p_columns text[], p_from timestamp with time zone, p_to timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _relation regclass := to_regclass(format('%I.%I', p_table.schema_name, p_table.table_name));
@@ -2225,7 +2225,7 @@ ALTER FUNCTION mlguard._fill_baseline(p_table mlguard._table, p_version integer,
 COMMENT ON FUNCTION mlguard._fill_baseline(p_table mlguard._table, p_version integer, p_columns text[], p_from timestamp with time zone, p_to timestamp with time zone) IS 'Private. Adds columns to a version of a baseline from the stored rows of a stretch of time; columns with fewer than 200 values stay out. Returns how many came in; _use_baseline() counts them.';
 CREATE FUNCTION mlguard._find(p_slo mlguard._slo, p_states jsonb, p_c jsonb) RETURNS mlguard._verdict
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   _v mlguard._verdict := mlguard._verdict_of(p_slo, p_c);
@@ -2323,7 +2323,7 @@ COMMENT ON COLUMN mlguard._batch.ended_at IS 'Nothing more was expected from the
 COMMENT ON COLUMN mlguard._batch.retired IS 'Its states are forgotten: rows that come under its name begin a new load.';
 CREATE FUNCTION mlguard._find_in_load(p_load mlguard._batch, p_slo mlguard._slo, p_segments jsonb[], p_states jsonb[], p_column text) RETURNS mlguard._verdict[]
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _part record;
@@ -2361,7 +2361,7 @@ ALTER FUNCTION mlguard._find_in_load(p_load mlguard._batch, p_slo mlguard._slo, 
 COMMENT ON FUNCTION mlguard._find_in_load(p_load mlguard._batch, p_slo mlguard._slo, p_segments jsonb[], p_states jsonb[], p_column text) IS 'Private. Judges one SLO over a load, a verdict for each segment. Stores nothing.';
 CREATE FUNCTION mlguard._find_unseen(p_tbl text) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -2455,7 +2455,7 @@ ALTER FUNCTION mlguard._find_unseen(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._find_unseen(p_tbl text) IS 'Private. Has the buckets of predictions counted anew whose transaction and that of a label (or attribute) did not see each other; returns how many statements that were.';
 CREATE FUNCTION mlguard._finding(p_metrics text[], p_vals double precision[], p_limits text, p_segment text) RETURNS text
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select nullif(
     string_agg(
@@ -2540,7 +2540,7 @@ COMMENT ON COLUMN mlguard._band.left_out IS 'Values labelled as faults when it w
 COMMENT ON COLUMN mlguard._band.learned_at IS 'When.';
 CREATE FUNCTION mlguard._finished(b mlguard._band) RETURNS mlguard._band
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _worst double precision[];
@@ -2584,7 +2584,7 @@ ALTER FUNCTION mlguard._finished(b mlguard._band) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._finished(b mlguard._band) IS 'Private. Which guess was best so far, its usual error, and its worst errors, which set the limit.';
 CREATE FUNCTION mlguard._fold_failures() RETURNS bigint[]
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _failed record;
@@ -2690,7 +2690,7 @@ ALTER FUNCTION mlguard._fold_failures() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._fold_failures() IS 'Private. Takes appended failures into incidents; returns those that were opened or came back.';
 CREATE FUNCTION mlguard._fold_states(p_tbl text, p_most integer DEFAULT NULL::integer) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -2760,7 +2760,7 @@ ALTER FUNCTION mlguard._fold_states(p_tbl text, p_most integer) OWNER TO postgre
 COMMENT ON FUNCTION mlguard._fold_states(p_tbl text, p_most integer) IS 'Private. Folds states that writers appended into buckets, at most p_most times 20000; returns how many.';
 CREATE FUNCTION mlguard._for_segment(p_segment jsonb, p_by text[]) RETURNS text
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select case
     when coalesce(p_segment, '{}') = '{}' then ''
@@ -2776,7 +2776,7 @@ ALTER FUNCTION mlguard._for_segment(p_segment jsonb, p_by text[]) OWNER TO postg
 COMMENT ON FUNCTION mlguard._for_segment(p_segment jsonb, p_by text[]) IS 'Private. A segment in words: « for country DE».';
 CREATE FUNCTION mlguard._freeze_baseline(p_tbl text, p_version integer) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _before jsonb;
@@ -2800,7 +2800,7 @@ ALTER FUNCTION mlguard._freeze_baseline(p_tbl text, p_version integer) OWNER TO 
 COMMENT ON FUNCTION mlguard._freeze_baseline(p_tbl text, p_version integer) IS 'Private. Puts a version in use in place of the one before; writes one event.';
 CREATE FUNCTION mlguard._give_ticket(p_model text, p_from timestamp with time zone, p_to timestamp with time zone, p_request bigint) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _id bigint;
@@ -2823,7 +2823,7 @@ ALTER FUNCTION mlguard._give_ticket(p_model text, p_from timestamp with time zon
 COMMENT ON FUNCTION mlguard._give_ticket(p_model text, p_from timestamp with time zone, p_to timestamp with time zone, p_request bigint) IS 'Private. Writes a ticket.';
 CREATE FUNCTION mlguard._good_needed(p_incident mlguard._incident) RETURNS bigint
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Batches and windows have to be good twice in a row, and once more for every time it came back.
   select case when p_incident.over in ('read', 'assertion', 'schema') then 1 else least(2 + p_incident.flaps, 7) end
@@ -2832,7 +2832,7 @@ ALTER FUNCTION mlguard._good_needed(p_incident mlguard._incident) OWNER TO postg
 COMMENT ON FUNCTION mlguard._good_needed(p_incident mlguard._incident) IS 'Private. Good verdicts in a row after which an incident resolves itself.';
 CREATE FUNCTION mlguard._grant_baselines(p_role text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   execute format('grant select on mlguard.baseline, mlguard.baseline_column to %I', p_role);
@@ -2851,7 +2851,7 @@ ALTER FUNCTION mlguard._grant_baselines(p_role text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._grant_baselines(p_role text) IS 'Private. Lets a role see baselines and set them. Part of grant_roles().';
 CREATE FUNCTION mlguard._grant_incidents(p_role text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   execute format('grant select on mlguard.incident to %I', p_role);
@@ -2875,7 +2875,7 @@ ALTER FUNCTION mlguard._grant_incidents(p_role text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._grant_incidents(p_role text) IS 'Private. Gives one of the three roles its rights on incidents: all see them, tasks acknowledge, the platform does the rest.';
 CREATE FUNCTION mlguard._grant_loop(p_role text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   execute format(
@@ -2901,7 +2901,7 @@ ALTER FUNCTION mlguard._grant_loop(p_role text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._grant_loop(p_role text) IS 'Private. Gives one of the three roles its rights on the retrain loop: tasks train, the platform decides.';
 CREATE FUNCTION mlguard._grant_models(p_role text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   execute format(
@@ -2924,7 +2924,7 @@ ALTER FUNCTION mlguard._grant_models(p_role text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._grant_models(p_role text) IS 'Private. Gives one of the three roles its rights on models: all see them, tasks register, the platform does the rest.';
 CREATE FUNCTION mlguard._grant_review(p_role text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   execute format('grant select on mlguard.review, mlguard.post_set to %I', p_role);
@@ -2937,7 +2937,7 @@ ALTER FUNCTION mlguard._grant_review(p_role text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._grant_review(p_role text) IS 'Private. Rights to decide about routed rows.';
 CREATE FUNCTION mlguard._grant_surface() RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _role text;
@@ -2978,7 +2978,7 @@ ALTER FUNCTION mlguard._grant_surface() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._grant_surface() IS 'Gives mlguard_platform, mlguard_task and mlguard_writer their rights, as far as these roles exist. For the owner of the schema, after an administrator made the roles.';
 CREATE FUNCTION mlguard._group_incidents(p_new bigint[]) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _new bigint[] := p_new || mlguard._open_upstream_holds(p_new);
@@ -3042,7 +3042,7 @@ ALTER FUNCTION mlguard._group_incidents(p_new bigint[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._group_incidents(p_new bigint[]) IS 'Private. Finds the causes of incidents that are new; returns how many are a consequence of another.';
 CREATE FUNCTION mlguard._guesses(p_filled double precision[], p_slots integer[], p_slot integer) RETURNS double precision[]
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _n integer := cardinality(p_filled);
@@ -3081,7 +3081,7 @@ ALTER FUNCTION mlguard._guesses(p_filled double precision[], p_slots integer[], 
 COMMENT ON FUNCTION mlguard._guesses(p_filled double precision[], p_slots integer[], p_slot integer) IS 'Private. Six guesses at the next value: median of 30, of 7, the last, 7 ago, median of 7, 14 and 21 ago, and median of the last 4 on the same day of the week or hour.';
 CREATE FUNCTION mlguard._headline(p_verdict mlguard._verdict, p_slo mlguard._slo, p_table mlguard._table) RETURNS text
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select format(
     '%s%s: %s (%s)',
@@ -3098,7 +3098,7 @@ ALTER FUNCTION mlguard._headline(p_verdict mlguard._verdict, p_slo mlguard._slo,
 COMMENT ON FUNCTION mlguard._headline(p_verdict mlguard._verdict, p_slo mlguard._slo, p_table mlguard._table) IS 'Private. Table, column, number, limit, segment, SLO, batch or window of a verdict in one line.';
 CREATE FUNCTION mlguard._heal_incidents(p_new bigint[]) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _incident mlguard._incident;
@@ -3122,7 +3122,7 @@ ALTER FUNCTION mlguard._heal_incidents(p_new bigint[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._heal_incidents(p_new bigint[]) IS 'Private. Resolves incidents that are over; returns how many.';
 CREATE FUNCTION mlguard._healed(p_incident mlguard._incident) RETURNS text
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _slo mlguard._slo;
@@ -3169,7 +3169,7 @@ ALTER FUNCTION mlguard._healed(p_incident mlguard._incident) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._healed(p_incident mlguard._incident) IS 'Private. Why an incident is over, in words; null while it is not.';
 CREATE FUNCTION mlguard._health(p_slo text) RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   with carried as (
     select o.kind, o.name,
@@ -3212,7 +3212,7 @@ ALTER FUNCTION mlguard._health(p_slo text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._health(p_slo text) IS 'Private. INSTALLED, DISABLED or MISSING: whether the objects of an SLO are there. Whether they are still the same is told by mlguard status.';
 CREATE FUNCTION mlguard._held_against(p_band mlguard._band, p_value double precision, p_n bigint, p_k bigint, p_slot integer, p_sensitivity double precision DEFAULT 1) RETURNS mlguard._ratio
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _g double precision[];
@@ -3257,7 +3257,7 @@ ALTER FUNCTION mlguard._held_against(p_band mlguard._band, p_value double precis
 COMMENT ON FUNCTION mlguard._held_against(p_band mlguard._band, p_value double precision, p_n bigint, p_k bigint, p_slot integer, p_sensitivity double precision) IS 'Private. Score above 1: the value lies outside the band. Null: the band knows too little.';
 CREATE FUNCTION mlguard._hint(p_begin text, p_owner text, p_runbook text, p_end text) RETURNS text
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select concat_ws(' ', p_begin, 'Owner ' || nullif(p_owner, '') || '.', 'Runbook ' || nullif(p_runbook, ''), p_end)
 $$;
@@ -3265,7 +3265,7 @@ ALTER FUNCTION mlguard._hint(p_begin text, p_owner text, p_runbook text, p_end t
 COMMENT ON FUNCTION mlguard._hint(p_begin text, p_owner text, p_runbook text, p_end text) IS 'Private. The HINT of a message, without what is unknown.';
 CREATE FUNCTION mlguard._hold_by(p_verdict mlguard._verdict, p_slo mlguard._slo) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -3303,7 +3303,7 @@ ALTER FUNCTION mlguard._hold_by(p_verdict mlguard._verdict, p_slo mlguard._slo) 
 COMMENT ON FUNCTION mlguard._hold_by(p_verdict mlguard._verdict, p_slo mlguard._slo) IS 'Private. Closes the gate for a batch or window that failed, once.';
 CREATE FUNCTION mlguard._in_window(p_start timestamp with time zone, p_end timestamp with time zone, p_zone text) RETURNS text
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select case
     when l.s::time = '00:00' and l.e::time = '00:00' and l.e::date - l.s::date = 1 then format(' on %s', l.s::date)
@@ -3317,7 +3317,7 @@ ALTER FUNCTION mlguard._in_window(p_start timestamp with time zone, p_end timest
 COMMENT ON FUNCTION mlguard._in_window(p_start timestamp with time zone, p_end timestamp with time zone, p_zone text) IS 'Private. A window in words: « on 2026-11-19», days by their last one.';
 CREATE FUNCTION mlguard._incident_history(p_id bigint) RETURNS TABLE(verdict bigint, at timestamp with time zone, outcome text, scope text, observed text, allowed text, n bigint, current boolean)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select v.id, v.at, v.outcome,
          mlguard._scope_words(v.over, v.batch, v.window_start, v.window_end, coalesce(t.time_zone, 'UTC')),
@@ -3334,7 +3334,7 @@ ALTER FUNCTION mlguard._incident_history(p_id bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._incident_history(p_id bigint) IS 'Private. The last 20 verdicts of an incident''s SLO and segment while it was open, newest first.';
 CREATE FUNCTION mlguard._incident_key() RETURNS bigint
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select hashtextextended('mlguard incidents', 0)
 $$;
@@ -3342,7 +3342,7 @@ ALTER FUNCTION mlguard._incident_key() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._incident_key() IS 'Private. The advisory lock under which incidents are written.';
 CREATE FUNCTION mlguard._incident_no(p_slo text) RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -3354,7 +3354,7 @@ ALTER FUNCTION mlguard._incident_no(p_slo text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._incident_no(p_slo text) IS 'Private. The incident that alerts for an SLO now, as hints name it; null where there is none.';
 CREATE FUNCTION mlguard._incident_of(p_verdict bigint) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -3398,7 +3398,7 @@ ALTER FUNCTION mlguard._incident_of(p_verdict bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._incident_of(p_verdict bigint) IS 'Private. Hands a verdict over: a failure is appended for the next sweep. Returns the number of its incident; null where the verdict opens none.';
 CREATE FUNCTION mlguard._incident_words(p_id bigint) RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   with broken as (
     select c.headline, row_number() over (order by c.tbl <> i.tbl, c.precedence) as place, count(*) over () as all_of_them,
@@ -3443,7 +3443,7 @@ ALTER FUNCTION mlguard._incident_words(p_id bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._incident_words(p_id bigint) IS 'Private. The text of an alert: column, number, limit, batch or window, who reads the table, what else broke.';
 CREATE FUNCTION mlguard._input_faults(p_model text, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS TABLE(tbl text, slo text, why text)
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET jit TO 'off'
     AS $$
   select i.tbl, r.slo, i.tbl || ' ' || r.words
@@ -3477,7 +3477,7 @@ ALTER FUNCTION mlguard._input_faults(p_model text, p_from timestamp with time zo
 COMMENT ON FUNCTION mlguard._input_faults(p_model text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Private. What speaks against training on the inputs of a model from one time to another: tables held or stale now, and SLOs that failed on what would be read, unless waived or judged false or expected.';
 CREATE FUNCTION mlguard._inputs_of(p_model text) RETURNS SETOF text
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select distinct i.tbl
   from mlguard._table t
@@ -3489,7 +3489,7 @@ ALTER FUNCTION mlguard._inputs_of(p_model text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._inputs_of(p_model text) IS 'Private. The tables a model reads: features and inputs of its tables of predictions.';
 CREATE FUNCTION mlguard._js(p_here double precision[], p_baseline double precision[]) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   with sides as (
     select sum(b.here) as n, sum(b.there) as m from unnest(p_here, p_baseline) b (here, there)
@@ -3515,7 +3515,7 @@ ALTER FUNCTION mlguard._js(p_here double precision[], p_baseline double precisio
 COMMENT ON FUNCTION mlguard._js(p_here double precision[], p_baseline double precision[]) IS 'Private. Jensen-Shannon distance: root of the divergence in bits. Lin (1991), Endres and Schindelin (2003).';
 CREATE FUNCTION mlguard._judge(p_slo mlguard._slo, p_states jsonb, p_c jsonb, p_why text DEFAULT NULL::text) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _id bigint;
@@ -3531,7 +3531,7 @@ ALTER FUNCTION mlguard._judge(p_slo mlguard._slo, p_states jsonb, p_c jsonb, p_w
 COMMENT ON FUNCTION mlguard._judge(p_slo mlguard._slo, p_states jsonb, p_c jsonb, p_why text) IS 'Private. Judges one SLO over one batch or window and acts on it; returns the verdict, null where nothing is new.';
 CREATE FUNCTION mlguard._judge_arrivals(p_as_of timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _slo record;
@@ -3580,7 +3580,7 @@ ALTER FUNCTION mlguard._judge_arrivals(p_as_of timestamp with time zone) OWNER T
 COMMENT ON FUNCTION mlguard._judge_arrivals(p_as_of timestamp with time zone) IS 'Private. Judges arrives_by by the clock, where it changed; returns how many verdicts were written.';
 CREATE FUNCTION mlguard._judge_assertion(p_slo text, p_version text, p_keys text[], p_refused text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   _lock mlguard._assertion_lock := mlguard._lock_assertion(p_slo);
@@ -3665,7 +3665,7 @@ ALTER FUNCTION mlguard._judge_assertion(p_slo text, p_version text, p_keys text[
 COMMENT ON FUNCTION mlguard._judge_assertion(p_slo text, p_version text, p_keys text[], p_refused text) IS 'Private. Judges an assertion under its lock, for touched keys or (null) whole, and acts on what it finds. Called in an assignment: PostgreSQL prints the text of PERFORM as CONTEXT.';
 CREATE FUNCTION mlguard._judge_assertion_due() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _places pg_catalog.jsonb := coalesce(
@@ -3703,7 +3703,7 @@ ALTER FUNCTION mlguard._judge_assertion_due() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._judge_assertion_due() IS 'Private. Judges one assertion at COMMIT, on the final state, once however often the transaction wrote.';
 CREATE FUNCTION mlguard._judge_batch() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -3769,7 +3769,7 @@ ALTER FUNCTION mlguard._judge_batch() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._judge_batch() IS 'Private. Judges a batch at COMMIT: max_bad, then metrics, then batches it corrects, then windows that closed.';
 CREATE FUNCTION mlguard._judge_closed(p_table mlguard._table, p_over text, p_slos text[], p_as_of timestamp with time zone, p_most integer) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -3854,7 +3854,7 @@ ALTER FUNCTION mlguard._judge_closed(p_table mlguard._table, p_over text, p_slos
 COMMENT ON FUNCTION mlguard._judge_closed(p_table mlguard._table, p_over text, p_slos text[], p_as_of timestamp with time zone, p_most integer) IS 'Private. Judges the windows of one length that have closed, oldest first, at most p_most; those that ended before an SLO came into force as its history.';
 CREATE FUNCTION mlguard._judge_due(p_tbl text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -3882,7 +3882,7 @@ ALTER FUNCTION mlguard._judge_due(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._judge_due(p_tbl text) IS 'Private. Judges windows that are due at COMMIT of a writer; what fails is left to sweep().';
 CREATE FUNCTION mlguard._judge_late(p_table mlguard._table, p_most integer) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -3967,7 +3967,7 @@ ALTER FUNCTION mlguard._judge_late(p_table mlguard._table, p_most integer) OWNER
 COMMENT ON FUNCTION mlguard._judge_late(p_table mlguard._table, p_most integer) IS 'Private. Judges windows anew to which rows came after they were judged, and failed ones from which rows went; all or none where there are more than p_most.';
 CREATE FUNCTION mlguard._judge_load(p_tbl text, p_load text, p_part bigint, p_begun boolean, p_ends boolean) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -4045,7 +4045,7 @@ ALTER FUNCTION mlguard._judge_load(p_tbl text, p_load text, p_part bigint, p_beg
 COMMENT ON FUNCTION mlguard._judge_load(p_tbl text, p_load text, p_part bigint, p_begun boolean, p_ends boolean) IS 'Private. Judges all of a load so far, and acts on it; returns its number. p_part: the transaction that wrote to it; p_begun: somebody is to end it; p_ends: nothing more is expected.';
 CREATE FUNCTION mlguard._judge_loads() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -4087,7 +4087,7 @@ ALTER FUNCTION mlguard._judge_loads() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._judge_loads() IS 'Private. Judges at COMMIT the loads that a transaction wrote to or took away from, after the transaction itself.';
 CREATE FUNCTION mlguard._judge_metrics(p_batch bigint, p_tbl text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -4182,7 +4182,7 @@ ALTER FUNCTION mlguard._judge_metrics(p_batch bigint, p_tbl text) OWNER TO postg
 COMMENT ON FUNCTION mlguard._judge_metrics(p_batch bigint, p_tbl text) IS 'Private. Judges the metrics of a batch at COMMIT: the first SLO that rejects raises, everything else is kept.';
 CREATE FUNCTION mlguard._judge_reads(p_as_of timestamp with time zone) RETURNS bigint
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select mlguard._judge_staleness(p_as_of) + mlguard._judge_arrivals(p_as_of)
 $$;
@@ -4190,7 +4190,7 @@ ALTER FUNCTION mlguard._judge_reads(p_as_of timestamp with time zone) OWNER TO p
 COMMENT ON FUNCTION mlguard._judge_reads(p_as_of timestamp with time zone) IS 'Private. Judges by the clock what readers find by theirs; returns how many verdicts were written.';
 CREATE FUNCTION mlguard._judge_schema(p_tbl text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _slo text := p_tbl || '/schema';
@@ -4235,7 +4235,7 @@ ALTER FUNCTION mlguard._judge_schema(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._judge_schema(p_tbl text) IS 'Private. Judges the columns of a table; writes a verdict when that changes, and holds or reopens the gate.';
 CREATE FUNCTION mlguard._judge_staleness(p_as_of timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _slo record;
@@ -4286,7 +4286,7 @@ ALTER FUNCTION mlguard._judge_staleness(p_as_of timestamp with time zone) OWNER 
 COMMENT ON FUNCTION mlguard._judge_staleness(p_as_of timestamp with time zone) IS 'Private. Judges staleness() by the clock, where it changed; returns how many verdicts were written.';
 CREATE FUNCTION mlguard._judge_usual(p_tbl text, p_over text, p_start timestamp with time zone, p_end timestamp with time zone, p_batch bigint, p_n bigint) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _scope bigint;
@@ -4436,7 +4436,7 @@ ALTER FUNCTION mlguard._judge_usual(p_tbl text, p_over text, p_start timestamp w
 COMMENT ON FUNCTION mlguard._judge_usual(p_tbl text, p_over text, p_start timestamp with time zone, p_end timestamp with time zone, p_batch bigint, p_n bigint) IS 'Private. Judges the learned health of a window or batch; writes a verdict for each column.';
 CREATE FUNCTION mlguard._judge_usual_batch(p_batch bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _batch record;
@@ -4456,7 +4456,7 @@ ALTER FUNCTION mlguard._judge_usual_batch(p_batch bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._judge_usual_batch(p_batch bigint) IS 'Private. Judges a batch by what is usual, at its COMMIT; sweep() learns from it later.';
 CREATE FUNCTION mlguard._judge_window(p_table mlguard._table, p_slos text[], p_over text, p_start timestamp with time zone, p_end timestamp with time zone, p_again boolean) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -4518,7 +4518,7 @@ ALTER FUNCTION mlguard._judge_window(p_table mlguard._table, p_slos text[], p_ov
 COMMENT ON FUNCTION mlguard._judge_window(p_table mlguard._table, p_slos text[], p_over text, p_start timestamp with time zone, p_end timestamp with time zone, p_again boolean) IS 'Private. Judges one window by the SLOs named; returns the number of new verdicts.';
 CREATE FUNCTION mlguard._judge_windows(p_tbl text, p_as_of timestamp with time zone, p_most integer DEFAULT NULL::integer) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -4566,7 +4566,7 @@ ALTER FUNCTION mlguard._judge_windows(p_tbl text, p_as_of timestamp with time zo
 COMMENT ON FUNCTION mlguard._judge_windows(p_tbl text, p_as_of timestamp with time zone, p_most integer) IS 'Private. Judges the windows of a table that are due; the caller has its lock. p_most: of each length at most so many.';
 CREATE FUNCTION mlguard._judged_good(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS jsonb
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET jit TO 'off'
     AS $$
   select jsonb_build_object(
@@ -4592,7 +4592,7 @@ ALTER FUNCTION mlguard._judged_good(p_tbl text, p_from timestamp with time zone,
 COMMENT ON FUNCTION mlguard._judged_good(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Private. The batches of a table that hold nothing, and the windows on which nothing failed, between two times.';
 CREATE FUNCTION mlguard._keep(p_verdicts mlguard._verdict[], p_again boolean) RETURNS TABLE(id bigint, outcome text)
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -4644,7 +4644,7 @@ ALTER FUNCTION mlguard._keep(p_verdicts mlguard._verdict[], p_again boolean) OWN
 COMMENT ON FUNCTION mlguard._keep(p_verdicts mlguard._verdict[], p_again boolean) IS 'Private. Writes verdicts of one batch, or of windows, and their metrics; gives the new ones. p_again: what was found before is superseded where it differs, else it stays.';
 CREATE FUNCTION mlguard._keep_load() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   insert into mlguard._load_state (tbl, load, bucket, segment, sign, n, states, upto)
@@ -4657,7 +4657,7 @@ ALTER FUNCTION mlguard._keep_load() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._keep_load() IS 'Private. Keeps the states of a load when they were folded into buckets.';
 CREATE FUNCTION mlguard._keep_metrics(p_verdicts mlguard._verdict[], p_again boolean) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -4719,7 +4719,7 @@ ALTER FUNCTION mlguard._keep_metrics(p_verdicts mlguard._verdict[], p_again bool
 COMMENT ON FUNCTION mlguard._keep_metrics(p_verdicts mlguard._verdict[], p_again boolean) IS 'Private. Writes the metrics of verdicts, those that passed too; a value that changed supersedes the one before.';
 CREATE FUNCTION mlguard._kept_batches(p_tbl text) RETURNS SETOF bigint
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -4733,7 +4733,7 @@ ALTER FUNCTION mlguard._kept_batches(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._kept_batches(p_tbl text) IS 'Private. Batches whose states are needed after they were folded: those that are held, and the one of this transaction, which COMMIT judges.';
 CREATE FUNCTION mlguard._kind(p_metric text) RETURNS TABLE(class text, side text, factor double precision)
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select k.class, k.side, k.factor
   from (values
@@ -4759,7 +4759,7 @@ ALTER FUNCTION mlguard._kind(p_metric text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._kind(p_metric text) IS 'Private. How the errors of a metric are judged.';
 CREATE FUNCTION mlguard._known_model(p_model text) RETURNS void
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if not exists (select from mlguard._table t where t.model = p_model) then
@@ -4776,7 +4776,7 @@ ALTER FUNCTION mlguard._known_model(p_model text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._known_model(p_model text) IS 'Private. Raises where no SLO file names the model.';
 CREATE FUNCTION mlguard._ks(p_here double precision[], p_baseline double precision[]) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   with sides as (
     select sum(b.here) as n, sum(b.there) as m from unnest(p_here, p_baseline) b (here, there)
@@ -4790,7 +4790,7 @@ ALTER FUNCTION mlguard._ks(p_here double precision[], p_baseline double precisio
 COMMENT ON FUNCTION mlguard._ks(p_here double precision[], p_baseline double precision[]) IS 'Private. Two-sample Kolmogorov-Smirnov statistic at the edges of ordered bins. Smirnov (1948).';
 CREATE FUNCTION mlguard._label_incident(p_incident mlguard._incident, p_label text, p_reason text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if p_label not in ('true', 'false', 'expected') then
@@ -4814,7 +4814,7 @@ ALTER FUNCTION mlguard._label_incident(p_incident mlguard._incident, p_label tex
 COMMENT ON FUNCTION mlguard._label_incident(p_incident mlguard._incident, p_label text, p_reason text) IS 'Private. Labels one incident.';
 CREATE FUNCTION mlguard._lacks_counts(p_table mlguard._table, p_version integer) RETURNS boolean
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select p_table.recount is not null and exists (
     select
@@ -4838,7 +4838,7 @@ ALTER FUNCTION mlguard._lacks_counts(p_table mlguard._table, p_version integer) 
 COMMENT ON FUNCTION mlguard._lacks_counts(p_table mlguard._table, p_version integer) IS 'Private. Whether writers count something by a filter or by segments that this version of the baseline does not have.';
 CREATE FUNCTION mlguard._learn_baseline(p_table mlguard._table, p_as_of timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _work mlguard._baseline;
@@ -4907,7 +4907,7 @@ ALTER FUNCTION mlguard._learn_baseline(p_table mlguard._table, p_as_of timestamp
 COMMENT ON FUNCTION mlguard._learn_baseline(p_table mlguard._table, p_as_of timestamp with time zone) IS 'Private. Freezes what can be frozen by now of the baseline that an SLO file describes; returns how many columns.';
 CREATE FUNCTION mlguard._learn_pairs(p_tbl text, p_over text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_nestloop TO 'off'
     SET jit TO 'off'
     AS $$
@@ -5181,7 +5181,7 @@ ALTER FUNCTION mlguard._learn_pairs(p_tbl text, p_over text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._learn_pairs(p_tbl text, p_over text) IS 'Private. Finds rules between two columns in the last twenty samples: values that only come together in certain pairs, columns that tell of one another, values that are missing together.';
 CREATE FUNCTION mlguard._learned(p_tbl text, p_over text, p_segment jsonb, p_metric text, p_start timestamp with time zone DEFAULT NULL::timestamp with time zone, p_batch bigint DEFAULT NULL::bigint) RETURNS mlguard._band
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _b mlguard._band;
@@ -5223,7 +5223,7 @@ ALTER FUNCTION mlguard._learned(p_tbl text, p_over text, p_segment jsonb, p_metr
 COMMENT ON FUNCTION mlguard._learned(p_tbl text, p_over text, p_segment jsonb, p_metric text, p_start timestamp with time zone, p_batch bigint) IS 'Private. The band of a series learned from nothing, of all values or of those before a window or batch; null: nobody knows how the errors of such a metric are judged.';
 CREATE FUNCTION mlguard._left_out(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS tstzmultirange
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return (
@@ -5252,7 +5252,7 @@ ALTER FUNCTION mlguard._left_out(p_tbl text, p_from timestamp with time zone, p_
 COMMENT ON FUNCTION mlguard._left_out(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Private. Windows no baseline is made of: labelled as faults, or failed under a hold that nobody called a false alarm.';
 CREATE FUNCTION mlguard._length(p_length interval) RETURNS text
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Two units, the second only where it is not 0; hours up to four days, because limits are written in hours.
   select case
@@ -5267,7 +5267,7 @@ ALTER FUNCTION mlguard._length(p_length interval) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._length(p_length interval) IS 'Private. A length of time as messages show it: 28 h 12 min.';
 CREATE FUNCTION mlguard._less(p_key text, p_from jsonb, p_gone jsonb) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _n double precision;
@@ -5361,7 +5361,7 @@ ALTER FUNCTION mlguard._less(p_key text, p_from jsonb, p_gone jsonb) OWNER TO po
 COMMENT ON FUNCTION mlguard._less(p_key text, p_from jsonb, p_gone jsonb) IS 'Private. A state without the rows of another; what cannot be taken apart is left as it is.';
 CREATE FUNCTION mlguard._linf(p_here double precision[], p_baseline double precision[]) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   with sides as (
     select sum(b.here) as n, sum(b.there) as m from unnest(p_here, p_baseline) b (here, there)
@@ -5372,7 +5372,7 @@ ALTER FUNCTION mlguard._linf(p_here double precision[], p_baseline double precis
 COMMENT ON FUNCTION mlguard._linf(p_here double precision[], p_baseline double precision[]) IS 'Private. Greatest difference of the share of one bin or category.';
 CREATE FUNCTION mlguard._link(p_prev bytea, p_no bigint, p_event mlguard._event) RETURNS bytea
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select sha256(p_prev || convert_to(mlguard._event_text(p_no, p_event), 'UTF8'))
 $$;
@@ -5380,7 +5380,7 @@ ALTER FUNCTION mlguard._link(p_prev bytea, p_no bigint, p_event mlguard._event) 
 COMMENT ON FUNCTION mlguard._link(p_prev bytea, p_no bigint, p_event mlguard._event) IS 'Private. The hash of an event at a place of the chain.';
 CREATE FUNCTION mlguard._load_rows(p_tbl text, p_load text, p_bucket timestamp with time zone, p_batch bigint, p_before bigint) RETURNS bigint
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -5402,7 +5402,7 @@ ALTER FUNCTION mlguard._load_rows(p_tbl text, p_load text, p_bucket timestamp wi
 COMMENT ON FUNCTION mlguard._load_rows(p_tbl text, p_load text, p_bucket timestamp with time zone, p_batch bigint, p_before bigint) IS 'Private. How many rows of a bucket a load has: of a transaction only what it wrote before a line.';
 CREATE FUNCTION mlguard._load_states(p_tbl text, p_load text) RETURNS TABLE(segment jsonb, states jsonb)
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -5430,7 +5430,7 @@ ALTER FUNCTION mlguard._load_states(p_tbl text, p_load text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._load_states(p_tbl text, p_load text) IS 'Private. What a load wrote so far, by segment, without what of it was taken away.';
 CREATE FUNCTION mlguard._loads_of(p_batch bigint) RETURNS text[]
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -5458,7 +5458,7 @@ COMMENT ON COLUMN mlguard._assertion_lock.outcome IS 'What the last recorded jud
 COMMENT ON COLUMN mlguard._assertion_lock.verdict IS 'That judgement, in mlguard._verdict.';
 CREATE FUNCTION mlguard._lock_assertion(p_slo text) RETURNS mlguard._assertion_lock
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $$
 declare
@@ -5499,7 +5499,7 @@ ALTER FUNCTION mlguard._lock_assertion(p_slo text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._lock_assertion(p_slo text) IS 'Private. Takes the lock of an assertion until the end of the transaction; null where it is no longer in force.';
 CREATE FUNCTION mlguard._lock_loads(p_batch bigint, p_tbl text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _load text;
@@ -5521,7 +5521,7 @@ ALTER FUNCTION mlguard._lock_loads(p_batch bigint, p_tbl text) OWNER TO postgres
 COMMENT ON FUNCTION mlguard._lock_loads(p_batch bigint, p_tbl text) IS 'Private. At COMMIT, first of all: which loads the transaction is of, and its turn to judge them.';
 CREATE FUNCTION mlguard._lock_table(p_tbl text) RETURNS boolean
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select pg_try_advisory_xact_lock(hashtextextended('mlguard ' || p_tbl, 0))
 $$;
@@ -5567,7 +5567,7 @@ COMMENT ON COLUMN mlguard._model_version.retired_by IS 'Who retired it.';
 COMMENT ON COLUMN mlguard._model_version.retired_at IS 'When.';
 CREATE FUNCTION mlguard._locked_version(p_model text, p_version text) RETURNS mlguard._model_version
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _found mlguard._model_version;
@@ -5597,7 +5597,7 @@ ALTER FUNCTION mlguard._locked_version(p_model text, p_version text) OWNER TO po
 COMMENT ON FUNCTION mlguard._locked_version(p_model text, p_version text) IS 'Private. One version, after the lock of its model is taken: who promotes, approves and retires goes one by one.';
 CREATE FUNCTION mlguard._loop_reason(p_reason text, p_act text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if p_reason is null or p_reason !~ '\S' then
@@ -5611,7 +5611,7 @@ ALTER FUNCTION mlguard._loop_reason(p_reason text, p_act text) OWNER TO postgres
 COMMENT ON FUNCTION mlguard._loop_reason(p_reason text, p_act text) IS 'Private. Raises where no reason is given.';
 CREATE FUNCTION mlguard._made_stale(p_key text, p_from jsonb, p_gone jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select coalesce(
     case substring(p_key from '^[a-z]+')
@@ -5629,7 +5629,7 @@ ALTER FUNCTION mlguard._made_stale(p_key text, p_from jsonb, p_gone jsonb) OWNER
 COMMENT ON FUNCTION mlguard._made_stale(p_key text, p_from jsonb, p_gone jsonb) IS 'Private. Whether taking rows away leaves a state that only a recount can tell.';
 CREATE FUNCTION mlguard._make_severe(p_id bigint, p_severity text) RETURNS void
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- What gets worse while it is snoozed alerts again, and so does the incident that stands for it.
   update mlguard._incident i
@@ -5641,7 +5641,7 @@ ALTER FUNCTION mlguard._make_severe(p_id bigint, p_severity text) OWNER TO postg
 COMMENT ON FUNCTION mlguard._make_severe(p_id bigint, p_severity text) IS 'Private. Raises the severity of an incident, and of its cause, where it is lower.';
 CREATE FUNCTION mlguard._mask_incidents() RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _old record;
@@ -5679,7 +5679,7 @@ ALTER FUNCTION mlguard._mask_incidents() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._mask_incidents() IS 'Private. Takes values of columns that are personal by now out of incidents and alerts; returns how many incidents.';
 CREATE FUNCTION mlguard._masked(p_values jsonb, p_pii text[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Without a list (the table is guarded no longer, and with it went what is personal) nothing is shown.
   select case
@@ -5696,7 +5696,7 @@ ALTER FUNCTION mlguard._masked(p_values jsonb, p_pii text[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._masked(p_values jsonb, p_pii text[]) IS 'Private. {column: value} without the values of pii columns.';
 CREATE FUNCTION mlguard._masked_rules(p_broken jsonb, p_pii text[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select jsonb_agg(
            case
@@ -5711,7 +5711,7 @@ ALTER FUNCTION mlguard._masked_rules(p_broken jsonb, p_pii text[]) OWNER TO post
 COMMENT ON FUNCTION mlguard._masked_rules(p_broken jsonb, p_pii text[]) IS 'Private. The rules a kept row broke, without the values of columns that are personal by now.';
 CREATE FUNCTION mlguard._measure(p_scope bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _scope mlguard._learned_scope;
@@ -5766,7 +5766,7 @@ ALTER FUNCTION mlguard._measure(p_scope bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._measure(p_scope bigint) IS 'Private. Computes and keeps every learned series of a scope.';
 CREATE FUNCTION mlguard._merge(p_a jsonb, p_b jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select case
     when coalesce(p_b, '{}') = '{}' then coalesce(p_a, '{}')
@@ -5778,7 +5778,7 @@ ALTER FUNCTION mlguard._merge(p_a jsonb, p_b jsonb) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._merge(p_a jsonb, p_b jsonb) IS 'Private. Merges two documents of states.';
 CREATE FUNCTION mlguard._merge_all(p_documents jsonb[]) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if cardinality(p_documents) = 1 then
@@ -5812,7 +5812,7 @@ ALTER FUNCTION mlguard._merge_all(p_documents jsonb[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._merge_all(p_documents jsonb[]) IS 'Private. Merges documents of states.';
 CREATE FUNCTION mlguard._merge_bins(p_parts jsonb[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Counts of different edges cannot be added: the newest edges stand, and that rows are missing is said.
   with newest as (
@@ -5841,7 +5841,7 @@ ALTER FUNCTION mlguard._merge_bins(p_parts jsonb[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._merge_bins(p_parts jsonb[]) IS 'Private. Merges counts of bins: {"v", "c", "n"}.';
 CREATE FUNCTION mlguard._merge_joint(p_parts jsonb[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Pébay 2008, equation 3.13, over all parts at once.
   with part as materialized (
@@ -5866,7 +5866,7 @@ ALTER FUNCTION mlguard._merge_joint(p_parts jsonb[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._merge_joint(p_parts jsonb[]) IS 'Private. Merges [n, mean_a, mean_b, m2_a, m2_b, c_ab].';
 CREATE FUNCTION mlguard._merge_keys(p_parts jsonb[]) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _theta double precision;
@@ -5905,7 +5905,7 @@ ALTER FUNCTION mlguard._merge_keys(p_parts jsonb[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._merge_keys(p_parts jsonb[]) IS 'Private. Merges counts of hashed keys: {"t", "k", "n"}; above 4096 keys those with the smallest hashes.';
 CREATE FUNCTION mlguard._merge_load(p_tbl text, p_load text, p_least integer) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -5961,7 +5961,7 @@ ALTER FUNCTION mlguard._merge_load(p_tbl text, p_load text, p_least integer) OWN
 COMMENT ON FUNCTION mlguard._merge_load(p_tbl text, p_load text, p_least integer) IS 'Private. Merges the states of a load, if there are more than p_least that are not merged yet.';
 CREATE FUNCTION mlguard._merge_moments(p_parts jsonb[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Chan, Golub, LeVeque 1979, over all parts at once: squares around the common mean.
   with part as materialized (
@@ -5981,7 +5981,7 @@ ALTER FUNCTION mlguard._merge_moments(p_parts jsonb[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._merge_moments(p_parts jsonb[]) IS 'Private. Merges [n, mean, m2].';
 CREATE FUNCTION mlguard._merge_parts(p_key text, p_parts jsonb[]) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if p_key = 'stale' then
@@ -6007,7 +6007,7 @@ ALTER FUNCTION mlguard._merge_parts(p_key text, p_parts jsonb[]) OWNER TO postgr
 COMMENT ON FUNCTION mlguard._merge_parts(p_key text, p_parts jsonb[]) IS 'Private. Merges states of one name that are more than a number.';
 CREATE FUNCTION mlguard._merge_quantiles(p_parts jsonb[]) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _state jsonb;
@@ -6043,7 +6043,7 @@ ALTER FUNCTION mlguard._merge_quantiles(p_parts jsonb[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._merge_quantiles(p_parts jsonb[]) IS 'Private. Merges sorted values {"n", "v", "w"}; above 2002 points 501 of equal rank stay.';
 CREATE FUNCTION mlguard._merge_sampled(p_parts jsonb[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Counts are of rows; where some were left out, how many were looked at decides what chance can do.
   select case
@@ -6057,7 +6057,7 @@ ALTER FUNCTION mlguard._merge_sampled(p_parts jsonb[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._merge_sampled(p_parts jsonb[]) IS 'Private. {"sampled": values looked at}, where a part left some out; else {}.';
 CREATE FUNCTION mlguard._merge_values(p_parts jsonb[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   with counted as (
     select c.key, sum(c.value::numeric) as count
@@ -6078,7 +6078,7 @@ ALTER FUNCTION mlguard._merge_values(p_parts jsonb[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._merge_values(p_parts jsonb[]) IS 'Private. Merges counts of values: {"c", "other", "n"}; the 1000 most frequent stay by name.';
 CREATE FUNCTION mlguard._minute(p_at timestamp with time zone) RETURNS text
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select to_char(p_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI') || ' UTC'
 $$;
@@ -6086,7 +6086,7 @@ ALTER FUNCTION mlguard._minute(p_at timestamp with time zone) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._minute(p_at timestamp with time zone) IS 'Private. A time as messages show it.';
 CREATE FUNCTION mlguard._model_reason(p_reason text, p_act text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if p_reason is null or p_reason !~ '\S' then
@@ -6100,7 +6100,7 @@ ALTER FUNCTION mlguard._model_reason(p_reason text, p_act text) OWNER TO postgre
 COMMENT ON FUNCTION mlguard._model_reason(p_reason text, p_act text) IS 'Private. Raises where no reason is given.';
 CREATE FUNCTION mlguard._most_frequent(p_texts text[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select coalesce(jsonb_agg(f.x), '[]')
   from (select u.x from unnest(p_texts) u (x) group by u.x order by count(*) desc, u.x limit 30) f
@@ -6109,7 +6109,7 @@ ALTER FUNCTION mlguard._most_frequent(p_texts text[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._most_frequent(p_texts text[]) IS 'Private. The thirty most frequent texts.';
 CREATE FUNCTION mlguard._need_reason(p_reason text, p_act text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if p_reason is null or p_reason !~ '\S' then
@@ -6125,7 +6125,7 @@ ALTER FUNCTION mlguard._need_reason(p_reason text, p_act text) OWNER TO postgres
 COMMENT ON FUNCTION mlguard._need_reason(p_reason text, p_act text) IS 'Private. The reason; raises where there is none.';
 CREATE FUNCTION mlguard._new_categories(p_s jsonb, p_c jsonb, p_key text, p_column text, OUT rate double precision, OUT words text) RETURNS record
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _state jsonb := p_s -> p_key;
@@ -6169,7 +6169,7 @@ ALTER FUNCTION mlguard._new_categories(p_s jsonb, p_c jsonb, p_key text, p_colum
 COMMENT ON FUNCTION mlguard._new_categories(p_s jsonb, p_c jsonb, p_key text, p_column text, OUT rate double precision, OUT words text) IS 'Private. Share of values whose category the baseline does not know; words: why that cannot be told.';
 CREATE FUNCTION mlguard._noise(p_metric text, p_here double precision[], p_baseline double precision[]) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- psi and js are (1/n + 1/m) times a chi-squared variable, js over 8 ln 2 and under the root (second-order
   -- expansion), with one degree of freedom for each bin but one. A bin in which the smaller side can expect few values
@@ -6203,7 +6203,7 @@ ALTER FUNCTION mlguard._noise(p_metric text, p_here double precision[], p_baseli
 COMMENT ON FUNCTION mlguard._noise(p_metric text, p_here double precision[], p_baseline double precision[]) IS 'Private. The distance that chance alone exceeds once in 1000, were both sides samples of one distribution.';
 CREATE FUNCTION mlguard._normal_tail(p_probability double precision) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select (((((((7.74545014278341407640e-4 * r.r + 2.27238449892691845833e-2) * r.r + 2.41780725177450611770e-1) * r.r
                + 1.27045825245236838258) * r.r + 3.64784832476320460504) * r.r + 5.76949722146069140550) * r.r
@@ -6217,7 +6217,7 @@ ALTER FUNCTION mlguard._normal_tail(p_probability double precision) OWNER TO pos
 COMMENT ON FUNCTION mlguard._normal_tail(p_probability double precision) IS 'Private. What a standard normal variable exceeds with this probability, 1e-11 to 0.07. Wichura, AS 241 (1988).';
 CREATE FUNCTION mlguard._number_series(p_scope bigint, p_before bigint) RETURNS TABLE(column_name text, metric text, value double precision, sd double precision)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_nestloop TO 'off'
     SET jit TO 'off'
     AS $$
@@ -6266,7 +6266,7 @@ ALTER FUNCTION mlguard._number_series(p_scope bigint, p_before bigint) OWNER TO 
 COMMENT ON FUNCTION mlguard._number_series(p_scope bigint, p_before bigint) IS 'Private. Series of the numeric columns of a scope, against the pooled reference and the scope before.';
 CREATE FUNCTION mlguard._observe(p_scope bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -6345,7 +6345,7 @@ ALTER FUNCTION mlguard._observe(p_scope bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._observe(p_scope bigint) IS 'Private. Takes a judged scope into what is usual: values seen, pooled references, bands.';
 CREATE FUNCTION mlguard._observed_words(p_verdict mlguard._verdict, p_slo mlguard._slo, p_table mlguard._table) RETURNS text
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select case
     -- The words of an error may quote what could not be judged.
@@ -6372,7 +6372,7 @@ ALTER FUNCTION mlguard._observed_words(p_verdict mlguard._verdict, p_slo mlguard
 COMMENT ON FUNCTION mlguard._observed_words(p_verdict mlguard._verdict, p_slo mlguard._slo, p_table mlguard._table) IS 'Private. What a verdict found, in words, without values of pii columns.';
 CREATE FUNCTION mlguard._off_grid(p_x double precision, p_decimals integer) RETURNS boolean
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Numbers beyond 1e100 have no decimals, infinite ones neither; what is next to 0 is 0.
   select case
@@ -6422,7 +6422,7 @@ COMMENT ON COLUMN mlguard._quarantine.decided_by IS 'Who decided.';
 COMMENT ON COLUMN mlguard._quarantine.reason IS 'Why.';
 CREATE FUNCTION mlguard._offer(p_row mlguard._quarantine, p_set jsonb, OUT outcome text, OUT reason text, OUT broken jsonb) RETURNS record
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET "DateStyle" TO 'ISO, YMD'
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
@@ -6561,7 +6561,7 @@ ALTER FUNCTION mlguard._offer(p_row mlguard._quarantine, p_set jsonb, OUT outcom
 COMMENT ON FUNCTION mlguard._offer(p_row mlguard._quarantine, p_set jsonb, OUT outcome text, OUT reason text, OUT broken jsonb) IS 'Private. Offers a kept row to its table: released, still broken, conflict or failed, and why.';
 CREATE FUNCTION mlguard._on_ddl() RETURNS event_trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   perform mlguard._judge_schema(t.tbl)
@@ -6587,7 +6587,7 @@ ALTER FUNCTION mlguard._on_ddl() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._on_ddl() IS 'Private. Judges the columns of a guarded table as soon as somebody changes it.';
 CREATE FUNCTION mlguard._open_load(p_tbl text, p_load text, p_part bigint, p_begun boolean, p_ends boolean) RETURNS mlguard._batch
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $$
 declare
@@ -6611,7 +6611,7 @@ ALTER FUNCTION mlguard._open_load(p_tbl text, p_load text, p_part bigint, p_begu
 COMMENT ON FUNCTION mlguard._open_load(p_tbl text, p_load text, p_part bigint, p_begun boolean, p_ends boolean) IS 'Private. The row of a load, made when it is new; notes that rows came and whether more are expected.';
 CREATE FUNCTION mlguard._open_upstream_holds(p_new bigint[]) RETURNS bigint[]
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- A hold comes with its incident; this is for one that somebody wrote by hand.
   with opened as (
@@ -6643,7 +6643,7 @@ ALTER FUNCTION mlguard._open_upstream_holds(p_new bigint[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._open_upstream_holds(p_new bigint[]) IS 'Private. Opens incidents for holds upstream that have none, so that what fails because of them has a cause.';
 CREATE FUNCTION mlguard._outlived() RETURNS bigint[]
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- The cause is over and this is not: it failed later than the cause did, or it still holds its table.
   with stray as (
@@ -6667,7 +6667,7 @@ ALTER FUNCTION mlguard._outlived() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._outlived() IS 'Private. Lets incidents stand by themselves that go on after their cause is resolved; returns them.';
 CREATE FUNCTION mlguard._overfull(p_tbl text, p_over text, p_what text, p_name text) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select coalesce((
     select s.size > 100000
@@ -6678,7 +6678,7 @@ ALTER FUNCTION mlguard._overfull(p_tbl text, p_over text, p_what text, p_name te
 COMMENT ON FUNCTION mlguard._overfull(p_tbl text, p_over text, p_what text, p_name text) IS 'Private. Whether a column has held so many values that new ones are no news.';
 CREATE FUNCTION mlguard._own_removals(p_batch bigint) RETURNS bigint[]
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -6739,7 +6739,7 @@ COMMENT ON COLUMN mlguard._pair.learned_at IS 'When it was learned.';
 COMMENT ON COLUMN mlguard._pair.evidence IS 'What it rests on.';
 CREATE FUNCTION mlguard._pair_value(p_scope bigint, p_rule mlguard._pair) RETURNS double precision
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_nestloop TO 'off'
     SET jit TO 'off'
     AS $$
@@ -6789,7 +6789,7 @@ ALTER FUNCTION mlguard._pair_value(p_scope bigint, p_rule mlguard._pair) OWNER T
 COMMENT ON FUNCTION mlguard._pair_value(p_scope bigint, p_rule mlguard._pair) IS 'Private. The value of a pair rule in a scope: share of pairs never seen, dependence, or share of lone nulls.';
 CREATE FUNCTION mlguard._past(p_tbl text, p_over text, p_segment jsonb, p_metric text, p_start timestamp with time zone DEFAULT NULL::timestamp with time zone, p_batch bigint DEFAULT NULL::bigint) RETURNS TABLE(id bigint, value double precision, n bigint, sd double precision, at timestamp with time zone)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -6818,7 +6818,7 @@ ALTER FUNCTION mlguard._past(p_tbl text, p_over text, p_segment jsonb, p_metric 
 COMMENT ON FUNCTION mlguard._past(p_tbl text, p_over text, p_segment jsonb, p_metric text, p_start timestamp with time zone, p_batch bigint) IS 'Private. Past values of a series, oldest first, the last 200; those labelled as faults left out. With a start or a batch only those before it.';
 CREATE FUNCTION mlguard._personal(p_observed jsonb, p_pii text[]) RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select case when p_pii is not null then array(
     select o.metric
@@ -6844,7 +6844,7 @@ COMMENT ON COLUMN mlguard._retrain_policy.lease IS 'How long a worker that says 
 COMMENT ON COLUMN mlguard._retrain_policy.attempts IS 'How many workers may claim a request before it has failed.';
 CREATE FUNCTION mlguard._policy(p_model text) RETURNS mlguard._retrain_policy
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select (
     p_model, coalesce(p.training, interval '28 days'), coalesce(p.cooldown, interval '1 day'),
@@ -6856,7 +6856,7 @@ ALTER FUNCTION mlguard._policy(p_model text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._policy(p_model text) IS 'Private. How a model is retrained.';
 CREATE FUNCTION mlguard._pool_samples(p_ids bigint[]) RETURNS TABLE(column_name text, n bigint, k integer, nums double precision[], texts text[])
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _samples integer;
@@ -6933,7 +6933,7 @@ ALTER FUNCTION mlguard._pool_samples(p_ids bigint[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._pool_samples(p_ids bigint[]) IS 'Private. One sample, of at most 2000 rows, from several: each counts by the rows it stands for, positions agree between columns.';
 CREATE FUNCTION mlguard._pooled(p_segments jsonb[], p_states jsonb[], p_by text[], p_alone jsonb[], p_most integer) RETURNS TABLE(segment jsonb, states jsonb)
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   with mine as materialized (
     select s.segment, s.states,
@@ -6959,7 +6959,7 @@ ALTER FUNCTION mlguard._pooled(p_segments jsonb[], p_states jsonb[], p_by text[]
 COMMENT ON FUNCTION mlguard._pooled(p_segments jsonb[], p_states jsonb[], p_by text[], p_alone jsonb[], p_most integer) IS 'Private. The segments of an SLO: those judged alone (absent ones with no rows), all others as one. p_alone: which these are; null: the p_most largest.';
 CREATE FUNCTION mlguard._precedence(p_verdict mlguard._verdict, p_slo mlguard._slo, p_table mlguard._table) RETURNS double precision[]
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select array[
     case
@@ -6990,7 +6990,7 @@ ALTER FUNCTION mlguard._precedence(p_verdict mlguard._verdict, p_slo mlguard._sl
 COMMENT ON FUNCTION mlguard._precedence(p_verdict mlguard._verdict, p_slo mlguard._slo, p_table mlguard._table) IS 'Private. Arrays that compare smaller for likelier causes; see the column _incident.precedence.';
 CREATE FUNCTION mlguard._precision(p_slo text) RETURNS TABLE(judged bigint, true_alarms bigint, "precision" double precision)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select count(*), count(*) filter (where i.label <> 'false'),
          count(*) filter (where i.label <> 'false')::double precision / nullif(count(*), 0)
@@ -7001,7 +7001,7 @@ ALTER FUNCTION mlguard._precision(p_slo text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._precision(p_slo text) IS 'Private. Of the incidents of an SLO that a person judged, how many were real (true or expected), and their share.';
 CREATE FUNCTION mlguard._previous(p_model text) RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   with recursive before (version, state, rolled_back_at, came_after, path) as (
     select v.version, v.state, v.rolled_back_at, v.came_after, array[v.version]
@@ -7023,7 +7023,7 @@ ALTER FUNCTION mlguard._previous(p_model text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._previous(p_model text) IS 'Private. The version a rollback leads to: the champion before this one that is still approved and was not rolled back itself; null where there is none.';
 CREATE FUNCTION mlguard._previous(p_baseline mlguard._baseline, p_c jsonb, p_segment jsonb, p_key text, p_bins boolean) RETURNS jsonb
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _at timestamptz := coalesce(
@@ -7052,7 +7052,7 @@ ALTER FUNCTION mlguard._previous(p_baseline mlguard._baseline, p_c jsonb, p_segm
 COMMENT ON FUNCTION mlguard._previous(p_baseline mlguard._baseline, p_c jsonb, p_segment jsonb, p_key text, p_bins boolean) IS 'Private. The merged state of the buckets before a batch or window, where these are the baseline; null: there is none.';
 CREATE FUNCTION mlguard._psi(p_here double precision[], p_baseline double precision[]) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Half a value of the smaller side is added to every share of both: an empty bin has a logarithm then, and one that
   -- is as rare here as there counts for nothing however unequal the sides are.
@@ -7069,7 +7069,7 @@ ALTER FUNCTION mlguard._psi(p_here double precision[], p_baseline double precisi
 COMMENT ON FUNCTION mlguard._psi(p_here double precision[], p_baseline double precision[]) IS 'Private. Population stability index: sum of (p - q) ln(p / q). Siddiqi, Credit Risk Scorecards (2006), chapter 10.';
 CREATE FUNCTION mlguard._raise(p_code text, p_message text, p_slo text, p_detail jsonb, p_hint text) RETURNS boolean
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _tbl text := p_detail ->> 'table';
@@ -7089,7 +7089,7 @@ ALTER FUNCTION mlguard._raise(p_code text, p_message text, p_slo text, p_detail 
 COMMENT ON FUNCTION mlguard._raise(p_code text, p_message text, p_slo text, p_detail jsonb, p_hint text) IS 'Private. Raises with every field set; never returns. A function, not a statement of PERFORM, whose text PostgreSQL would print as CONTEXT.';
 CREATE FUNCTION mlguard._ranks(p_state jsonb, OUT vals double precision[], OUT ranks double precision[]) RETURNS record
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if not p_state ? 'w' then
@@ -7122,7 +7122,7 @@ ALTER FUNCTION mlguard._ranks(p_state jsonb, OUT vals double precision[], OUT ra
 COMMENT ON FUNCTION mlguard._ranks(p_state jsonb, OUT vals double precision[], OUT ranks double precision[]) IS 'Private. Points of a quantile state with their ranks, 0 to 1, both ascending.';
 CREATE FUNCTION mlguard._readers_words(p_tbl text) RETURNS text
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   with reader as (
     select c.name, null::text as through
@@ -7151,7 +7151,7 @@ ALTER FUNCTION mlguard._readers_words(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._readers_words(p_tbl text) IS 'Private. How many tasks read a table, and which.';
 CREATE FUNCTION mlguard._reasons(p_tbl text) RETURNS TABLE(slo text, state text, since timestamp with time zone, batch bigint, observed jsonb, words text)
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select h.slo, 'held', h.since, h.batch, to_jsonb(h.observed),
          format('is held since %s: %s (%s%s)',
@@ -7195,7 +7195,7 @@ ALTER FUNCTION mlguard._reasons(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._reasons(p_tbl text) IS 'Private. Why the gate of a table is closed, one row per hold or stale SLO.';
 CREATE FUNCTION mlguard._recipients(p_incident bigint) RETURNS text[]
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select coalesce(array_agg(distinct p.name order by p.name), '{}')
   from mlguard._incident i
@@ -7208,7 +7208,7 @@ ALTER FUNCTION mlguard._recipients(p_incident bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._recipients(p_incident bigint) IS 'Private. Owners and consumers of the tables of an incident and of what it is the cause of.';
 CREATE FUNCTION mlguard._record(p_act text, p_target text, p_before jsonb, p_after jsonb, p_reason text) RETURNS void
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   insert into mlguard._event (act, target, before, after, reason)
   values (p_act, p_target, p_before, p_after, p_reason)
@@ -7217,7 +7217,7 @@ ALTER FUNCTION mlguard._record(p_act text, p_target text, p_before jsonb, p_afte
 COMMENT ON FUNCTION mlguard._record(p_act text, p_target text, p_before jsonb, p_after jsonb, p_reason text) IS 'Private. Writes one event.';
 CREATE FUNCTION mlguard._record_assertion(p_slo text, p_lock mlguard._assertion_lock, p_outcome text, p_n bigint, p_samples jsonb, p_words text, p_reason text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _slo mlguard._slo;
@@ -7259,7 +7259,7 @@ ALTER FUNCTION mlguard._record_assertion(p_slo text, p_lock mlguard._assertion_l
 COMMENT ON FUNCTION mlguard._record_assertion(p_slo text, p_lock mlguard._assertion_lock, p_outcome text, p_n bigint, p_samples jsonb, p_words text, p_reason text) IS 'Private. Writes the verdict of an assertion where it is another than the last, opens or ends its hold.';
 CREATE FUNCTION mlguard._record_model(p_act text, p_model text, p_version text, p_before jsonb, p_after jsonb, p_reason text) RETURNS void
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select mlguard._record(p_act, format('%s version %s', p_model, p_version), p_before,
                          jsonb_build_object('model', p_model, 'version', p_version) || p_after, p_reason)
@@ -7268,7 +7268,7 @@ ALTER FUNCTION mlguard._record_model(p_act text, p_model text, p_version text, p
 COMMENT ON FUNCTION mlguard._record_model(p_act text, p_model text, p_version text, p_before jsonb, p_after jsonb, p_reason text) IS 'Private. Writes an act on a version of a model into the events.';
 CREATE FUNCTION mlguard._record_retrain(p_act text, p_request mlguard._retrain_request, p_reason text) RETURNS void
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select mlguard._record(
     p_act, 'model ' || p_request.model, null,
@@ -7282,7 +7282,7 @@ ALTER FUNCTION mlguard._record_retrain(p_act text, p_request mlguard._retrain_re
 COMMENT ON FUNCTION mlguard._record_retrain(p_act text, p_request mlguard._retrain_request, p_reason text) IS 'Private. Writes the event of a request.';
 CREATE FUNCTION mlguard._recount(p_tbl text, p_recount text, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   _n bigint;
@@ -7325,7 +7325,7 @@ ALTER FUNCTION mlguard._recount(p_tbl text, p_recount text, p_from timestamp wit
 COMMENT ON FUNCTION mlguard._recount(p_tbl text, p_recount text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Private. Replaces buckets by a recount of the stored rows. Windows are not judged anew for it: no row came.';
 CREATE FUNCTION mlguard._recount_now(p_table mlguard._table) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -7378,7 +7378,7 @@ ALTER FUNCTION mlguard._recount_now(p_table mlguard._table) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._recount_now(p_table mlguard._table) IS 'Private. Counts the buckets that are due anew and has their windows judged again; the caller has the lock of the table.';
 CREATE FUNCTION mlguard._refresh_bands(p_tbl text, p_over text, p_rescale boolean) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET enable_nestloop TO 'off'
     SET jit TO 'off'
@@ -7440,7 +7440,7 @@ ALTER FUNCTION mlguard._refresh_bands(p_tbl text, p_over text, p_rescale boolean
 COMMENT ON FUNCTION mlguard._refresh_bands(p_tbl text, p_over text, p_rescale boolean) IS 'Private. Takes the values that came since into the bands of a table; p_rescale: locations are learned anew.';
 CREATE FUNCTION mlguard._refresh_reference(p_tbl text, p_over text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_nestloop TO 'off'
     SET jit TO 'off'
     AS $$
@@ -7506,7 +7506,7 @@ ALTER FUNCTION mlguard._refresh_reference(p_tbl text, p_over text) OWNER TO post
 COMMENT ON FUNCTION mlguard._refresh_reference(p_tbl text, p_over text) IS 'Private. Pools the last 30 observed samples of every column of a table.';
 CREATE FUNCTION mlguard._refusals() RETURNS TABLE(no integer, refused bigint, last_at timestamp with time zone)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select s.no, coalesce(pg_sequence_last_value(counter.oid), 0),
          to_timestamp(pg_sequence_last_value(clock.oid) / 1000.0)
@@ -7518,7 +7518,7 @@ ALTER FUNCTION mlguard._refusals() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._refusals() IS 'Private. Reads the refusal counters.';
 CREATE FUNCTION mlguard._refuse_above_cap(p_tbl text, p_id bigint, p_batch bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $$
 declare
@@ -7582,7 +7582,7 @@ ALTER FUNCTION mlguard._refuse_above_cap(p_tbl text, p_id bigint, p_batch bigint
 COMMENT ON FUNCTION mlguard._refuse_above_cap(p_tbl text, p_id bigint, p_batch bigint) IS 'Private. Raises 53400 where the row just kept is one more than may wait; else notes in the batch how long that holds.';
 CREATE FUNCTION mlguard._refuse_baseline(p_tbl text, p_source text, p_wanted integer) RETURNS void
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if p_wanted = 0 then
@@ -7602,7 +7602,7 @@ ALTER FUNCTION mlguard._refuse_baseline(p_tbl text, p_source text, p_wanted inte
 COMMENT ON FUNCTION mlguard._refuse_baseline(p_tbl text, p_source text, p_wanted integer) IS 'Private. Raises why no baseline can be made.';
 CREATE FUNCTION mlguard._refuse_batch(p_failed mlguard._verdict[]) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _v mlguard._verdict := p_failed[1];
@@ -7637,7 +7637,7 @@ ALTER FUNCTION mlguard._refuse_batch(p_failed mlguard._verdict[]) OWNER TO postg
 COMMENT ON FUNCTION mlguard._refuse_batch(p_failed mlguard._verdict[]) IS 'Private. Counts the refusals and raises 23514 at COMMIT for the first SLO that failed; names the others in DETAIL.';
 CREATE FUNCTION mlguard._refuse_rewriting() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   raise exception 'mlguard: events are append-only; % refused', tg_op
@@ -7649,7 +7649,7 @@ ALTER FUNCTION mlguard._refuse_rewriting() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._refuse_rewriting() IS 'Private. Keeps mlguard._event append-only, for its owner too.';
 CREATE FUNCTION mlguard._remember_batch(p_tbl text, p_place tid) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _places text := coalesce(nullif(current_setting('mlguard.batches', true), ''), '|');
@@ -7665,7 +7665,7 @@ ALTER FUNCTION mlguard._remember_batch(p_tbl text, p_place tid) OWNER TO postgre
 COMMENT ON FUNCTION mlguard._remember_batch(p_tbl text, p_place tid) IS 'Private. Notes for the transaction where the row of its batch is.';
 CREATE FUNCTION mlguard._repeated_share(p_scope bigint) RETURNS double precision
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select 1 - count(distinct r.line)::double precision / nullif(count(*), 0)
   from (
@@ -7680,7 +7680,7 @@ ALTER FUNCTION mlguard._repeated_share(p_scope bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._repeated_share(p_scope bigint) IS 'Private. Share of sampled rows equal to another in every column.';
 CREATE FUNCTION mlguard._resolve_incident(p_id bigint, p_by text, p_reason text, p_auto boolean) RETURNS void
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   update mlguard._incident i
   set state = 'resolved', resolved_at = clock_timestamp(), resolved_by = p_by, resolved_reason = p_reason, auto = p_auto
@@ -7723,7 +7723,7 @@ COMMENT ON COLUMN mlguard._review.reason IS 'Why.';
 COMMENT ON COLUMN mlguard._review.given IS 'Columns and values that the person gave instead.';
 CREATE FUNCTION mlguard._review_closed(p_id bigint, p_row mlguard._review) RETURNS text
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select case
     when p_row.id is null then 'not found'
@@ -7734,7 +7734,7 @@ ALTER FUNCTION mlguard._review_closed(p_id bigint, p_row mlguard._review) OWNER 
 COMMENT ON FUNCTION mlguard._review_closed(p_id bigint, p_row mlguard._review) IS 'Private. Why nothing can be decided about a review any more; null where something can. A rejected row may be taken back.';
 CREATE FUNCTION mlguard._review_decide(p_row mlguard._review, p_status text, p_reason text, p_given jsonb) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   update mlguard._review r
@@ -7749,7 +7749,7 @@ ALTER FUNCTION mlguard._review_decide(p_row mlguard._review, p_status text, p_re
 COMMENT ON FUNCTION mlguard._review_decide(p_row mlguard._review, p_status text, p_reason text, p_given jsonb) IS 'Private. Notes and records a decision.';
 CREATE FUNCTION mlguard._review_row(p_id bigint, p_reason text) RETURNS mlguard._review
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _row mlguard._review;
@@ -7769,7 +7769,7 @@ ALTER FUNCTION mlguard._review_row(p_id bigint, p_reason text) OWNER TO postgres
 COMMENT ON FUNCTION mlguard._review_row(p_id bigint, p_reason text) IS 'Private. The review of this number, locked.';
 CREATE FUNCTION mlguard._rows_sql(p_event_sql text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
   select case
     when p_event_sql is null then 'true'
@@ -7780,7 +7780,7 @@ ALTER FUNCTION mlguard._rows_sql(p_event_sql text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._rows_sql(p_event_sql text) IS 'Private. The condition for rows t from $1 on, before $2 and outside the windows $3; without an event time all rows.';
 CREATE FUNCTION mlguard._same_columns(p_staging regclass, p_target regclass) RETURNS TABLE(columns text, overriding text)
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _wrong record;
@@ -7822,7 +7822,7 @@ ALTER FUNCTION mlguard._same_columns(p_staging regclass, p_target regclass) OWNE
 COMMENT ON FUNCTION mlguard._same_columns(p_staging regclass, p_target regclass) IS 'Private. The columns to move from a staging table, in words of SQL; raises where the two tables differ.';
 CREATE FUNCTION mlguard._same_series(p_scope bigint, p_before bigint) RETURNS TABLE(column_name text, value double precision)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_nestloop TO 'off'
     SET jit TO 'off'
     AS $$
@@ -7853,7 +7853,7 @@ ALTER FUNCTION mlguard._same_series(p_scope bigint, p_before bigint) OWNER TO po
 COMMENT ON FUNCTION mlguard._same_series(p_scope bigint, p_before bigint) IS 'Private. Of each column the share of rows that hold what the row at the same place held in the scope before.';
 CREATE FUNCTION mlguard._sample_of(p_tbl text, p_start timestamp with time zone, p_end timestamp with time zone, p_batch bigint, p_n bigint) RETURNS TABLE(column_name text, nums double precision[], texts text[])
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   _table mlguard._table;
@@ -7880,7 +7880,7 @@ ALTER FUNCTION mlguard._sample_of(p_tbl text, p_start timestamp with time zone, 
 COMMENT ON FUNCTION mlguard._sample_of(p_tbl text, p_start timestamp with time zone, p_end timestamp with time zone, p_batch bigint, p_n bigint) IS 'Private. The sample of a window or batch, column by column, at most 2,000 rows.';
 CREATE FUNCTION mlguard._say(p_id bigint, p_event text, p_alarm bigint, p_recipients text[]) RETURNS void
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   insert into mlguard._outbox (incident, alarm, event, severity, recipients, subject, body, payload)
   select i.id, p_alarm, p_event, i.severity, p_recipients,
@@ -7918,7 +7918,7 @@ ALTER FUNCTION mlguard._say(p_id bigint, p_event text, p_alarm bigint, p_recipie
 COMMENT ON FUNCTION mlguard._say(p_id bigint, p_event text, p_alarm bigint, p_recipients text[]) IS 'Private. Writes one line of the outbox.';
 CREATE FUNCTION mlguard._scale_of(p_tbl text, p_over text, p_segment jsonb, p_metric text) RETURNS double precision
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select coalesce(nullif(percentile_cont(0.5) within group (order by p.sd), 0),
                   nullif(percentile_cont(0.5) within group (order by abs(p.value)), 0), 1)
@@ -7933,7 +7933,7 @@ ALTER FUNCTION mlguard._scale_of(p_tbl text, p_over text, p_segment jsonb, p_met
 COMMENT ON FUNCTION mlguard._scale_of(p_tbl text, p_over text, p_segment jsonb, p_metric text) IS 'Private. The unit of a location: the median of the column''s standard deviation over the last 90 windows.';
 CREATE FUNCTION mlguard._schema_faults(p_tbl text) RETURNS TABLE(column_name text, fault text, words text, slos text[])
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   with guarded as (
     select t.tbl, t.schema_mode, c.oid
@@ -7988,7 +7988,7 @@ ALTER FUNCTION mlguard._schema_faults(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._schema_faults(p_tbl text) IS 'Private. What changed about the columns of a table since its SLO file was applied, and which SLOs read them.';
 CREATE FUNCTION mlguard._scope(p_tbl text, p_over text, p_batch bigint, p_start timestamp with time zone, p_end timestamp with time zone, p_segment jsonb) RETURNS jsonb
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select jsonb_build_object(
     'tbl', p_tbl, 'over', p_over, 'batch', p_batch, 'start', p_start, 'end', p_end, 'segment', p_segment)
@@ -7997,7 +7997,7 @@ ALTER FUNCTION mlguard._scope(p_tbl text, p_over text, p_batch bigint, p_start t
 COMMENT ON FUNCTION mlguard._scope(p_tbl text, p_over text, p_batch bigint, p_start timestamp with time zone, p_end timestamp with time zone, p_segment jsonb) IS 'Private. What a verdict is about: one batch or window of one table and segment.';
 CREATE FUNCTION mlguard._scope_range(p_verdict mlguard._verdict, p_table mlguard._table) RETURNS tstzrange
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -8027,7 +8027,7 @@ ALTER FUNCTION mlguard._scope_range(p_verdict mlguard._verdict, p_table mlguard.
 COMMENT ON FUNCTION mlguard._scope_range(p_verdict mlguard._verdict, p_table mlguard._table) IS 'Private. The stretch of time a verdict is about: of a batch the event times it wrote, where buckets are kept.';
 CREATE FUNCTION mlguard._scope_words(p_over text, p_batch bigint, p_start timestamp with time zone, p_end timestamp with time zone, p_zone text) RETURNS text
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Whole days are dates of the table's own time zone, the last one included; anything else is minutes in UTC.
   select case
@@ -8052,7 +8052,7 @@ ALTER FUNCTION mlguard._scope_words(p_over text, p_batch bigint, p_start timesta
 COMMENT ON FUNCTION mlguard._scope_words(p_over text, p_batch bigint, p_start timestamp with time zone, p_end timestamp with time zone, p_zone text) IS 'Private. What was judged, as messages name it: batch 88123, 2026-11-19, last 7 days to 2026-11-19.';
 CREATE FUNCTION mlguard._seal_events() RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _event mlguard._event;
@@ -8090,7 +8090,7 @@ ALTER FUNCTION mlguard._seal_events() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._seal_events() IS 'Private. Chains the events that have committed; whoever finds another one at it leaves it to him. Returns how many.';
 CREATE FUNCTION mlguard._seconds(p_length interval) RETURNS bigint
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select floor(extract(epoch from p_length))::bigint
 $$;
@@ -8098,7 +8098,7 @@ ALTER FUNCTION mlguard._seconds(p_length interval) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._seconds(p_length interval) IS 'Private. A length in seconds, a day being 24 hours: a limit must not depend on the reader''s time zone.';
 CREATE FUNCTION mlguard._segments_alone(p_slo mlguard._slo, p_segments jsonb[], p_states jsonb[], p_start timestamp with time zone, p_again boolean) RETURNS jsonb[]
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -8142,7 +8142,7 @@ ALTER FUNCTION mlguard._segments_alone(p_slo mlguard._slo, p_segments jsonb[], p
 COMMENT ON FUNCTION mlguard._segments_alone(p_slo mlguard._slo, p_segments jsonb[], p_states jsonb[], p_start timestamp with time zone, p_again boolean) IS 'Private. The segments of a window that are judged alone, absent ones too: the largest of the baseline, or, while that is not over, of all windows so far.';
 CREATE FUNCTION mlguard._series_words(p_family text, p_column text, p_partner text) RETURNS text
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select case p_family
     when 'null' then 'null_rate(' || p_column || ')'
@@ -8170,7 +8170,7 @@ ALTER FUNCTION mlguard._series_words(p_family text, p_column text, p_partner tex
 COMMENT ON FUNCTION mlguard._series_words(p_family text, p_column text, p_partner text) IS 'Private. A learned series as messages name it.';
 CREATE FUNCTION mlguard._set_own_baseline(p_tbl regclass, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _table mlguard._table;
@@ -8204,7 +8204,7 @@ ALTER FUNCTION mlguard._set_own_baseline(p_tbl regclass, p_from timestamp with t
 COMMENT ON FUNCTION mlguard._set_own_baseline(p_tbl regclass, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Private. set_baseline() from the table''s own rows.';
 CREATE FUNCTION mlguard._set_ticket_baseline(p_tbl regclass, p_ticket bigint) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _ticket mlguard._training_ticket;
@@ -8222,7 +8222,7 @@ ALTER FUNCTION mlguard._set_ticket_baseline(p_tbl regclass, p_ticket bigint) OWN
 COMMENT ON FUNCTION mlguard._set_ticket_baseline(p_tbl regclass, p_ticket bigint) IS 'Private. Makes the rows that a training run could read the baseline of a table.';
 CREATE FUNCTION mlguard._severity_rank(p_severity text) RETURNS integer
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select array_position(array['low', 'normal', 'page'], p_severity)
 $$;
@@ -8230,7 +8230,7 @@ ALTER FUNCTION mlguard._severity_rank(p_severity text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._severity_rank(p_severity text) IS 'Private. 1 low, 2 normal, 3 page.';
 CREATE FUNCTION mlguard._shape(p_text text) RETURNS text
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Runs of one class of character are written once: AB-1234 is A-9.
   select regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(
@@ -8245,7 +8245,7 @@ ALTER FUNCTION mlguard._shape(p_text text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._shape(p_text text) IS 'Private. What a text looks like: digits 9, capitals A, other letters a.';
 CREATE FUNCTION mlguard._short(p_number double precision) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select trim_scale(round(p_number::numeric, case
     when p_number = 0 or abs(p_number) >= 0.1 then 3
@@ -8256,7 +8256,7 @@ ALTER FUNCTION mlguard._short(p_number double precision) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._short(p_number double precision) IS 'Private. A distance in words: three decimals, of small ones three digits.';
 CREATE FUNCTION mlguard._shown(p_value jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
   -- One line, and not longer than a reader wants to see of one value.
   select case
@@ -8270,7 +8270,7 @@ ALTER FUNCTION mlguard._shown(p_value jsonb) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._shown(p_value jsonb) IS 'Private. One value as messages show it.';
 CREATE FUNCTION mlguard._shows_values(p_metrics text[], p_pii text[]) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- An extreme or a quantile is the value of a row. Without a list (the table is guarded no longer) all are personal.
   select exists (
@@ -8285,7 +8285,7 @@ ALTER FUNCTION mlguard._shows_values(p_metrics text[], p_pii text[]) OWNER TO po
 COMMENT ON FUNCTION mlguard._shows_values(p_metrics text[], p_pii text[]) IS 'Private. Whether metrics show a value of a column that is personal by now.';
 CREATE FUNCTION mlguard._slot(p_over text, p_zone text, p_at timestamp with time zone) RETURNS integer
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select (mlguard._slots(p_over, p_zone, array[p_at]))[1]
 $$;
@@ -8293,7 +8293,7 @@ ALTER FUNCTION mlguard._slot(p_over text, p_zone text, p_at timestamp with time 
 COMMENT ON FUNCTION mlguard._slot(p_over text, p_zone text, p_at timestamp with time zone) IS 'Private. _slots() of one window.';
 CREATE FUNCTION mlguard._slots(p_over text, p_zone text, p_ats timestamp with time zone[]) RETURNS integer[]
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select array_agg(
            case
@@ -8307,7 +8307,7 @@ ALTER FUNCTION mlguard._slots(p_over text, p_zone text, p_ats timestamp with tim
 COMMENT ON FUNCTION mlguard._slots(p_over text, p_zone text, p_ats timestamp with time zone[]) IS 'Private. The places of windows in their cycle: day of the week, or hour of the day; null for other lengths.';
 CREATE FUNCTION mlguard._sort_removals(p_batch bigint, p_tbl text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -8355,7 +8355,7 @@ ALTER FUNCTION mlguard._sort_removals(p_batch bigint, p_tbl text) OWNER TO postg
 COMMENT ON FUNCTION mlguard._sort_removals(p_batch bigint, p_tbl text) IS 'Private. Decides to which load the rows belong that a transaction changed or took away, as far as can be told.';
 CREATE FUNCTION mlguard._steadied(p_class text, p_values double precision[], p_scale double precision) RETURNS double precision[]
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- GREATEST leaves NULL out, hence the first branch. Infinity, NaN and numbers too large or too small to be divided must
   -- not raise: NaN is no value, the rest is cut at 1e150.
@@ -8375,7 +8375,7 @@ ALTER FUNCTION mlguard._steadied(p_class text, p_values double precision[], p_sc
 COMMENT ON FUNCTION mlguard._steadied(p_class text, p_values double precision[], p_scale double precision) IS 'Private. The scale on which errors of a kind of metric are alike whatever its level: asin √p of shares, ln(1 + n) of counts, ln of information, asinh(x / scale) of locations.';
 CREATE FUNCTION mlguard._steady(p_class text, p_x double precision, p_scale double precision) RETURNS double precision
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select (mlguard._steadied(p_class, array[p_x], p_scale))[1]
 $$;
@@ -8383,7 +8383,7 @@ ALTER FUNCTION mlguard._steady(p_class text, p_x double precision, p_scale doubl
 COMMENT ON FUNCTION mlguard._steady(p_class text, p_x double precision, p_scale double precision) IS 'Private. _steadied() of one value.';
 CREATE FUNCTION mlguard._sum_arrays(p_parts jsonb[], p_signs integer[] DEFAULT NULL::integer[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- As numeric, so that what was added can be taken away again without a trace.
   select coalesce(jsonb_agg(s.total order by s.place), '[]')
@@ -8398,7 +8398,7 @@ ALTER FUNCTION mlguard._sum_arrays(p_parts jsonb[], p_signs integer[]) OWNER TO 
 COMMENT ON FUNCTION mlguard._sum_arrays(p_parts jsonb[], p_signs integer[]) IS 'Private. Adds arrays of numbers, place by place.';
 CREATE FUNCTION mlguard._sum_tallies(p_key text, p_parts jsonb[], p_signs integer[] DEFAULT NULL::integer[]) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET extra_float_digits TO '1'
     AS $$
 declare
@@ -8451,7 +8451,7 @@ ALTER FUNCTION mlguard._sum_tallies(p_key text, p_parts jsonb[], p_signs integer
 COMMENT ON FUNCTION mlguard._sum_tallies(p_key text, p_parts jsonb[], p_signs integer[]) IS 'Private. Adds tallies {"c": {name: [sums]}} name by name; above 10000 scores they are rounded, above 1000 groups the smallest are pooled as *.';
 CREATE FUNCTION mlguard._sums(p_states jsonb, p_key text) RETURNS double precision[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select array_agg(e.value::float8 order by e.place)
   from jsonb_array_elements_text(p_states -> p_key) with ordinality e (value, place)
@@ -8460,7 +8460,7 @@ ALTER FUNCTION mlguard._sums(p_states jsonb, p_key text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._sums(p_states jsonb, p_key text) IS 'Private. A state of sums as numbers; null where it was not kept.';
 CREATE FUNCTION mlguard._survey(p_tbl regclass, p_relation regclass, p_columns text[], p_where text, p_from timestamp with time zone DEFAULT NULL::timestamp with time zone, p_to timestamp with time zone DEFAULT NULL::timestamp with time zone, p_left_out tstzmultirange DEFAULT '{}'::tstzmultirange) RETURNS TABLE(column_name text, edges double precision[], n bigint, missing bigint)
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   _query text;
@@ -8507,7 +8507,7 @@ ALTER FUNCTION mlguard._survey(p_tbl regclass, p_relation regclass, p_columns te
 COMMENT ON FUNCTION mlguard._survey(p_tbl regclass, p_relation regclass, p_columns text[], p_where text, p_from timestamp with time zone, p_to timestamp with time zone, p_left_out tstzmultirange) IS 'Private. Edges and numbers of values of some columns over rows of a relation: edges are the distinct deciles, each a value that occurs.';
 CREATE FUNCTION mlguard._sweep_audit() RETURNS TABLE(what text, n bigint)
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select 'events sealed', mlguard._seal_events()
 $$;
@@ -8515,7 +8515,7 @@ ALTER FUNCTION mlguard._sweep_audit() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._sweep_audit() IS 'Private. The part of sweep() that seals events.';
 CREATE FUNCTION mlguard._sweep_baselines(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _table mlguard._table;
@@ -8543,7 +8543,7 @@ ALTER FUNCTION mlguard._sweep_baselines(p_as_of timestamp with time zone) OWNER 
 COMMENT ON FUNCTION mlguard._sweep_baselines(p_as_of timestamp with time zone) IS 'Private. Part of sweep(): freezes the baselines whose days are over.';
 CREATE FUNCTION mlguard._sweep_fold(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _tbl text;
@@ -8572,7 +8572,7 @@ ALTER FUNCTION mlguard._sweep_fold(p_as_of timestamp with time zone) OWNER TO po
 COMMENT ON FUNCTION mlguard._sweep_fold(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that folds states into buckets.';
 CREATE FUNCTION mlguard._sweep_holds(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _n bigint;
@@ -8590,7 +8590,7 @@ ALTER FUNCTION mlguard._sweep_holds(p_as_of timestamp with time zone) OWNER TO p
 COMMENT ON FUNCTION mlguard._sweep_holds(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that judges loads, and ends holds whose SLO was taken out of its file: nothing would judge it good again.';
 CREATE FUNCTION mlguard._sweep_incidents(p_as_of timestamp with time zone DEFAULT statement_timestamp()) RETURNS TABLE(what text, n bigint)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _new bigint[];
@@ -8617,7 +8617,7 @@ ALTER FUNCTION mlguard._sweep_incidents(p_as_of timestamp with time zone) OWNER 
 COMMENT ON FUNCTION mlguard._sweep_incidents(p_as_of timestamp with time zone) IS 'Private. Makes incidents of what failed, finds causes, resolves what is over, ends snoozes, writes the outbox.';
 CREATE FUNCTION mlguard._sweep_loads(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -8684,7 +8684,7 @@ ALTER FUNCTION mlguard._sweep_loads(p_as_of timestamp with time zone) OWNER TO p
 COMMENT ON FUNCTION mlguard._sweep_loads(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that judges loads which COMMIT left to it or nobody ended, and merges and forgets states of loads.';
 CREATE FUNCTION mlguard._sweep_models(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _n bigint := 0;
@@ -8739,7 +8739,7 @@ ALTER FUNCTION mlguard._sweep_models(p_as_of timestamp with time zone) OWNER TO 
 COMMENT ON FUNCTION mlguard._sweep_models(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that folds what writers of predictions appended, one sweep at a time.';
 CREATE FUNCTION mlguard._sweep_retrain(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _asks record;
@@ -8776,7 +8776,7 @@ ALTER FUNCTION mlguard._sweep_retrain(p_as_of timestamp with time zone) OWNER TO
 COMMENT ON FUNCTION mlguard._sweep_retrain(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that opens requests to retrain, one an incident, and vetoes or releases them.';
 CREATE FUNCTION mlguard._sweep_rollbacks(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _asks record;
@@ -8832,7 +8832,7 @@ ALTER FUNCTION mlguard._sweep_rollbacks(p_as_of timestamp with time zone) OWNER 
 COMMENT ON FUNCTION mlguard._sweep_rollbacks(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that brings the previous champion back where an SLO fails on the champion and holds on it.';
 CREATE FUNCTION mlguard._sweep_schema(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
     LANGUAGE sql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select 'changes of columns judged', count(*) filter (where j.judged)
   from mlguard._table t
@@ -8842,7 +8842,7 @@ ALTER FUNCTION mlguard._sweep_schema(p_as_of timestamp with time zone) OWNER TO 
 COMMENT ON FUNCTION mlguard._sweep_schema(p_as_of timestamp with time zone) IS 'Private. Judges the columns of every guarded table.';
 CREATE FUNCTION mlguard._sweep_tidy(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _n bigint;
@@ -8926,7 +8926,7 @@ ALTER FUNCTION mlguard._sweep_tidy(p_as_of timestamp with time zone) OWNER TO po
 COMMENT ON FUNCTION mlguard._sweep_tidy(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that is housekeeping: closes batches, prunes logs and samples, ends waivers, erases kept rows whose retention is over.';
 CREATE FUNCTION mlguard._sweep_usual(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _table record;
@@ -8992,7 +8992,7 @@ ALTER FUNCTION mlguard._sweep_usual(p_as_of timestamp with time zone) OWNER TO p
 COMMENT ON FUNCTION mlguard._sweep_usual(p_as_of timestamp with time zone) IS 'Private. Judges closed windows by what is usual, in order, and learns from them.';
 CREATE FUNCTION mlguard._sweep_version_baselines(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _found record;
@@ -9028,7 +9028,7 @@ ALTER FUNCTION mlguard._sweep_version_baselines(p_as_of timestamp with time zone
 COMMENT ON FUNCTION mlguard._sweep_version_baselines(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that follows `baseline: version`: what the champion was trained on is what its table of predictions, or a feature table it reads, is compared with.';
 CREATE FUNCTION mlguard._sweep_windows(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _tbl text;
@@ -9051,7 +9051,7 @@ ALTER FUNCTION mlguard._sweep_windows(p_as_of timestamp with time zone) OWNER TO
 COMMENT ON FUNCTION mlguard._sweep_windows(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that judges windows.';
 CREATE FUNCTION mlguard._sweep_withdrawals(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _verdict mlguard._verdict;
@@ -9098,7 +9098,7 @@ ALTER FUNCTION mlguard._sweep_withdrawals(p_as_of timestamp with time zone) OWNE
 COMMENT ON FUNCTION mlguard._sweep_withdrawals(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that takes predictions of failed windows away from readers.';
 CREATE FUNCTION mlguard._take_profile(p_scope bigint, p_tbl text, p_start timestamp with time zone, p_end timestamp with time zone, p_batch bigint) RETURNS void
     LANGUAGE sql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   delete from mlguard._profile p where p.scope = p_scope;
   with everything as materialized (
@@ -9172,7 +9172,7 @@ ALTER FUNCTION mlguard._take_profile(p_scope bigint, p_tbl text, p_start timesta
 COMMENT ON FUNCTION mlguard._take_profile(p_scope bigint, p_tbl text, p_start timestamp with time zone, p_end timestamp with time zone, p_batch bigint) IS 'Private. Profiles of the columns of a scope, from its sample.';
 CREATE FUNCTION mlguard._taken_in(b mlguard._band, p_values double precision[], p_rows bigint[], p_slots integer[]) RETURNS mlguard._band
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   -- The whole past stays in these arrays, and each grows at its end, which does not copy it.
@@ -9312,7 +9312,7 @@ ALTER FUNCTION mlguard._taken_in(b mlguard._band, p_values double precision[], p
 COMMENT ON FUNCTION mlguard._taken_in(b mlguard._band, p_values double precision[], p_rows bigint[], p_slots integer[]) IS 'Private. The band with more values in its past, oldest first: for each value the errors of the guesses that _guesses() makes.';
 CREATE FUNCTION mlguard._tallied(p_tbl regclass, p_relation regclass, p_edges jsonb) RETURNS TABLE(place bigint, column_name text, key text, edges double precision[], amount text, category text)
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select row_number() over (order by w.column_name, w.key), w.column_name, w.key, w.edges, w.amount, w.category
   from (
@@ -9333,7 +9333,7 @@ ALTER FUNCTION mlguard._tallied(p_tbl regclass, p_relation regclass, p_edges jso
 COMMENT ON FUNCTION mlguard._tallied(p_tbl regclass, p_relation regclass, p_edges jsonb) IS 'Private. What _tally() counts, numbered: columns in bins, and columns value by value.';
 CREATE FUNCTION mlguard._tally(p_tbl regclass, p_relation regclass, p_edges jsonb, p_where text, p_from timestamp with time zone DEFAULT NULL::timestamp with time zone, p_to timestamp with time zone DEFAULT NULL::timestamp with time zone, p_left_out tstzmultirange DEFAULT '{}'::tstzmultirange) RETURNS TABLE(column_name text, key text, kind text, edges double precision[], counts bigint[], categories jsonb, other bigint, n bigint, missing bigint)
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   _query text;
@@ -9391,7 +9391,7 @@ ALTER FUNCTION mlguard._tally(p_tbl regclass, p_relation regclass, p_edges jsonb
 COMMENT ON FUNCTION mlguard._tally(p_tbl regclass, p_relation regclass, p_edges jsonb, p_where text, p_from timestamp with time zone, p_to timestamp with time zone, p_left_out tstzmultirange) IS 'Private. Counts the rows of a relation by bins and categories, in one pass; p_edges: {column: edges, or null}.';
 CREATE FUNCTION mlguard._tbl(p_table regclass) RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _tbl text := (
@@ -9413,7 +9413,7 @@ ALTER FUNCTION mlguard._tbl(p_table regclass) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._tbl(p_table regclass) IS 'Private. The guarded table; raises where no SLO is in force on it.';
 CREATE FUNCTION mlguard._tell_act(p_incident bigint, p_words text, p_payload jsonb) RETURNS void
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   insert into mlguard._outbox (incident, alarm, event, severity, recipients, subject, body, payload)
   select i.id, coalesce(i.alarm, i.cause, i.id), 'acted', i.severity, mlguard._recipients(coalesce(i.cause, i.id)), p_words,
@@ -9425,7 +9425,7 @@ ALTER FUNCTION mlguard._tell_act(p_incident bigint, p_words text, p_payload json
 COMMENT ON FUNCTION mlguard._tell_act(p_incident bigint, p_words text, p_payload jsonb) IS 'Private. Announces what was done because of an incident.';
 CREATE FUNCTION mlguard._tell_incidents() RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _incident mlguard._incident;
@@ -9500,7 +9500,7 @@ ALTER FUNCTION mlguard._tell_incidents() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._tell_incidents() IS 'Private. Writes the lines of the outbox that are due; returns how many.';
 CREATE FUNCTION mlguard._text_series(p_scope bigint, p_before bigint) RETURNS TABLE(column_name text, metric text, value double precision)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_nestloop TO 'off'
     SET jit TO 'off'
     AS $$
@@ -9551,7 +9551,7 @@ ALTER FUNCTION mlguard._text_series(p_scope bigint, p_before bigint) OWNER TO po
 COMMENT ON FUNCTION mlguard._text_series(p_scope bigint, p_before bigint) IS 'Private. Series of the other columns of a scope, against the pooled reference, the scope before and all ever seen.';
 CREATE FUNCTION mlguard._ticket_named(p_source text) RETURNS bigint
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _name text := substr(p_source, position(' ' in p_source) + 1);
@@ -9586,7 +9586,7 @@ ALTER FUNCTION mlguard._ticket_named(p_source text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._ticket_named(p_source text) IS 'Private. The ticket that `ticket N` or `version model:version` means.';
 CREATE FUNCTION mlguard._together(p_one mlguard._incident, p_other mlguard._incident) RETURNS boolean
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select case
     when p_one.over = 'batch' and p_other.over = 'batch' then p_one.first_batch = p_other.first_batch
@@ -9606,7 +9606,7 @@ ALTER FUNCTION mlguard._together(p_one mlguard._incident, p_other mlguard._incid
 COMMENT ON FUNCTION mlguard._together(p_one mlguard._incident, p_other mlguard._incident) IS 'Private. Whether two incidents of one table began in the same batch, or in the same stretch of time.';
 CREATE FUNCTION mlguard._unit(p_class text, p_n bigint, p_k bigint) RETURNS double precision
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select (mlguard._units(p_class, array[p_n], array[p_k]))[1]
 $$;
@@ -9614,7 +9614,7 @@ ALTER FUNCTION mlguard._unit(p_class text, p_n bigint, p_k bigint) OWNER TO post
 COMMENT ON FUNCTION mlguard._unit(p_class text, p_n bigint, p_k bigint) IS 'Private. _units() of one value.';
 CREATE FUNCTION mlguard._units(p_class text, p_n bigint[], p_k bigint[]) RETURNS double precision[]
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select array_agg(
            case p_class
@@ -9630,7 +9630,7 @@ ALTER FUNCTION mlguard._units(p_class text, p_n bigint[], p_k bigint[]) OWNER TO
 COMMENT ON FUNCTION mlguard._units(p_class text, p_n bigint[], p_k bigint[]) IS 'Private. The least error that counts as one: sampling noise of so many rows, or the smallest effect worth a word.';
 CREATE FUNCTION mlguard._unmerge(p_from jsonb, p_gone jsonb) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _left jsonb;
@@ -9659,7 +9659,7 @@ ALTER FUNCTION mlguard._unmerge(p_from jsonb, p_gone jsonb) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._unmerge(p_from jsonb, p_gone jsonb) IS 'Private. A document without the rows of another; "stale" lists states that only a recount can tell.';
 CREATE FUNCTION mlguard._unsteady(p_class text, p_y double precision, p_scale double precision) RETURNS double precision
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select case p_class
     when 'share' then case when p_y < 1e-100 then 0 else power(sin(least(p_y, pi() / 2)), 2) end
@@ -9674,7 +9674,7 @@ ALTER FUNCTION mlguard._unsteady(p_class text, p_y double precision, p_scale dou
 COMMENT ON FUNCTION mlguard._unsteady(p_class text, p_y double precision, p_scale double precision) IS 'Private. The inverse of _steady.';
 CREATE FUNCTION mlguard._upstream(p_tbl text) RETURNS TABLE(tbl text, depth integer)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   with recursive above as (
     select i.tbl, 1 as depth
@@ -9692,7 +9692,7 @@ ALTER FUNCTION mlguard._upstream(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._upstream(p_tbl text) IS 'Private. Tables that a table is made from, directly or not, and how far away; 20 steps at most, for circles.';
 CREATE FUNCTION mlguard._use_baseline(p_table mlguard._table, p_version integer) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   perform mlguard._freeze_baseline(p_table.tbl, p_version);
@@ -9707,7 +9707,7 @@ ALTER FUNCTION mlguard._use_baseline(p_table mlguard._table, p_version integer) 
 COMMENT ON FUNCTION mlguard._use_baseline(p_table mlguard._table, p_version integer) IS 'Private. Puts a version of a baseline in use, counts the buckets by its edges, and from them what it holds.';
 CREATE FUNCTION mlguard._verdict_of(p_slo mlguard._slo, p_c jsonb) RETURNS mlguard._verdict
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _v mlguard._verdict;
@@ -9729,7 +9729,7 @@ ALTER FUNCTION mlguard._verdict_of(p_slo mlguard._slo, p_c jsonb) OWNER TO postg
 COMMENT ON FUNCTION mlguard._verdict_of(p_slo mlguard._slo, p_c jsonb) IS 'Private. A verdict before anything is found.';
 CREATE FUNCTION mlguard._veto(p_id bigint, p_as_of timestamp with time zone) RETURNS text
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _request mlguard._retrain_request;
@@ -9761,7 +9761,7 @@ ALTER FUNCTION mlguard._veto(p_id bigint, p_as_of timestamp with time zone) OWNE
 COMMENT ON FUNCTION mlguard._veto(p_id bigint, p_as_of timestamp with time zone) IS 'Private. Vetoes a request while its inputs are bad, and takes the veto back when they are good; returns its state.';
 CREATE FUNCTION mlguard._vetoes(p_model text, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS jsonb
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select coalesce(jsonb_agg(jsonb_build_object('table', f.tbl, 'slo', f.slo, 'why', f.why) order by f.tbl, f.slo, f.why), '[]')
   from mlguard._input_faults(p_model, p_from, p_to) f
@@ -9770,7 +9770,7 @@ ALTER FUNCTION mlguard._vetoes(p_model text, p_from timestamp with time zone, p_
 COMMENT ON FUNCTION mlguard._vetoes(p_model text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Private. The same as one JSON array.';
 CREATE FUNCTION mlguard._wait_table(p_tbl text) RETURNS void
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select pg_advisory_xact_lock(hashtextextended('mlguard ' || p_tbl, 0))
 $$;
@@ -9778,7 +9778,7 @@ ALTER FUNCTION mlguard._wait_table(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._wait_table(p_tbl text) IS 'Private. Waits for the lock of a table''s buckets and windows.';
 CREATE FUNCTION mlguard._waits(p_slo mlguard._slo) RETURNS boolean
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select exists (select from unnest(p_slo.metrics) m (metric) where m.metric ~ '\m(row_count|count|sum|distinct_count)\(')
 $$;
@@ -9786,7 +9786,7 @@ ALTER FUNCTION mlguard._waits(p_slo mlguard._slo) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._waits(p_slo mlguard._slo) IS 'Private. Whether an SLO asks how much there is, which of a load that was begun is not known before it has ended.';
 CREATE FUNCTION mlguard._warn_baseline(p_tbl text, p_version integer) RETURNS void
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _without text := (
@@ -9803,7 +9803,7 @@ ALTER FUNCTION mlguard._warn_baseline(p_tbl text, p_version integer) OWNER TO po
 COMMENT ON FUNCTION mlguard._warn_baseline(p_tbl text, p_version integer) IS 'Private. Names the columns that a baseline lacks.';
 CREATE FUNCTION mlguard._window_end(p_length text, p_zone text, p_start timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select (mlguard._window_floor(p_length, p_start at time zone p_zone) + p_length::interval) at time zone p_zone
 $$;
@@ -9811,7 +9811,7 @@ ALTER FUNCTION mlguard._window_end(p_length text, p_zone text, p_start timestamp
 COMMENT ON FUNCTION mlguard._window_end(p_length text, p_zone text, p_start timestamp with time zone) IS 'Private. End of the calendar window that begins at a time: a day has 23 or 25 hours where the clock is changed.';
 CREATE FUNCTION mlguard._window_floor(p_length text, p_local timestamp without time zone) RETURNS timestamp without time zone
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _length interval := p_length;
@@ -9834,7 +9834,7 @@ ALTER FUNCTION mlguard._window_floor(p_length text, p_local timestamp without ti
 COMMENT ON FUNCTION mlguard._window_floor(p_length text, p_local timestamp without time zone) IS 'Private. The local time at which the window of a length begins: days counted from Monday 2001-01-01, hours and minutes from midnight.';
 CREATE FUNCTION mlguard._window_sample(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS TABLE(column_name text, n bigint, k integer, nums double precision[], texts text[])
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -9846,7 +9846,7 @@ ALTER FUNCTION mlguard._window_sample(p_tbl text, p_from timestamp with time zon
 COMMENT ON FUNCTION mlguard._window_sample(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Private. The sample of the rows of a window, one row a column.';
 CREATE FUNCTION mlguard._window_start(p_length text, p_zone text, p_at timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select mlguard._window_floor(p_length, p_at at time zone p_zone) at time zone p_zone
 $$;
@@ -9854,7 +9854,7 @@ ALTER FUNCTION mlguard._window_start(p_length text, p_zone text, p_at timestamp 
 COMMENT ON FUNCTION mlguard._window_start(p_length text, p_zone text, p_at timestamp with time zone) IS 'Private. Start of the calendar window that a time falls in, by the clock of a time zone.';
 CREATE FUNCTION mlguard._window_states(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone, p_segments boolean) RETURNS TABLE(segment jsonb, states jsonb)
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -9867,7 +9867,7 @@ ALTER FUNCTION mlguard._window_states(p_tbl text, p_from timestamp with time zon
 COMMENT ON FUNCTION mlguard._window_states(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone, p_segments boolean) IS 'Private. States of a window, by segment, or of all its rows only.';
 CREATE FUNCTION mlguard._words(p_values jsonb, p_order text[], p_between text) RETURNS text
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- jsonb orders its keys by length; people expect the order of the rule or of the key.
   select case coalesce(jsonb_typeof(p_values), 'null')
@@ -9883,7 +9883,7 @@ ALTER FUNCTION mlguard._words(p_values jsonb, p_order text[], p_between text) OW
 COMMENT ON FUNCTION mlguard._words(p_values jsonb, p_order text[], p_between text) IS 'Private. {"a": 1, "b": "x"} as «a is 1, b is x».';
 CREATE FUNCTION mlguard._worst(p_errors double precision[], p_units double precision[], p_spread double precision, p_side text) RETURNS double precision[]
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- The worst errors upward and downward, in units; of both-sided series neither counts for less than .6 of the other.
   select case p_side
@@ -9908,7 +9908,7 @@ ALTER FUNCTION mlguard._worst(p_errors double precision[], p_units double precis
 COMMENT ON FUNCTION mlguard._worst(p_errors double precision[], p_units double precision[], p_spread double precision, p_side text) IS 'Private. The worst past errors of a guess, up and down; from 40 errors on the mean of the two worst.';
 CREATE FUNCTION mlguard._written(p_target oid) RETURNS TABLE(tbl text, kept_out bigint, mended bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select t.tbl,
          (select count(*) from mlguard._quarantine q where q.batch = b.id),
@@ -9924,7 +9924,7 @@ ALTER FUNCTION mlguard._written(p_target oid) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._written(p_target oid) IS 'Private. Of a guarded table: rows kept out and mended in this transaction; no line where it is not guarded.';
 CREATE FUNCTION mlguard.accuracy_v1(p_states jsonb, p_key text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _c double precision[] := mlguard._sums(p_states, p_key);
@@ -9936,7 +9936,7 @@ ALTER FUNCTION mlguard.accuracy_v1(p_states jsonb, p_key text) OWNER TO postgres
 COMMENT ON FUNCTION mlguard.accuracy_v1(p_states jsonb, p_key text) IS 'Share of right predictions, from [tp, fp, fn, tn].';
 CREATE FUNCTION mlguard.ack(p_id bigint, p_reason text DEFAULT NULL::text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _incident mlguard._incident := mlguard._alarm_of(mlguard._acted_on(p_id, 'acknowledge'));
@@ -9954,7 +9954,7 @@ ALTER FUNCTION mlguard.ack(p_id bigint, p_reason text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.ack(p_id bigint, p_reason text) IS 'Says that somebody works on an incident. Of a consequence the incident that alerts is acknowledged; its number is returned.';
 CREATE FUNCTION mlguard.acting_v1(p_tbl text) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select exists (
     select from mlguard._acting a where a.tbl = p_tbl and a.xid = pg_current_xact_id_if_assigned())
@@ -9963,7 +9963,7 @@ ALTER FUNCTION mlguard.acting_v1(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.acting_v1(p_tbl text) IS 'Whether mlguard itself is writing what a person decided.';
 CREATE FUNCTION mlguard.add_sample_v1(p_tbl text, p_bucket timestamp with time zone, p_n bigint, p_k integer, p_column text, p_nums double precision[], p_texts text[]) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -9981,7 +9981,7 @@ ALTER FUNCTION mlguard.add_sample_v1(p_tbl text, p_bucket timestamp with time zo
 COMMENT ON FUNCTION mlguard.add_sample_v1(p_tbl text, p_bucket timestamp with time zone, p_n bigint, p_k integer, p_column text, p_nums double precision[], p_texts text[]) IS 'Appends one column of a sample of the rows that a statement wrote, of one bucket.';
 CREATE FUNCTION mlguard.add_states_v1(p_tbl text, p_op text, p_sign integer, p_bucket timestamp with time zone, p_segment jsonb, p_n bigint, p_states jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -10003,7 +10003,7 @@ ALTER FUNCTION mlguard.add_states_v1(p_tbl text, p_op text, p_sign integer, p_bu
 COMMENT ON FUNCTION mlguard.add_states_v1(p_tbl text, p_op text, p_sign integer, p_bucket timestamp with time zone, p_segment jsonb, p_n bigint, p_states jsonb) IS 'Appends the states of rows that a statement wrote (sign 1) or took away (sign -1), of one bucket and segment.';
 CREATE FUNCTION mlguard.approve(p_model text, p_version text, p_reason text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _version mlguard._model_version := mlguard._locked_version(p_model, p_version);
@@ -10033,7 +10033,7 @@ ALTER FUNCTION mlguard.approve(p_model text, p_version text, p_reason text) OWNE
 COMMENT ON FUNCTION mlguard.approve(p_model text, p_version text, p_reason text) IS 'Lets a version write predictions where approval is required. Its author may not: who logged in counts, not the role.';
 CREATE FUNCTION mlguard.arrivals_v1(p_tbl text, p_at timestamp with time zone DEFAULT statement_timestamp()) RETURNS TABLE(slo text, holds boolean, due timestamp with time zone, wanted timestamp with time zone, arrived boolean, words text)
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select s.id, s.action = 'hold' and not s.shadow, a.due, a.wanted, a.arrived,
          format('%s by %s %s, newest %s is %s',
@@ -10056,7 +10056,7 @@ ALTER FUNCTION mlguard.arrivals_v1(p_tbl text, p_at timestamp with time zone) OW
 COMMENT ON FUNCTION mlguard.arrivals_v1(p_tbl text, p_at timestamp with time zone) IS 'The arrives_by of a table at a time: its last deadline, from which event time on data was wanted by then, whether such data was written since the deadline before.';
 CREATE FUNCTION mlguard.assert_ok(p_table regclass) RETURNS void
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   -- A table nobody guards is not known to be good: a breaker that says nothing then would be of no use.
@@ -10067,7 +10067,7 @@ ALTER FUNCTION mlguard.assert_ok(p_table regclass) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.assert_ok(p_table regclass) IS 'Raises ML001 while the gate of a table is closed, as a guarded read does: the circuit breaker of pipelines.';
 CREATE FUNCTION mlguard.assertion_due_v1(p_slo text, p_version text, p_keys text[]) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _places pg_catalog.jsonb := coalesce(
@@ -10106,7 +10106,7 @@ ALTER FUNCTION mlguard.assertion_due_v1(p_slo text, p_version text, p_keys text[
 COMMENT ON FUNCTION mlguard.assertion_due_v1(p_slo text, p_version text, p_keys text[]) IS 'Has an assertion judged at COMMIT of this transaction: for the keys that were touched, or (null) whole.';
 CREATE FUNCTION mlguard.auc_v1(p_states jsonb, p_key text) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Mann and Whitney 1947: how often a positive scores above a negative, ties counting half.
   select sum(s.yes * (s.below + s.no / 2)) / nullif(sum(s.yes) * sum(s.no), 0)
@@ -10121,7 +10121,7 @@ ALTER FUNCTION mlguard.auc_v1(p_states jsonb, p_key text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.auc_v1(p_states jsonb, p_key text) IS 'Area under the ROC curve, from {score: [negatives, positives]}; null with one class only.';
 CREATE FUNCTION mlguard.audit_head() RETURNS TABLE(no bigint, hash text, at timestamp with time zone, unsealed bigint, unsealed_since timestamp with time zone)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select s.no, encode(s.hash, 'hex'), s.at, w.n, w.since
   from (
@@ -10135,7 +10135,7 @@ ALTER FUNCTION mlguard.audit_head() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.audit_head() IS 'The end of the chain of events: number and hash of the last seal, and the events that wait for theirs. Who keeps it elsewhere can tell a chain that was made anew.';
 CREATE FUNCTION mlguard.backfill_v1(p_tbl text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   _table mlguard._table;
@@ -10175,7 +10175,7 @@ ALTER FUNCTION mlguard.backfill_v1(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.backfill_v1(p_tbl text) IS 'Computes the buckets and samples of a table anew from its stored rows; returns how many buckets there are. For apply, and for doctor where states and rows differ.';
 CREATE FUNCTION mlguard.baseline_columns(p_tbl regclass) RETURNS TABLE(column_name text, spelled text, is_number boolean, in_bins boolean, in_values boolean, pii boolean, missing text[])
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select w.column_name, w.spelled, k.is_number, k.is_number and w.distance,
          w.categories or (w.distance and (not k.is_number or k.is_integer)),
@@ -10204,7 +10204,7 @@ ALTER FUNCTION mlguard.baseline_columns(p_tbl regclass) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.baseline_columns(p_tbl regclass) IS 'Columns of a guarded table that an SLO compares with the baseline, and whether in bins, value by value, or both (integers: an `in` list makes names of them).';
 CREATE FUNCTION mlguard.baseline_version_v1(p_tbl text) RETURNS integer
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return (select b.version from mlguard._baseline b where b.tbl = p_tbl and b.state = 'frozen');
@@ -10214,7 +10214,7 @@ ALTER FUNCTION mlguard.baseline_version_v1(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.baseline_version_v1(p_tbl text) IS 'The version of the baseline in use; null: there is none yet.';
 CREATE FUNCTION mlguard.batch_v1(p_tbl text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _id bigint;
@@ -10249,7 +10249,7 @@ ALTER FUNCTION mlguard.batch_v1(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.batch_v1(p_tbl text) IS 'The batch of this transaction on a table, opened when there is none.';
 CREATE FUNCTION mlguard.begin_batch(p_id bigint, p_session boolean DEFAULT false) RETURNS text
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select mlguard.begin_batch(p_id::text, p_session)
 $$;
@@ -10257,7 +10257,7 @@ ALTER FUNCTION mlguard.begin_batch(p_id bigint, p_session boolean) OWNER TO post
 COMMENT ON FUNCTION mlguard.begin_batch(p_id bigint, p_session boolean) IS 'As begin_batch(text, boolean), for ids that are numbers.';
 CREATE FUNCTION mlguard.begin_batch(p_id text, p_session boolean DEFAULT false) RETURNS text
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if p_id is null or p_id !~ '\S' then
@@ -10286,7 +10286,7 @@ ALTER FUNCTION mlguard.begin_batch(p_id text, p_session boolean) OWNER TO postgr
 COMMENT ON FUNCTION mlguard.begin_batch(p_id text, p_session boolean) IS 'What this transaction (p_session: this session) writes from here on belongs to the batch of this id, which may span transactions and sessions; the same id is the same batch. Call it at the start of each transaction.';
 CREATE FUNCTION mlguard.begin_training(p_model text, p_from timestamp with time zone DEFAULT NULL::timestamp with time zone, p_to timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _to timestamptz := coalesce(p_to, statement_timestamp());
@@ -10321,7 +10321,7 @@ ALTER FUNCTION mlguard.begin_training(p_model text, p_from timestamp with time z
 COMMENT ON FUNCTION mlguard.begin_training(p_model text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Gives leave to train a model on the data between two times (default: the training window of the model, up to now), and returns the ticket; raises ML002 while an input is held, or failed in that time.';
 CREATE FUNCTION mlguard.bias_v1(p_states jsonb, p_key text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return (p_states -> p_key ->> 3)::float8 / nullif((p_states -> p_key ->> 0)::float8, 0);
@@ -10331,7 +10331,7 @@ ALTER FUNCTION mlguard.bias_v1(p_states jsonb, p_key text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.bias_v1(p_states jsonb, p_key text) IS 'Mean of prediction - label; null without rows to compare.';
 CREATE FUNCTION mlguard.brier_v1(p_states jsonb, p_key text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return (p_states -> p_key ->> 2)::float8 / nullif((p_states -> p_key ->> 0)::float8, 0);
@@ -10341,7 +10341,7 @@ ALTER FUNCTION mlguard.brier_v1(p_states jsonb, p_key text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.brier_v1(p_states jsonb, p_key text) IS 'Mean squared error of probabilities, from [n, sum of losses, sum of squares].';
 CREATE FUNCTION mlguard.calibration_error_v1(p_states jsonb, p_key text) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Naeini, Cooper and Hauskrecht 2015: |mean probability - share of positives| of each bin, weighted by its rows.
   select sum(abs((t.value ->> 1)::float8 - (t.value ->> 2)::float8)) / nullif(sum((t.value ->> 0)::float8), 0)
@@ -10351,7 +10351,7 @@ ALTER FUNCTION mlguard.calibration_error_v1(p_states jsonb, p_key text) OWNER TO
 COMMENT ON FUNCTION mlguard.calibration_error_v1(p_states jsonb, p_key text) IS 'Expected calibration error, from {bin: [n, sum of probabilities, positives]}.';
 CREATE FUNCTION mlguard.cancel_retrain(p_id bigint, p_reason text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _request mlguard._retrain_request;
@@ -10372,7 +10372,7 @@ ALTER FUNCTION mlguard.cancel_retrain(p_id bigint, p_reason text) OWNER TO postg
 COMMENT ON FUNCTION mlguard.cancel_retrain(p_id bigint, p_reason text) IS 'Ends an open request without training.';
 CREATE FUNCTION mlguard.challenge(p_model text, p_version text, p_reason text DEFAULT NULL::text) RETURNS text
     LANGUAGE sql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select mlguard.promote(p_model, p_version, p_reason, 'challenger')
 $$;
@@ -10380,7 +10380,7 @@ ALTER FUNCTION mlguard.challenge(p_model text, p_version text, p_reason text) OW
 COMMENT ON FUNCTION mlguard.challenge(p_model text, p_version text, p_reason text) IS 'Makes an approved version a challenger: it writes predictions beside the champion, and none of them is served.';
 CREATE FUNCTION mlguard.claim_outbox(p_n integer DEFAULT 10, p_lease interval DEFAULT '00:05:00'::interval) RETURNS TABLE(id bigint, at timestamp with time zone, incident bigint, alarm bigint, event text, severity text, recipients text[], subject text, body text, payload jsonb, attempts integer)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   -- What was judged since the last sweep is looked at first, so that a page need not wait for one.
@@ -10412,7 +10412,7 @@ ALTER FUNCTION mlguard.claim_outbox(p_n integer, p_lease interval) OWNER TO post
 COMMENT ON FUNCTION mlguard.claim_outbox(p_n integer, p_lease interval) IS 'Takes lines of the outbox to deliver, the oldest of each alarm; others may not take them before the lease is over. Then call delivered() or failed().';
 CREATE FUNCTION mlguard.claim_retrain(p_model text DEFAULT NULL::text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _request mlguard._retrain_request;
@@ -10449,7 +10449,7 @@ ALTER FUNCTION mlguard.claim_retrain(p_model text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.claim_retrain(p_model text) IS 'Claims the oldest request to retrain that nothing speaks against, of one model or of any, with a ticket; null where there is none. Two workers never get the same one. heartbeat() keeps the claim, finish_retrain() ends it.';
 CREATE FUNCTION mlguard.confirm_repairs_v1(p_tbl text, p_row_hashes text[]) RETURNS void
     LANGUAGE sql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $$
   update mlguard._change
@@ -10466,7 +10466,7 @@ ALTER FUNCTION mlguard.confirm_repairs_v1(p_tbl text, p_row_hashes text[]) OWNER
 COMMENT ON FUNCTION mlguard.confirm_repairs_v1(p_tbl text, p_row_hashes text[]) IS 'Makes the change lines of rows that landed final; what stays pending is deleted at COMMIT.';
 CREATE FUNCTION mlguard.copying_v1(p_relation regclass) RETURNS boolean
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Of another role's session (after SET ROLE) the view hides the relation, and the answer is false.
   select exists (
@@ -10477,7 +10477,7 @@ ALTER FUNCTION mlguard.copying_v1(p_relation regclass) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.copying_v1(p_relation regclass) IS 'Whether this session is loading a relation by COPY, all of whose rows land or none.';
 CREATE FUNCTION mlguard.correlation_v1(p_states jsonb, p_key text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _a double precision := (p_states -> p_key ->> 3)::float8;
@@ -10494,7 +10494,7 @@ ALTER FUNCTION mlguard.correlation_v1(p_states jsonb, p_key text) OWNER TO postg
 COMMENT ON FUNCTION mlguard.correlation_v1(p_states jsonb, p_key text) IS 'Pearson correlation; null where one of the two columns does not vary.';
 CREATE FUNCTION mlguard.count_refusals_v1(p_no integer) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   -- Sequences, because they alone survive the rollback that the refusal causes.
@@ -10506,7 +10506,7 @@ ALTER FUNCTION mlguard.count_refusals_v1(p_no integer) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.count_refusals_v1(p_no integer) IS 'Makes the refusal counters of the SLO with this number.';
 CREATE FUNCTION mlguard.count_v1(p_states jsonb, p_key text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   -- A state that was not kept while there were rows is unknown; of no rows it is 0.
@@ -10520,7 +10520,7 @@ ALTER FUNCTION mlguard.count_v1(p_states jsonb, p_key text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.count_v1(p_states jsonb, p_key text) IS 'A count.';
 CREATE FUNCTION mlguard.delivered(p_id bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   update mlguard._outbox o set delivered_at = coalesce(o.delivered_at, clock_timestamp()), last_error = null
@@ -10535,7 +10535,7 @@ ALTER FUNCTION mlguard.delivered(p_id bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.delivered(p_id bigint) IS 'Says that a line of the outbox was delivered.';
 CREATE FUNCTION mlguard.discard(p_id bigint, p_reason text) RETURNS TABLE(id bigint, outcome text, reason text)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
@@ -10566,7 +10566,7 @@ ALTER FUNCTION mlguard.discard(p_id bigint, p_reason text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.discard(p_id bigint, p_reason text) IS 'Gives a kept row up, with who and why. It stays readable in mlguard.quarantine until its retention is over.';
 CREATE FUNCTION mlguard.distinct_v1(p_states jsonb, p_key text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return case
@@ -10581,7 +10581,7 @@ ALTER FUNCTION mlguard.distinct_v1(p_states jsonb, p_key text) OWNER TO postgres
 COMMENT ON FUNCTION mlguard.distinct_v1(p_states jsonb, p_key text) IS 'Different values; exact up to 4096, above that estimated from the values with the smallest hashes.';
 CREATE FUNCTION mlguard.duplicates_v1(p_states jsonb, p_key text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return (
@@ -10593,7 +10593,7 @@ ALTER FUNCTION mlguard.duplicates_v1(p_states jsonb, p_key text) OWNER TO postgr
 COMMENT ON FUNCTION mlguard.duplicates_v1(p_states jsonb, p_key text) IS 'Share of rows beyond the first of their key; above 4096 keys of the rows with the smallest hashes.';
 CREATE FUNCTION mlguard.edges_v1(p_tbl text, p_column text) RETURNS double precision[]
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return (
@@ -10608,7 +10608,7 @@ ALTER FUNCTION mlguard.edges_v1(p_tbl text, p_column text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.edges_v1(p_tbl text, p_column text) IS 'Edges of the bins in which values of a column are counted now; null: there is no baseline of it yet.';
 CREATE FUNCTION mlguard.end_assertion_v1(p_slo text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   -- The lock first, which waits for whoever is judging; the objects are dropped after that.
@@ -10622,7 +10622,7 @@ ALTER FUNCTION mlguard.end_assertion_v1(p_slo text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.end_assertion_v1(p_slo text) IS 'Takes an assertion out of force, with its hold.';
 CREATE FUNCTION mlguard.end_batch(p_id bigint) RETURNS TABLE(tbl text, slo text, outcome text, observed text, allowed text)
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select e.tbl, e.slo, e.outcome, e.observed, e.allowed from mlguard.end_batch(p_id::text) e
 $$;
@@ -10630,7 +10630,7 @@ ALTER FUNCTION mlguard.end_batch(p_id bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.end_batch(p_id bigint) IS 'As end_batch(text), for ids that are numbers.';
 CREATE FUNCTION mlguard.end_batch(p_id text DEFAULT NULL::text) RETURNS TABLE(tbl text, slo text, outcome text, observed text, allowed text)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -10690,7 +10690,7 @@ ALTER FUNCTION mlguard.end_batch(p_id text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.end_batch(p_id text) IS 'Ends a batch: judges it as complete in every table it was written to, and gives what was found. Without an id, the batch that begin_batch() named in this transaction. Rows that come later under the id are judged with it.';
 CREATE FUNCTION mlguard.f1_v1(p_states jsonb, p_key text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _c double precision[] := mlguard._sums(p_states, p_key);
@@ -10702,7 +10702,7 @@ ALTER FUNCTION mlguard.f1_v1(p_states jsonb, p_key text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.f1_v1(p_states jsonb, p_key text) IS '2 tp / (2 tp + fp + fn), from [tp, fp, fn, tn]; null where nothing is and nothing is said to be positive.';
 CREATE FUNCTION mlguard.failed(p_id bigint, p_error text) RETURNS timestamp with time zone
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _next timestamptz;
@@ -10724,7 +10724,7 @@ ALTER FUNCTION mlguard.failed(p_id bigint, p_error text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.failed(p_id bigint, p_error text) IS 'Says that delivering a line failed; returns when it is tried again: after 30 s, doubling to an hour.';
 CREATE FUNCTION mlguard.fair_bound_v1(p_states jsonb, p_metric text, p_key text, p_least integer) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- One-sided limits of confidence at 1 %, over all pairs of groups together (Bonferroni): of a difference of shares
   -- Newcombe 1998, method 10 (Wilson's intervals); of a ratio Katz et al. 1978 (the delta method on its logarithm, half
@@ -10766,7 +10766,7 @@ ALTER FUNCTION mlguard.fair_bound_v1(p_states jsonb, p_metric text, p_key text, 
 COMMENT ON FUNCTION mlguard.fair_bound_v1(p_states jsonb, p_metric text, p_key text, p_least integer) IS 'The value nearest to fairness that chance alone leaves possible, at 1 %; null with fewer than two groups.';
 CREATE FUNCTION mlguard.fair_v1(p_states jsonb, p_metric text, p_key text, p_least integer) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select case
     when count(*) < 2 then null
@@ -10782,7 +10782,7 @@ ALTER FUNCTION mlguard.fair_v1(p_states jsonb, p_metric text, p_key text, p_leas
 COMMENT ON FUNCTION mlguard.fair_v1(p_states jsonb, p_metric text, p_key text, p_least integer) IS 'parity_gap, disparate_impact, equal_opportunity_gap or error_ratio between groups of at least so many rows; null with fewer than two.';
 CREATE FUNCTION mlguard.fell_back_v1(p_tbl text, p_key jsonb, p_column text, p_old jsonb) RETURNS void
     LANGUAGE sql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   insert into mlguard._change (tbl, key, column_name, old, new, rule, batch, pending)
   values (p_tbl, p_key, p_column, p_old, null, p_tbl || '/when_features_held', mlguard.batch_v1(p_tbl), false)
@@ -10791,7 +10791,7 @@ ALTER FUNCTION mlguard.fell_back_v1(p_tbl text, p_key jsonb, p_column text, p_ol
 COMMENT ON FUNCTION mlguard.fell_back_v1(p_tbl text, p_key jsonb, p_column text, p_old jsonb) IS 'Notes the value a model gave while an input was held, before a fallback takes its place.';
 CREATE FUNCTION mlguard.finish_retrain(p_id bigint, p_version text DEFAULT NULL::text, p_outcome text DEFAULT NULL::text, p_failed boolean DEFAULT false) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _request mlguard._retrain_request := mlguard._claimed(p_id);
@@ -10826,7 +10826,7 @@ ALTER FUNCTION mlguard.finish_retrain(p_id bigint, p_version text, p_outcome tex
 COMMENT ON FUNCTION mlguard.finish_retrain(p_id bigint, p_version text, p_outcome text, p_failed boolean) IS 'Ends a claim: the version that was trained is registered with its ticket (nobody has approved it yet), or the run failed and the request waits for another worker, at most as often as the policy of the model says.';
 CREATE FUNCTION mlguard.forget_refusals_v1(p_no integer) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   execute format('drop sequence if exists mlguard.%I, mlguard.%I', 'refused_' || p_no, 'refused_at_' || p_no);
@@ -10836,7 +10836,7 @@ ALTER FUNCTION mlguard.forget_refusals_v1(p_no integer) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.forget_refusals_v1(p_no integer) IS 'Drops the refusal counters of the SLO with this number.';
 CREATE FUNCTION mlguard.fresh_v1(p_tbl text, p_newest timestamp with time zone, p_future timestamp with time zone[]) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $$
 declare
@@ -10870,7 +10870,7 @@ ALTER FUNCTION mlguard.fresh_v1(p_tbl text, p_newest timestamp with time zone, p
 COMMENT ON FUNCTION mlguard.fresh_v1(p_tbl text, p_newest timestamp with time zone, p_future timestamp with time zone[]) IS 'Notes the newest event time of rows that landed, and those that lie in the future.';
 CREATE FUNCTION mlguard.gate_open_v1(p_tbl text) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   -- The common case in one cached plan; waivers are looked at only past it.
@@ -10900,7 +10900,7 @@ ALTER FUNCTION mlguard.gate_open_v1(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.gate_open_v1(p_tbl text) IS 'Whether the gate of a table is open now.';
 CREATE FUNCTION mlguard.grant_roles() RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _role text;
@@ -10922,7 +10922,7 @@ ALTER FUNCTION mlguard.grant_roles() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.grant_roles() IS 'Gives mlguard_platform, mlguard_task and mlguard_writer their rights, as far as these roles exist. For the owner of the schema, after an administrator made the roles.';
 CREATE FUNCTION mlguard.greatest_v1(p_states jsonb, p_key text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return (p_states ->> p_key)::float8;
@@ -10932,7 +10932,7 @@ ALTER FUNCTION mlguard.greatest_v1(p_states jsonb, p_key text) OWNER TO postgres
 COMMENT ON FUNCTION mlguard.greatest_v1(p_states jsonb, p_key text) IS 'The greatest value; null where there are none.';
 CREATE FUNCTION mlguard.guard_v1(p_tbl text) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _why record;
@@ -10967,7 +10967,7 @@ ALTER FUNCTION mlguard.guard_v1(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.guard_v1(p_tbl text) IS 'True while the gate of a table is open; raises ML001 while it is closed. STABLE, so that a guarded view evaluates it once, before any row, on an empty table too.';
 CREATE FUNCTION mlguard.heartbeat(p_id bigint) RETURNS timestamp with time zone
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _request mlguard._retrain_request := mlguard._claimed(p_id);
@@ -10983,7 +10983,7 @@ ALTER FUNCTION mlguard.heartbeat(p_id bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.heartbeat(p_id bigint) IS 'A sign of life of the worker that claimed a request; returns until when the claim holds now.';
 CREATE FUNCTION mlguard.inputs_v1(p_tbl text, p_features text[], p_mode text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _feature text;
@@ -11030,7 +11030,7 @@ ALTER FUNCTION mlguard.inputs_v1(p_tbl text, p_features text[], p_mode text) OWN
 COMMENT ON FUNCTION mlguard.inputs_v1(p_tbl text, p_features text[], p_mode text) IS 'The gates of the tables a model reads, as text: h (some are held) or o (all are open), then {table: state}. With mode reject raises ML001 while one is held.';
 CREATE FUNCTION mlguard.js_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) RETURNS double precision
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select case when c.words is null then mlguard._js(c.here, c.baseline) end
   from mlguard._compared(p_s, p_c, p_key, p_column) c
@@ -11039,7 +11039,7 @@ ALTER FUNCTION mlguard.js_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) OW
 COMMENT ON FUNCTION mlguard.js_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) IS 'Jensen-Shannon distance of a column from its baseline; null: no_distance_v1 says why.';
 CREATE FUNCTION mlguard.keep_baseline(p_tbl regclass, p_source text, p_columns jsonb, p_kind text DEFAULT 'file'::text) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _table mlguard._table;
@@ -11103,7 +11103,7 @@ ALTER FUNCTION mlguard.keep_baseline(p_tbl regclass, p_source text, p_columns js
 COMMENT ON FUNCTION mlguard.keep_baseline(p_tbl regclass, p_source text, p_columns jsonb, p_kind text) IS 'Sets a baseline whose edges and counts were computed elsewhere, as mlguard baseline set --from-file does; returns its version. p_columns: [{column_name, key, kind, edges, counts, categories, other, n, missing}].';
 CREATE FUNCTION mlguard.kept_out_warning_v1(p_tbl text, p_landed bigint DEFAULT NULL::bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $_$
 declare
@@ -11183,7 +11183,7 @@ ALTER FUNCTION mlguard.kept_out_warning_v1(p_tbl text, p_landed bigint) OWNER TO
 COMMENT ON FUNCTION mlguard.kept_out_warning_v1(p_tbl text, p_landed bigint) IS 'Warns (01ML1) how many rows of this statement were kept out; p_landed: rows of it that landed, where known.';
 CREATE FUNCTION mlguard.kept_v1(p_tbl text, p_broken jsonb, p_row jsonb, p_row_text text, p_key jsonb, p_op text, p_superseded boolean) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   _known text := split_part(split_part(current_setting('mlguard.batches', true), '|' || p_tbl || '=', 2), '|', 1);
@@ -11218,7 +11218,7 @@ ALTER FUNCTION mlguard.kept_v1(p_tbl text, p_broken jsonb, p_row jsonb, p_row_te
 COMMENT ON FUNCTION mlguard.kept_v1(p_tbl text, p_broken jsonb, p_row jsonb, p_row_text text, p_key jsonb, p_op text, p_superseded boolean) IS 'Keeps a row as withhold_v1 does where that needs no decision; false where it does, and nothing was kept. For the second and later rows that one statement keeps out of a table.';
 CREATE FUNCTION mlguard.ks_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) RETURNS double precision
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select case when c.words is null and p_key like 'bins(%' then mlguard._ks(c.here, c.baseline) end
   from mlguard._compared(p_s, p_c, p_key, p_column) c
@@ -11227,7 +11227,7 @@ ALTER FUNCTION mlguard.ks_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) OW
 COMMENT ON FUNCTION mlguard.ks_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) IS 'Kolmogorov-Smirnov statistic of a number column against its baseline; null: no_distance_v1 says why.';
 CREATE FUNCTION mlguard.label(p_id bigint, p_label text, p_reason text DEFAULT NULL::text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _incident mlguard._incident := mlguard._acted_on(p_id, 'label');
@@ -11244,7 +11244,7 @@ ALTER FUNCTION mlguard.label(p_id bigint, p_label text, p_reason text) OWNER TO 
 COMMENT ON FUNCTION mlguard.label(p_id bigint, p_label text, p_reason text) IS 'Judges an alarm: true, false or expected. After true, learned bands leave its batches and windows out. Holds for what failed with it on the same table, too.';
 CREATE FUNCTION mlguard.label_coverage_v1(p_states jsonb, p_labelled text, p_rows text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   -- Where no label has come, no state of labels was appended.
@@ -11255,7 +11255,7 @@ ALTER FUNCTION mlguard.label_coverage_v1(p_states jsonb, p_labelled text, p_rows
 COMMENT ON FUNCTION mlguard.label_coverage_v1(p_states jsonb, p_labelled text, p_rows text) IS 'Share of rows whose label has arrived; null without rows.';
 CREATE FUNCTION mlguard.landed_v1(p_tbl text, p_rows bigint, p_broken jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _batch bigint := mlguard.batch_v1(p_tbl);
@@ -11274,7 +11274,7 @@ ALTER FUNCTION mlguard.landed_v1(p_tbl text, p_rows bigint, p_broken jsonb) OWNE
 COMMENT ON FUNCTION mlguard.landed_v1(p_tbl text, p_rows bigint, p_broken jsonb) IS 'Appends what one statement landed: rows, and {SLO id: rows} of those that break a rule with max_bad.';
 CREATE FUNCTION mlguard.least_v1(p_states jsonb, p_key text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return (p_states ->> p_key)::float8;
@@ -11284,7 +11284,7 @@ ALTER FUNCTION mlguard.least_v1(p_states jsonb, p_key text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.least_v1(p_states jsonb, p_key text) IS 'The least value; null where there are none.';
 CREATE FUNCTION mlguard.linf_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) RETURNS double precision
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select case when c.words is null then mlguard._linf(c.here, c.baseline) end
   from mlguard._compared(p_s, p_c, p_key, p_column) c
@@ -11293,7 +11293,7 @@ ALTER FUNCTION mlguard.linf_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) 
 COMMENT ON FUNCTION mlguard.linf_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) IS 'Greatest difference of one share of a column from its baseline; null: no_distance_v1 says why.';
 CREATE FUNCTION mlguard.logloss_v1(p_states jsonb, p_key text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return (p_states -> p_key ->> 1)::float8 / nullif((p_states -> p_key ->> 0)::float8, 0);
@@ -11303,7 +11303,7 @@ ALTER FUNCTION mlguard.logloss_v1(p_states jsonb, p_key text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.logloss_v1(p_states jsonb, p_key text) IS 'Mean logarithmic loss, from [n, sum of losses, sum of squares].';
 CREATE FUNCTION mlguard.mae_v1(p_states jsonb, p_key text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return (p_states -> p_key ->> 1)::float8 / nullif((p_states -> p_key ->> 0)::float8, 0);
@@ -11313,7 +11313,7 @@ ALTER FUNCTION mlguard.mae_v1(p_states jsonb, p_key text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.mae_v1(p_states jsonb, p_key text) IS 'Mean absolute error; null without rows to compare.';
 CREATE FUNCTION mlguard.mape_v1(p_states jsonb, p_key text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return ((p_states -> p_key ->> 4)::float8 + (p_states -> p_key ->> 5)::float8 / 2.220446049250313e-16::float8)
@@ -11324,7 +11324,7 @@ ALTER FUNCTION mlguard.mape_v1(p_states jsonb, p_key text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.mape_v1(p_states jsonb, p_key text) IS 'Mean of |prediction - label| / max(|label|, 2.2e-16), as in scikit-learn; null without rows to compare.';
 CREATE FUNCTION mlguard.may_mend_v1() RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- The invoker's rights, not ours: policies ask it on behalf of who reads.
   select exists (
@@ -11337,7 +11337,7 @@ ALTER FUNCTION mlguard.may_mend_v1() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.may_mend_v1() IS 'Whether the current user may read a held table in order to mend it: mlguard_writer, mlguard_platform, superusers.';
 CREATE FUNCTION mlguard.mean_v1(p_states jsonb, p_sum text, p_have text, p_nan text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return (p_states ->> p_sum)::float8
@@ -11348,7 +11348,7 @@ ALTER FUNCTION mlguard.mean_v1(p_states jsonb, p_sum text, p_have text, p_nan te
 COMMENT ON FUNCTION mlguard.mean_v1(p_states jsonb, p_sum text, p_have text, p_nan text) IS 'Mean of the values that are neither missing nor NaN; null where there are none.';
 CREATE FUNCTION mlguard.new_categories_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) RETURNS double precision
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select c.rate from mlguard._new_categories(p_s, p_c, p_key, p_column) c
 $$;
@@ -11356,7 +11356,7 @@ ALTER FUNCTION mlguard.new_categories_v1(p_s jsonb, p_c jsonb, p_key text, p_col
 COMMENT ON FUNCTION mlguard.new_categories_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) IS 'Share of the values of a column whose category its baseline does not know; null: no_distance_v1 says why.';
 CREATE FUNCTION mlguard.newest_v1(p_tbl text) RETURNS timestamp with time zone
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $$
   -- Event times in the future do not count: one wrong clock would keep a dead feed fresh.
@@ -11370,7 +11370,7 @@ ALTER FUNCTION mlguard.newest_v1(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.newest_v1(p_tbl text) IS 'The newest event time of the freshness log that is not in the future; the table''s own is at most a grain newer.';
 CREATE FUNCTION mlguard.no_distance_v1(p_s jsonb, p_c jsonb, p_metric text, p_key text, p_column text) RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select case
     when p_metric = 'new_category_rate' then (mlguard._new_categories(p_s, p_c, p_key, p_column)).words
@@ -11381,7 +11381,7 @@ ALTER FUNCTION mlguard.no_distance_v1(p_s jsonb, p_c jsonb, p_metric text, p_key
 COMMENT ON FUNCTION mlguard.no_distance_v1(p_s jsonb, p_c jsonb, p_metric text, p_key text, p_column text) IS 'Why a metric (psi, js, ks, linf, new_category_rate) has no value: no values, no baseline yet, …; null: it has one.';
 CREATE FUNCTION mlguard.no_score_v1(p_states jsonb, p_metric text, p_key text, p_least integer, p_labelled text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return case
@@ -11412,7 +11412,7 @@ ALTER FUNCTION mlguard.no_score_v1(p_states jsonb, p_metric text, p_key text, p_
 COMMENT ON FUNCTION mlguard.no_score_v1(p_states jsonb, p_metric text, p_key text, p_least integer, p_labelled text) IS 'Why a metric of labels or groups has no value, in words.';
 CREATE FUNCTION mlguard.noise_v1(p_metric text, p_n bigint, p_m bigint, p_bins integer) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select mlguard._noise(
     p_metric, array_fill(p_n / p_bins::float8, array[p_bins]), array_fill(p_m / p_bins::float8, array[p_bins]))
@@ -11421,7 +11421,7 @@ ALTER FUNCTION mlguard.noise_v1(p_metric text, p_n bigint, p_m bigint, p_bins in
 COMMENT ON FUNCTION mlguard.noise_v1(p_metric text, p_n bigint, p_m bigint, p_bins integer) IS 'The psi, js, ks or linf that chance alone exceeds once in 1000 between n values and a baseline of m, in bins that are equally full.';
 CREATE FUNCTION mlguard.not_waived_v1(p_broken jsonb, p_key jsonb) RETURNS jsonb
     LANGUAGE sql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- A waived rule does not keep its row out; that the row broke it stays on record.
   select mlguard.note_v1(item ->> 'slo', 'NOTED', item -> 'observed', p_key, 1, 1, 'waived')
@@ -11435,7 +11435,7 @@ ALTER FUNCTION mlguard.not_waived_v1(p_broken jsonb, p_key jsonb) OWNER TO postg
 COMMENT ON FUNCTION mlguard.not_waived_v1(p_broken jsonb, p_key jsonb) IS 'Of the rules a row broke those that are not off or waived now; the others are noted.';
 CREATE FUNCTION mlguard.note_v1(p_slo text, p_outcome text, p_observed jsonb, p_key jsonb, p_n bigint, p_bad bigint, p_reason text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   insert into mlguard._violation (slo, tbl, batch, observed, allowed, n, bad, key, outcome, reason)
   select p_slo, split_part(p_slo, '/', 1), mlguard.batch_v1(split_part(p_slo, '/', 1)), p_observed,
@@ -11445,7 +11445,7 @@ ALTER FUNCTION mlguard.note_v1(p_slo text, p_outcome text, p_observed jsonb, p_k
 COMMENT ON FUNCTION mlguard.note_v1(p_slo text, p_outcome text, p_observed jsonb, p_key jsonb, p_n bigint, p_bad bigint, p_reason text) IS 'Records a violation that was not refused, in the batch of this transaction.';
 CREATE FUNCTION mlguard.off(p_slo text, p_for interval, p_reason text) RETURNS timestamp with time zone
     LANGUAGE sql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select mlguard._except(p_slo, 'off', statement_timestamp() + p_for, p_reason)
 $$;
@@ -11453,7 +11453,7 @@ ALTER FUNCTION mlguard.off(p_slo text, p_for interval, p_reason text) OWNER TO p
 COMMENT ON FUNCTION mlguard.off(p_slo text, p_for interval, p_reason text) IS 'Stops an SLO from acting for a while, with a reason; returns when that ends.';
 CREATE FUNCTION mlguard.pair_v1(p_tbl text, p_side text, p_seen pg_snapshot, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS void
     LANGUAGE sql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   insert into mlguard._pairing (tbl, side, seen, bucket_from, bucket_to) values (p_tbl, p_side, p_seen, p_from, p_to)
 $$;
@@ -11461,7 +11461,7 @@ ALTER FUNCTION mlguard.pair_v1(p_tbl text, p_side text, p_seen pg_snapshot, p_fr
 COMMENT ON FUNCTION mlguard.pair_v1(p_tbl text, p_side text, p_seen pg_snapshot, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Leaves the mark of a statement on predictions, labels or attributes.';
 CREATE FUNCTION mlguard.post_lines_v1(p_tbl text, p_set text, p_key jsonb, p_row_hash text, p_lines jsonb, p_pending boolean, p_mark text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   _known text := split_part(split_part(current_setting('mlguard.batches', true), '|' || p_tbl || '=', 2), '|', 1);
@@ -11499,7 +11499,7 @@ ALTER FUNCTION mlguard.post_lines_v1(p_tbl text, p_set text, p_key jsonb, p_row_
 COMMENT ON FUNCTION mlguard.post_lines_v1(p_tbl text, p_set text, p_key jsonb, p_row_hash text, p_lines jsonb, p_pending boolean, p_mark text) IS 'Notes what post-prediction steps did to one row; returns the number of the first line. p_mark: setting that keeps the first of the statement, from which on lines of rows that did not land are taken back.';
 CREATE FUNCTION mlguard.post_moved_v1(p_tbl text, p_first bigint, p_count integer, p_columns text[], p_row_hash text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $$
   update mlguard._change
@@ -11517,7 +11517,7 @@ ALTER FUNCTION mlguard.post_moved_v1(p_tbl text, p_first bigint, p_count integer
 COMMENT ON FUNCTION mlguard.post_moved_v1(p_tbl text, p_first bigint, p_count integer, p_columns text[], p_row_hash text) IS 'Gives the lines of a proposed row to the stored row that ON CONFLICT updated with its values.';
 CREATE FUNCTION mlguard.post_set_ended_v1(p_tbl text, p_hash text) RETURNS void
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   update mlguard._post_set set ended_at = clock_timestamp() where tbl = p_tbl and hash = p_hash and ended_at is null
 $$;
@@ -11525,7 +11525,7 @@ ALTER FUNCTION mlguard.post_set_ended_v1(p_tbl text, p_hash text) OWNER TO postg
 COMMENT ON FUNCTION mlguard.post_set_ended_v1(p_tbl text, p_hash text) IS 'Ends a set of steps; what it was stays on record.';
 CREATE FUNCTION mlguard.post_set_v1(p_tbl text, p_hash text, p_steps jsonb) RETURNS integer
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _version integer;
@@ -11547,7 +11547,7 @@ ALTER FUNCTION mlguard.post_set_v1(p_tbl text, p_hash text, p_steps jsonb) OWNER
 COMMENT ON FUNCTION mlguard.post_set_v1(p_tbl text, p_hash text, p_steps jsonb) IS 'Puts a set of steps in force and returns its version. apply calls it.';
 CREATE FUNCTION mlguard.precision_v1(p_states jsonb, p_key text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _c double precision[] := mlguard._sums(p_states, p_key);
@@ -11559,7 +11559,7 @@ ALTER FUNCTION mlguard.precision_v1(p_states jsonb, p_key text) OWNER TO postgre
 COMMENT ON FUNCTION mlguard.precision_v1(p_states jsonb, p_key text) IS 'tp / (tp + fp), from [tp, fp, fn, tn]; null without positive predictions.';
 CREATE FUNCTION mlguard.promote(p_model text, p_version text, p_reason text DEFAULT NULL::text, p_as text DEFAULT 'champion'::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _version mlguard._model_version := mlguard._locked_version(p_model, p_version);
@@ -11610,7 +11610,7 @@ ALTER FUNCTION mlguard.promote(p_model text, p_version text, p_reason text, p_as
 COMMENT ON FUNCTION mlguard.promote(p_model text, p_version text, p_reason text, p_as text) IS 'Makes an approved version the champion, whose predictions are served, in one step for all readers; the one before it stays approved and is where rollback() leads. p_as => ''challenger'': it writes beside the champion.';
 CREATE FUNCTION mlguard.psi_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) RETURNS double precision
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select case when c.words is null then mlguard._psi(c.here, c.baseline) end
   from mlguard._compared(p_s, p_c, p_key, p_column) c
@@ -11679,7 +11679,7 @@ ALTER FUNCTION mlguard.publish(p_staging regclass, p_target regclass, p_replace 
 COMMENT ON FUNCTION mlguard.publish(p_staging regclass, p_target regclass, p_replace boolean) IS 'Moves the rows of a staging table into a guarded one, judged as a load of their own: all or, where they are refused, none; p_replace: instead of the rows there. Gives rows stored, kept out and mended; the staging table is emptied.';
 CREATE FUNCTION mlguard.put_assertion_v1(p_slo text, p_tables text[], p_relation text, p_judge text, p_hidden boolean, p_version text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   insert into mlguard._assertion (slo, tables, relation, judge, hidden, version)
@@ -11691,7 +11691,7 @@ ALTER FUNCTION mlguard.put_assertion_v1(p_slo text, p_tables text[], p_relation 
 COMMENT ON FUNCTION mlguard.put_assertion_v1(p_slo text, p_tables text[], p_relation text, p_judge text, p_hidden boolean, p_version text) IS 'Puts an assertion in force.';
 CREATE FUNCTION mlguard.quantile_v1(p_states jsonb, p_key text, p_rank double precision) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _points record;
@@ -11707,7 +11707,7 @@ ALTER FUNCTION mlguard.quantile_v1(p_states jsonb, p_key text, p_rank double pre
 COMMENT ON FUNCTION mlguard.quantile_v1(p_states jsonb, p_key text, p_rank double precision) IS 'The value at a rank from 0 to 1, interpolated as percentile_cont; null where there are no values.';
 CREATE FUNCTION mlguard.ratio_v1(p_states jsonb, p_part text, p_whole text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return (p_states ->> p_part)::float8 / nullif((p_states ->> p_whole)::float8, 0);
@@ -11717,7 +11717,7 @@ ALTER FUNCTION mlguard.ratio_v1(p_states jsonb, p_part text, p_whole text) OWNER
 COMMENT ON FUNCTION mlguard.ratio_v1(p_states jsonb, p_part text, p_whole text) IS 'One count as a share of another; null where that is 0.';
 CREATE FUNCTION mlguard.recall_v1(p_states jsonb, p_key text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _c double precision[] := mlguard._sums(p_states, p_key);
@@ -11729,7 +11729,7 @@ ALTER FUNCTION mlguard.recall_v1(p_states jsonb, p_key text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.recall_v1(p_states jsonb, p_key text) IS 'tp / (tp + fn), from [tp, fp, fn, tn]; null without positive labels.';
 CREATE FUNCTION mlguard.recount_due_v1(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS void
     LANGUAGE sql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   insert into mlguard._recount_due (tbl, bucket_from, bucket_to) values (p_tbl, p_from, p_to)
 $$;
@@ -11737,7 +11737,7 @@ ALTER FUNCTION mlguard.recount_due_v1(p_tbl text, p_from timestamp with time zon
 COMMENT ON FUNCTION mlguard.recount_due_v1(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Has buckets counted anew from the stored rows before their windows are judged; null, null: all of the table.';
 CREATE FUNCTION mlguard.refreshed_v1(p_tbl text, p_newest timestamp with time zone, p_seen pg_snapshot DEFAULT NULL::pg_snapshot) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   -- Only lines whose rows the caller could see when it looked for the newest: a line committed in between belongs
@@ -11760,7 +11760,7 @@ ALTER FUNCTION mlguard.refreshed_v1(p_tbl text, p_newest timestamp with time zon
 COMMENT ON FUNCTION mlguard.refreshed_v1(p_tbl text, p_newest timestamp with time zone, p_seen pg_snapshot) IS 'Sets the freshness log back after the newest rows were deleted or changed. p_seen: pg_current_snapshot() taken before the newest event time was computed.';
 CREATE FUNCTION mlguard.refuse_v1(p_slo text, p_observed jsonb, p_key jsonb) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _slo mlguard._slo;
@@ -11786,7 +11786,7 @@ ALTER FUNCTION mlguard.refuse_v1(p_slo text, p_observed jsonb, p_key jsonb) OWNE
 COMMENT ON FUNCTION mlguard.refuse_v1(p_slo text, p_observed jsonb, p_key jsonb) IS 'Counts a refusal and raises 23514. CHECK constraints call it for a row that breaks the SLO, and only then.';
 CREATE FUNCTION mlguard.refuse_version_v1(p_tbl text, p_model text, p_version text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _table mlguard._table;
@@ -11819,7 +11819,7 @@ ALTER FUNCTION mlguard.refuse_version_v1(p_tbl text, p_model text, p_version tex
 COMMENT ON FUNCTION mlguard.refuse_version_v1(p_tbl text, p_model text, p_version text) IS 'Raises ML003: this version of the model may not write the table. Generated triggers call it.';
 CREATE FUNCTION mlguard.register(p_model text, p_version text, p_note text DEFAULT NULL::text, p_ticket bigint DEFAULT NULL::bigint) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _found mlguard._model_version;
@@ -11850,7 +11850,7 @@ ALTER FUNCTION mlguard.register(p_model text, p_version text, p_note text, p_tic
 COMMENT ON FUNCTION mlguard.register(p_model text, p_version text, p_note text, p_ticket bigint) IS 'Registers a version of a model; its author is the user who logged in. Somebody else approves it.';
 CREATE FUNCTION mlguard.reinstate(p_id bigint, p_reason text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _slo text;
@@ -11873,7 +11873,7 @@ ALTER FUNCTION mlguard.reinstate(p_id bigint, p_reason text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.reinstate(p_id bigint, p_reason text) IS 'Gives withdrawn predictions back to readers, for good.';
 CREATE FUNCTION mlguard.release(p_id bigint, p_set jsonb DEFAULT NULL::jsonb) RETURNS TABLE(id bigint, outcome text, reason text)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
@@ -11923,7 +11923,7 @@ ALTER FUNCTION mlguard.release(p_id bigint, p_set jsonb) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.release(p_id bigint, p_set jsonb) IS 'Moves a kept row into its table, judged again as any row written to it; p_set: {column: value} to correct first. Outcome: released, still broken, conflict, failed, not found, already released/obsolete/discarded.';
 CREATE FUNCTION mlguard.remember_schema_v1(p_tbl text, p_wanted text[]) RETURNS void
     LANGUAGE sql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   delete from mlguard._schema_column k where k.tbl = p_tbl;
   insert into mlguard._schema_column (tbl, column_name, attnum, type, wanted, slos)
@@ -11956,7 +11956,7 @@ ALTER FUNCTION mlguard.remember_schema_v1(p_tbl text, p_wanted text[]) OWNER TO 
 COMMENT ON FUNCTION mlguard.remember_schema_v1(p_tbl text, p_wanted text[]) IS 'Notes the columns of a table as they are now, and watches them; p_wanted: those that its SLO file names.';
 CREATE FUNCTION mlguard.repaired_v1(p_tbl text, p_key jsonb, p_row_hash text, p_column text, p_old jsonb, p_new jsonb, p_rule text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   insert into mlguard._change (tbl, key, column_name, old, new, rule, batch, row_hash)
   values (p_tbl, p_key, p_column, p_old, p_new, p_rule, mlguard.batch_v1(p_tbl), p_row_hash)
@@ -11965,7 +11965,7 @@ ALTER FUNCTION mlguard.repaired_v1(p_tbl text, p_key jsonb, p_row_hash text, p_c
 COMMENT ON FUNCTION mlguard.repaired_v1(p_tbl text, p_key jsonb, p_row_hash text, p_column text, p_old jsonb, p_new jsonb, p_rule text) IS 'Notes a mended value before its row lands; confirm_repairs_v1 makes it final.';
 CREATE FUNCTION mlguard.replay(p_table regclass) RETURNS TABLE(id bigint, outcome text, reason text)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
@@ -11994,7 +11994,7 @@ ALTER FUNCTION mlguard.replay(p_table regclass) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.replay(p_table regclass) IS 'Offers every waiting row of a table to it again, the latest version of each key; what release() says of each.';
 CREATE FUNCTION mlguard.request_retrain(p_model text, p_reason text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _id bigint;
@@ -12010,7 +12010,7 @@ ALTER FUNCTION mlguard.request_retrain(p_model text, p_reason text) OWNER TO pos
 COMMENT ON FUNCTION mlguard.request_retrain(p_model text, p_reason text) IS 'A person asks for a training run; returns the request, the open one where there is one.';
 CREATE FUNCTION mlguard.resolve(p_id bigint, p_reason text, p_label text DEFAULT NULL::text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _reason text := mlguard._need_reason(p_reason, 'resolve');
@@ -12040,7 +12040,7 @@ ALTER FUNCTION mlguard.resolve(p_id bigint, p_reason text, p_label text) OWNER T
 COMMENT ON FUNCTION mlguard.resolve(p_id bigint, p_reason text, p_label text) IS 'Ends an incident, what failed with it on the same table, and the holds of both; optionally says whether it was a true or a false alarm.';
 CREATE FUNCTION mlguard.rest_v1(p_states jsonb, p_part text, p_whole text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return ((p_states ->> p_whole)::float8 - (p_states ->> p_part)::float8) / nullif((p_states ->> p_whole)::float8, 0);
@@ -12050,7 +12050,7 @@ ALTER FUNCTION mlguard.rest_v1(p_states jsonb, p_part text, p_whole text) OWNER 
 COMMENT ON FUNCTION mlguard.rest_v1(p_states jsonb, p_part text, p_whole text) IS 'What one count leaves of another, as a share of that; null where that is 0.';
 CREATE FUNCTION mlguard.resume(p_slo text, p_reason text) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _open jsonb;
@@ -12085,7 +12085,7 @@ ALTER FUNCTION mlguard.resume(p_slo text, p_reason text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.resume(p_slo text, p_reason text) IS 'Ends every exception (off, waive) of an SLO that is in force, now, with a reason; returns how many there were.';
 CREATE FUNCTION mlguard.retire(p_model text, p_version text, p_reason text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _version mlguard._model_version;
@@ -12111,7 +12111,7 @@ ALTER FUNCTION mlguard.retire(p_model text, p_version text, p_reason text) OWNER
 COMMENT ON FUNCTION mlguard.retire(p_model text, p_version text, p_reason text) IS 'Ends a version: where approval is required it may not write from now on. approve() takes that back.';
 CREATE FUNCTION mlguard.review_accept(p_id bigint, p_reason text) RETURNS TABLE(id bigint, outcome text, reason text)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
@@ -12128,7 +12128,7 @@ ALTER FUNCTION mlguard.review_accept(p_id bigint, p_reason text) OWNER TO postgr
 COMMENT ON FUNCTION mlguard.review_accept(p_id bigint, p_reason text) IS 'Lets a routed row appear in guarded reads as it is. Outcome: accepted, not found, already …';
 CREATE FUNCTION mlguard.review_override(p_id bigint, p_set jsonb, p_reason text) RETURNS TABLE(id bigint, outcome text, reason text)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 #variable_conflict use_column
 declare
@@ -12216,7 +12216,7 @@ ALTER FUNCTION mlguard.review_override(p_id bigint, p_set jsonb, p_reason text) 
 COMMENT ON FUNCTION mlguard.review_override(p_id bigint, p_set jsonb, p_reason text) IS 'Gives a routed row values of a person, under the table''s own rules, and lets it appear in guarded reads. Outcome: overridden, refused (a rule of the table, and which), failed, not found, already …';
 CREATE FUNCTION mlguard.review_reject(p_id bigint, p_reason text) RETURNS TABLE(id bigint, outcome text, reason text)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
@@ -12236,7 +12236,7 @@ ALTER FUNCTION mlguard.review_reject(p_id bigint, p_reason text) OWNER TO postgr
 COMMENT ON FUNCTION mlguard.review_reject(p_id bigint, p_reason text) IS 'Keeps a routed row out of guarded reads for good; it stays in the table. Outcome: rejected, not found, already …';
 CREATE FUNCTION mlguard.rmse_v1(p_states jsonb, p_key text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return sqrt(greatest((p_states -> p_key ->> 2)::float8, 0) / nullif((p_states -> p_key ->> 0)::float8, 0));
@@ -12246,7 +12246,7 @@ ALTER FUNCTION mlguard.rmse_v1(p_states jsonb, p_key text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.rmse_v1(p_states jsonb, p_key text) IS 'Root mean squared error; null without rows to compare.';
 CREATE FUNCTION mlguard.rollback(p_model text, p_reason text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _champion text;
@@ -12280,7 +12280,7 @@ ALTER FUNCTION mlguard.rollback(p_model text, p_reason text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.rollback(p_model text, p_reason text) IS 'Makes the approved champion before the present one champion again, and returns it. The one taken out stays approved: promote() brings it back.';
 CREATE FUNCTION mlguard.rounded_score_v1(p_score double precision) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return case
@@ -12293,7 +12293,7 @@ ALTER FUNCTION mlguard.rounded_score_v1(p_score double precision) OWNER TO postg
 COMMENT ON FUNCTION mlguard.rounded_score_v1(p_score double precision) IS 'A score with three digits that count: the grid on which scores are tallied where there are too many different ones.';
 CREATE FUNCTION mlguard.route_v1(p_tbl text, p_set text, p_key jsonb, p_row_key text, p_row_hash text, p_steps text[], p_before bigint, p_mark text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $$
 declare
@@ -12325,7 +12325,7 @@ ALTER FUNCTION mlguard.route_v1(p_tbl text, p_set text, p_key jsonb, p_row_key t
 COMMENT ON FUNCTION mlguard.route_v1(p_tbl text, p_set text, p_key jsonb, p_row_key text, p_row_hash text, p_steps text[], p_before bigint, p_mark text) IS 'Withholds a row from guarded reads until a person decides, and returns the number of its first review; reviews of the row with a number below p_before are obsolete.';
 CREATE FUNCTION mlguard.sample_places_v1(p_n bigint, p_tried integer, p_most integer) RETURNS bigint[]
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   -- A row draws the fractional part of its place times the golden ratio, in units of 2^-32.
@@ -12391,7 +12391,7 @@ ALTER FUNCTION mlguard.sample_places_v1(p_n bigint, p_tried integer, p_most inte
 COMMENT ON FUNCTION mlguard.sample_places_v1(p_n bigint, p_tried integer, p_most integer) IS 'Places, from 0, of the rows that a sample of a statement takes: of about p_tried evenly spread ones the p_most that drew least.';
 CREATE FUNCTION mlguard.schema_faults(p_tbl text) RETURNS TABLE(column_name text, fault text, words text, slos text[])
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select f.* from mlguard._schema_faults(p_tbl) f
 $$;
@@ -12399,7 +12399,7 @@ ALTER FUNCTION mlguard.schema_faults(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.schema_faults(p_tbl text) IS 'Columns of a guarded table that were dropped, renamed, retyped, added or moved since its SLO file was applied.';
 CREATE FUNCTION mlguard.sealed_v1(p_note jsonb) RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select encode(sha256(convert_to(s.secret || p_note::text || s.secret, 'UTF8')), 'hex') || p_note::text
   from mlguard._seal s
@@ -12408,7 +12408,7 @@ ALTER FUNCTION mlguard.sealed_v1(p_note jsonb) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.sealed_v1(p_note jsonb) IS 'A note that a trigger leaves in a setting for a later trigger of its statement: signed, since the session''s user may write the setting too.';
 CREATE FUNCTION mlguard.set_baseline(p_tbl regclass, p_other regclass) RETURNS integer
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _tbl text := mlguard._tbl(p_tbl);
@@ -12432,7 +12432,7 @@ ALTER FUNCTION mlguard.set_baseline(p_tbl regclass, p_other regclass) OWNER TO p
 COMMENT ON FUNCTION mlguard.set_baseline(p_tbl regclass, p_other regclass) IS 'Makes the rows of another table, such as the one a model was trained on, the baseline of a guarded table; returns its version.';
 CREATE FUNCTION mlguard.set_baseline(p_tbl regclass, p_source text DEFAULT NULL::text, p_from timestamp with time zone DEFAULT NULL::timestamp with time zone, p_to timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if p_source is null or p_source = 'window' then
@@ -12466,7 +12466,7 @@ ALTER FUNCTION mlguard.set_baseline(p_tbl regclass, p_source text, p_from timest
 COMMENT ON FUNCTION mlguard.set_baseline(p_tbl regclass, p_source text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Pins what distributions of a guarded table are compared with: its own rows (of a stretch of time, or all), or another table; returns the version.';
 CREATE FUNCTION mlguard.set_retrain_policy(p_model text, p_training interval DEFAULT NULL::interval, p_cooldown interval DEFAULT NULL::interval, p_lease interval DEFAULT NULL::interval, p_attempts integer DEFAULT NULL::integer) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _before mlguard._retrain_policy := mlguard._policy(p_model);
@@ -12486,7 +12486,7 @@ ALTER FUNCTION mlguard.set_retrain_policy(p_model text, p_training interval, p_c
 COMMENT ON FUNCTION mlguard.set_retrain_policy(p_model text, p_training interval, p_cooldown interval, p_lease interval, p_attempts integer) IS 'Sets how a model is retrained: length of the training window (28 days), cooldown between requests (1 day), lease of a claim (10 minutes), claims before it has failed (3). What is left out stays.';
 CREATE FUNCTION mlguard.share_v1(p_states jsonb, p_part text, p_have text, p_nan text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return (p_states ->> p_part)::float8
@@ -12497,7 +12497,7 @@ ALTER FUNCTION mlguard.share_v1(p_states jsonb, p_part text, p_have text, p_nan 
 COMMENT ON FUNCTION mlguard.share_v1(p_states jsonb, p_part text, p_have text, p_nan text) IS 'A count as a share of the values that are neither missing nor NaN; null where there are none.';
 CREATE FUNCTION mlguard.snooze(p_id bigint, p_until timestamp with time zone, p_reason text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _reason text := mlguard._need_reason(p_reason, 'snooze');
@@ -12524,7 +12524,7 @@ ALTER FUNCTION mlguard.snooze(p_id bigint, p_until timestamp with time zone, p_r
 COMMENT ON FUNCTION mlguard.snooze(p_id bigint, p_until timestamp with time zone, p_reason text) IS 'Keeps an incident quiet until a time; then it alerts again unless it is over. Gates stay as they are. Returns the number of the incident that alerts.';
 CREATE FUNCTION mlguard.stddev_v1(p_states jsonb, p_key text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _n double precision := (p_states -> p_key ->> 0)::float8;
@@ -12536,7 +12536,7 @@ ALTER FUNCTION mlguard.stddev_v1(p_states jsonb, p_key text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.stddev_v1(p_states jsonb, p_key text) IS 'Sample standard deviation; null below two values.';
 CREATE FUNCTION mlguard.sum_v1(p_states jsonb, p_sum text, p_have text DEFAULT NULL::text, p_nan text DEFAULT NULL::text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return case
@@ -12549,7 +12549,7 @@ ALTER FUNCTION mlguard.sum_v1(p_states jsonb, p_sum text, p_have text, p_nan tex
 COMMENT ON FUNCTION mlguard.sum_v1(p_states jsonb, p_sum text, p_have text, p_nan text) IS 'A sum; null where there are no values, as far as p_have and p_nan tell.';
 CREATE FUNCTION mlguard.sweep(p_as_of timestamp with time zone DEFAULT statement_timestamp()) RETURNS TABLE(what text, n bigint)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   -- What needs the lock of a table leaves it to whoever has it, and goes on.
@@ -12576,7 +12576,7 @@ ALTER FUNCTION mlguard.sweep(p_as_of timestamp with time zone) OWNER TO postgres
 COMMENT ON FUNCTION mlguard.sweep(p_as_of timestamp with time zone) IS 'Folds what writers appended, judges windows that have closed, learns, opens and resolves incidents, tidies up. Run it every minute or so (mlguard watch, pg_cron, cron with psql); two at once do no harm. Reading stays guarded without.';
 CREATE FUNCTION mlguard.ticket_v1(p_model text, p_ticket bigint, OUT from_at timestamp with time zone, OUT to_at timestamp with time zone, OUT given_at timestamp with time zone) RETURNS record
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _vetoes jsonb;
@@ -12609,7 +12609,7 @@ ALTER FUNCTION mlguard.ticket_v1(p_model text, p_ticket bigint, OUT from_at time
 COMMENT ON FUNCTION mlguard.ticket_v1(p_model text, p_ticket bigint, OUT from_at timestamp with time zone, OUT to_at timestamp with time zone, OUT given_at timestamp with time zone) IS 'What a ticket allows to be read; raises ML002 where there is none, or an input went bad since. Training functions call it.';
 CREATE FUNCTION mlguard.trailing_v1(p_c jsonb, p_metric text, p_back interval) RETURNS double precision
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -12657,7 +12657,7 @@ ALTER FUNCTION mlguard.trailing_v1(p_c jsonb, p_metric text, p_back interval) OW
 COMMENT ON FUNCTION mlguard.trailing_v1(p_c jsonb, p_metric text, p_back interval) IS 'Median of a metric over the windows (or batches) before this one, as far back as a length; null: fewer than three.';
 CREATE FUNCTION mlguard.truncated_v1(p_tbl text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -12676,7 +12676,7 @@ ALTER FUNCTION mlguard.truncated_v1(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.truncated_v1(p_tbl text) IS 'Notes that a table was emptied: all its states so far are void.';
 CREATE FUNCTION mlguard.try_assertion_v1(p_slo text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _done boolean := mlguard._judge_assertion(p_slo, null, null, 'new writes are guarded, stored rows break it');
@@ -12688,7 +12688,7 @@ ALTER FUNCTION mlguard.try_assertion_v1(p_slo text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.try_assertion_v1(p_slo text) IS 'Judges an assertion on the stored rows now, as a COMMIT would; returns what is on record of it then.';
 CREATE FUNCTION mlguard.unrouted_v1(p_tbl text, p_row_keys text[]) RETURNS void
     LANGUAGE sql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $$
   update mlguard._review
@@ -12699,7 +12699,7 @@ ALTER FUNCTION mlguard.unrouted_v1(p_tbl text, p_row_keys text[]) OWNER TO postg
 COMMENT ON FUNCTION mlguard.unrouted_v1(p_tbl text, p_row_keys text[]) IS 'Ends the reviews of rows that were deleted; null: of all.';
 CREATE FUNCTION mlguard.unsealed_v1(p_sealed text) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if length(p_sealed) > 64 and p_sealed = mlguard.sealed_v1(substr(p_sealed, 65)::jsonb) then
@@ -12715,7 +12715,7 @@ ALTER FUNCTION mlguard.unsealed_v1(p_sealed text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.unsealed_v1(p_sealed text) IS 'The note of sealed_v1; null where the signature is not mlguard''s.';
 CREATE FUNCTION mlguard.usual_v1(p_c jsonb, p_metric text, p_value double precision, p_rows bigint) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _tbl text := p_c ->> 'tbl';
@@ -12744,7 +12744,7 @@ ALTER FUNCTION mlguard.usual_v1(p_c jsonb, p_metric text, p_value double precisi
 COMMENT ON FUNCTION mlguard.usual_v1(p_c jsonb, p_metric text, p_value double precision, p_rows bigint) IS 'Whether a value lies in the band learned from the windows or batches before it; null while there are fewer than 20.';
 CREATE FUNCTION mlguard.verify_audit(p_no bigint DEFAULT NULL::bigint, p_hash text DEFAULT NULL::text) RETURNS TABLE(fault text, seal bigint, event bigint, words text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _last bigint := (select max(s.no) from mlguard._event_seal s);
@@ -12822,7 +12822,7 @@ ALTER FUNCTION mlguard.verify_audit(p_no bigint, p_hash text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.verify_audit(p_no bigint, p_hash text) IS 'What is wrong with the chain of events, one row a fault, none where it is whole: edited, deleted, reordered, gap, broken, unsealed for over an hour; against an exported head (number and hash) also cut and rewritten.';
 CREATE FUNCTION mlguard.waive(p_id bigint, p_until timestamp with time zone, p_reason text) RETURNS timestamp with time zone
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _incident mlguard._incident := mlguard._acted_on(p_id, 'waive');
@@ -12838,7 +12838,7 @@ ALTER FUNCTION mlguard.waive(p_id bigint, p_until timestamp with time zone, p_re
 COMMENT ON FUNCTION mlguard.waive(p_id bigint, p_until timestamp with time zone, p_reason text) IS 'Accepts violations of the SLO of an incident until a time and keeps the incident quiet; both arm again by themselves.';
 CREATE FUNCTION mlguard.waive(p_slo text, p_until timestamp with time zone, p_reason text) RETURNS timestamp with time zone
     LANGUAGE sql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select mlguard._except(p_slo, 'waive', p_until, p_reason)
 $$;
@@ -12846,7 +12846,7 @@ ALTER FUNCTION mlguard.waive(p_slo text, p_until timestamp with time zone, p_rea
 COMMENT ON FUNCTION mlguard.waive(p_slo text, p_until timestamp with time zone, p_reason text) IS 'Accepts violations of an SLO until a time, with a reason; returns that time.';
 CREATE FUNCTION mlguard.waived_v1(p_slo text) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select exists (
     select from mlguard._waiver w
@@ -12856,7 +12856,7 @@ ALTER FUNCTION mlguard.waived_v1(p_slo text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.waived_v1(p_slo text) IS 'Whether an SLO is off or waived now.';
 CREATE FUNCTION mlguard.withhold_v1(p_tbl text, p_broken jsonb, p_row jsonb, p_row_text text, p_key jsonb, p_op text, p_superseded boolean) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   _place tid;
@@ -12915,7 +12915,7 @@ ALTER FUNCTION mlguard.withhold_v1(p_tbl text, p_broken jsonb, p_row jsonb, p_ro
 COMMENT ON FUNCTION mlguard.withhold_v1(p_tbl text, p_broken jsonb, p_row jsonb, p_row_text text, p_key jsonb, p_op text, p_superseded boolean) IS 'Keeps a row that was not let into its table, whole, with every rule it broke.';
 CREATE FUNCTION mlguard.within_noise_v1(p_s jsonb, p_c jsonb, p_metric text, p_key text, p_column text, p_value double precision) RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _compared record;

@@ -330,7 +330,7 @@ def _pair(
     made = function(
         f"{name}()",
         returns="trigger",
-        attributes="security definer\nset search_path = ''" + settings(_texts(program)),
+        attributes="security definer\nset search_path = pg_catalog, pg_temp" + settings(_texts(program)),
         about=f"{one_line(str(program.table))}, once a statement, over the rows it wrote or took away.",
         declare=declare,
         body=indent(body),

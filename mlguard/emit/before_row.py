@@ -55,7 +55,7 @@ def _ids(rules: tuple[Rule, ...]) -> tuple[str, ...]:
 
 def _functions(program: TableProgram, rules: tuple[Rule, ...]) -> list[DbObject]:
     """Return the trigger function; where rows come one by one, in the parts that spare a good row the cost of it."""
-    attributes = "security definer\nset search_path = ''"
+    attributes = "security definer\nset search_path = pg_catalog, pg_temp"
     if _keeps_out(rules):
         attributes += f"\n{PLAIN}"
     name = _function_name(program)
@@ -86,7 +86,7 @@ def _stepped(program: TableProgram, rules: tuple[Rule, ...]) -> list[DbObject]:
     act = function(
         f"{slow}(new record, old record, tg_op text)",
         returns="record",
-        attributes=f"security definer\nset search_path = ''\n{PLAIN}",
+        attributes=f"security definer\nset search_path = pg_catalog, pg_temp\n{PLAIN}",
         about=f"Steps and row rules of {one_line(str(program.table))}, called for the rows that one of them acts on:\n"
         f"{rows_mode.summary(rules)}".rstrip(),
         declare=declare,
@@ -269,7 +269,7 @@ def _warning(program: TableProgram, rules: tuple[Rule, ...]) -> list[DbObject]:
         for event in ("inserted", "updated")
     )
     about = f"Tells who wrote {one_line(str(program.table))} how many rows were kept out."
-    pinned = "security definer\nset search_path = ''"
+    pinned = "security definer\nset search_path = pg_catalog, pg_temp"
     first = []
     if not program.writes_rows:
         first.append(f"perform set_config('mlguard.landed_before', (\n  {landed})::text, true);")

@@ -76,7 +76,7 @@ def _before(program: TableProgram, predictions: Predictions) -> list[DbObject]:
     made = function(
         f"{name}()",
         returns="trigger",
-        attributes="security definer\nset search_path = ''",
+        attributes="security definer\nset search_path = pg_catalog, pg_temp",
         about=f"{one_line(str(program.table))}, once a statement, before its first row: the gates of what"
         f" {one_line(predictions.model)} reads.",
         declare=(),
@@ -151,7 +151,7 @@ def _fallback(program: TableProgram, predictions: Predictions) -> list[DbObject]
         text = function(
             f"{called}()",
             returns="trigger",
-            attributes=f"security definer\nset search_path = ''\n{PLAIN}",
+            attributes=f"security definer\nset search_path = pg_catalog, pg_temp\n{PLAIN}",
             about=f"{about}\n{words}",
             declare=(),
             body=indent("\n".join((*body, "return NEW;"))),

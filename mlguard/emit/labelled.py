@@ -168,7 +168,7 @@ def _watch(
     made = function(
         f"{name}()",
         returns="trigger",
-        attributes="security definer\nset search_path = ''" + settings(states.text_arguments(program)),
+        attributes="security definer\nset search_path = pg_catalog, pg_temp" + settings(states.text_arguments(program)),
         about=f"{one_line(str(source.table))}, once a statement: {why}, {one_line(str(program.table))}.",
         declare=(f"{SEEN} pg_snapshot",),
         body=indent(body),

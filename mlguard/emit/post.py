@@ -255,7 +255,7 @@ class Entry:
         made = function(
             f"{name}({parameters})",
             returns="boolean",
-            attributes="stable security definer\nset search_path = ''",
+            attributes="stable security definer\nset search_path = pg_catalog, pg_temp",
             about=f"Whether step {one_line(step.name)} may hold; true too where that cannot be evaluated.",
             declare=(),
             body=f"  return {text};\nexception\n  when others then\n    return true;",
@@ -300,7 +300,7 @@ def points_function(program: TableProgram, number: int, points: Points) -> tuple
     made = function(
         f"{name}(p_value double precision)",
         returns="double precision",
-        attributes="stable security definer\nset search_path = ''",
+        attributes="stable security definer\nset search_path = pg_catalog, pg_temp",
         about="A straight line between the two nearest points; outside all of them the value of the nearest.",
         declare=tuple(f"_{axis}_{end} double precision" for end in (1, 2) for axis in "xy"),
         body=body,

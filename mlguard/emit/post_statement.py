@@ -106,7 +106,7 @@ def _after(program: TableProgram, settings: str, ids: tuple[str, ...]) -> list[D
     made = function(
         f"{name}()",
         returns="trigger",
-        attributes=f"security definer\nset search_path = ''\n{settings}\nset enable_seqscan = off\n"
+        attributes=f"security definer\nset search_path = pg_catalog, pg_temp\n{settings}\nset enable_seqscan = off\n"
         "set enable_hashjoin = off\nset enable_mergejoin = off",
         about=f"Takes back what the steps of {one_line(str(program.table))} noted of rows that did not land.",
         declare=("_from bigint", f"_batch bigint := mlguard.batch_v1({table})"),
@@ -131,7 +131,7 @@ def _removed(program: TableProgram, ids: tuple[str, ...]) -> list[DbObject]:
     made = function(
         f"{name}()",
         returns="trigger",
-        attributes="security definer\nset search_path = ''",
+        attributes="security definer\nset search_path = pg_catalog, pg_temp",
         about=f"Ends the reviews of rows of {one_line(str(program.table))} that were deleted.",
         declare=(),
         body=indent(

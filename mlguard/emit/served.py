@@ -196,7 +196,7 @@ def _written(program: TableProgram, predictions: Predictions) -> list[DbObject]:
     made = function(
         f"{name}()",
         returns="trigger",
-        attributes="security definer\nset search_path = ''",
+        attributes="security definer\nset search_path = pg_catalog, pg_temp",
         about=f"{one_line(str(program.table))}, once a statement: which versions of {one_line(predictions.model)}"
         " wrote how many rows.",
         declare=tuple(declare),
@@ -228,7 +228,7 @@ def _changed(program: TableProgram, predictions: Predictions) -> list[DbObject]:
     made = function(
         f"{name}()",
         returns="trigger",
-        attributes="security definer\nset search_path = ''",
+        attributes="security definer\nset search_path = pg_catalog, pg_temp",
         about=f"{one_line(str(program.table))}, called for a row that is given another version.",
         declare=(),
         body=indent(body),

@@ -289,7 +289,8 @@ def _recount(program: TableProgram) -> DbObject:
     made = function(
         f"{name}(_from timestamptz, _to timestamptz)",
         returns="table (bucket timestamptz, segment jsonb, n bigint, states jsonb)",
-        attributes="stable\nsecurity definer\nset search_path = ''" + settings(text_arguments(program)),
+        attributes="stable\nsecurity definer\nset search_path = pg_catalog, pg_temp"
+        + settings(text_arguments(program)),
         about=f"States of the stored rows of {one_line(str(program.table))} with event times from _from up to _to;"
         " null, null: of all rows.",
         declare=declarations(everything),

@@ -35,7 +35,7 @@ def objects(program: TableProgram) -> list[DbObject]:
     made = function(
         f"{name.sql}(p_ticket bigint)",
         returns="table (\n" + ",\n".join(f"  {quote_ident(column)} {type_}" for column, type_, _ in columns) + "\n)",
-        attributes="stable\nsecurity definer\nset search_path = ''",
+        attributes="stable\nsecurity definer\nset search_path = pg_catalog, pg_temp",
         about=f"Rows of {one_line(str(program.table))} that a training run of {one_line(predictions.model)} may read:\n"
         "feature time <= prediction time <= label time.",
         declare=("_t record",),

@@ -96,7 +96,7 @@ class _Verdict:
         return function(
             f"{verdict_name(self.rule)}(_s jsonb, _c jsonb)",
             returns="mlguard.found_v1",
-            attributes=f"{'volatile' if learns else 'stable'}\nsecurity definer\nset search_path = ''",
+            attributes=f"{'volatile' if learns else 'stable'}\nsecurity definer\nset search_path = pg_catalog, pg_temp",
             about=f"{one_line(self.rule.id)}: {one_line(self.rule.text)}\n_s: merged states; _c: what they are of.",
             declare=tuple(self._declarations()),
             body=indent("\n".join(self._body())),

@@ -15,7 +15,7 @@ create function mlguard._batch_place(p_tbl text)
 returns tid
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _place text := split_part(split_part(current_setting('mlguard.batches', true), '|' || p_tbl || '=', 2), '|', 1);
@@ -33,7 +33,7 @@ create function mlguard._remember_batch(p_tbl text, p_place tid)
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _places text := coalesce(nullif(current_setting('mlguard.batches', true), ''), '|');
@@ -55,7 +55,7 @@ returns bigint
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _id bigint;
@@ -96,7 +96,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $mlguard$
 declare
@@ -165,7 +165,7 @@ create function mlguard._count_kept(p_tbl text, p_slos text[], p_first boolean)
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _counts jsonb;
@@ -200,7 +200,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _place tid;
@@ -266,7 +266,7 @@ returns boolean
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _known text := split_part(split_part(current_setting('mlguard.batches', true), '|' || p_tbl || '=', 2), '|', 1);
@@ -308,7 +308,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $mlguard$
 declare
@@ -392,7 +392,7 @@ language sql
 stable
 parallel safe
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select h.slo, 'held', h.since, h.batch, to_jsonb(h.observed),
          format('is held since %s: %s (%s%s)',
@@ -435,7 +435,7 @@ returns integer
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _open jsonb;
@@ -476,7 +476,7 @@ create or replace function mlguard.grant_roles()
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _role text;

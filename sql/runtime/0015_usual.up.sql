@@ -233,7 +233,7 @@ create function mlguard._steadied(p_class text, p_values double precision[], p_s
 returns double precision[]
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- GREATEST leaves NULL out, hence the first branch. Infinity, NaN and numbers too large or too small to be divided must
   -- not raise: NaN is no value, the rest is cut at 1e150.
@@ -259,7 +259,7 @@ create function mlguard._steady(p_class text, p_x double precision, p_scale doub
 returns double precision
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select (mlguard._steadied(p_class, array[p_x], p_scale))[1]
 $mlguard$;
@@ -271,7 +271,7 @@ create function mlguard._unsteady(p_class text, p_y double precision, p_scale do
 returns double precision
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select case p_class
     when 'share' then case when p_y < 1e-100 then 0 else power(sin(least(p_y, pi() / 2)), 2) end
@@ -290,7 +290,7 @@ create function mlguard._units(p_class text, p_n bigint[], p_k bigint[])
 returns double precision[]
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select array_agg(
            case p_class
@@ -311,7 +311,7 @@ create function mlguard._unit(p_class text, p_n bigint, p_k bigint)
 returns double precision
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select (mlguard._units(p_class, array[p_n], array[p_k]))[1]
 $mlguard$;
@@ -323,7 +323,7 @@ create function mlguard._guesses(p_filled double precision[], p_slots integer[],
 returns double precision[]
 language plpgsql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _n integer := cardinality(p_filled);
@@ -369,7 +369,7 @@ create function mlguard._taken_in(
 returns mlguard._band
 language plpgsql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   -- The whole past stays in these arrays, and each grows at its end, which does not copy it.
@@ -520,7 +520,7 @@ create function mlguard._worst(p_errors double precision[], p_units double preci
 returns double precision[]
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- The worst errors upward and downward, in units; of both-sided series neither counts for less than .6 of the other.
   select case p_side
@@ -550,7 +550,7 @@ create function mlguard._finished(b mlguard._band)
 returns mlguard._band
 language plpgsql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _worst double precision[];
@@ -599,7 +599,7 @@ create function mlguard._kind(p_metric text)
 returns table (class text, side text, factor double precision)
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select k.class, k.side, k.factor
   from (values
@@ -629,7 +629,7 @@ create function mlguard._slots(p_over text, p_zone text, p_ats timestamptz[])
 returns integer[]
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select array_agg(
            case
@@ -648,7 +648,7 @@ create function mlguard._slot(p_over text, p_zone text, p_at timestamptz)
 returns integer
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select (mlguard._slots(p_over, p_zone, array[p_at]))[1]
 $mlguard$;
@@ -662,7 +662,7 @@ returns table (id bigint, value double precision, n bigint, sd double precision,
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -698,7 +698,7 @@ returns double precision
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select coalesce(nullif(percentile_cont(0.5) within group (order by p.sd), 0),
                   nullif(percentile_cont(0.5) within group (order by abs(p.value)), 0), 1)
@@ -720,7 +720,7 @@ returns mlguard._band
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _b mlguard._band;
@@ -769,7 +769,7 @@ returns boolean
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _tbl text := p_c ->> 'tbl';
@@ -813,7 +813,7 @@ create function mlguard._held_against(
 returns mlguard._ratio
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _g double precision[];
@@ -863,7 +863,7 @@ create function mlguard._shape(p_text text)
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- Runs of one class of character are written once: AB-1234 is A-9.
   select regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(
@@ -883,7 +883,7 @@ returns table (column_name text, nums double precision[], texts text[])
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _table mlguard._table;
@@ -916,7 +916,7 @@ returns bigint
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select y.id
   from mlguard._learned_scope c
@@ -933,7 +933,7 @@ create function mlguard._deviation(p_values double precision[])
 returns double precision
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- Equal values give 0 and nothing else: what rounding leaves over would be taken for a unit.
   select case when max(u.x) = min(u.x) then 0 else stddev_pop(u.x) end from unnest(p_values) u (x)
@@ -947,7 +947,7 @@ returns void
 language sql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   delete from mlguard._profile p where p.scope = p_scope;
 
@@ -1028,7 +1028,7 @@ create function mlguard._off_grid(p_x double precision, p_decimals integer)
 returns boolean
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- Numbers beyond 1e100 have no decimals, infinite ones neither; what is next to 0 is 0.
   select case
@@ -1046,7 +1046,7 @@ create function mlguard._decimals(p_nums double precision[])
 returns integer
 language plpgsql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _spare double precision := 0.005 * cardinality(p_nums);
@@ -1080,7 +1080,7 @@ create function mlguard._below(p_nums double precision[], p_counts integer[], p_
 returns double precision[]
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   with bin as (
     select width_bucket(u.x, p_edges) as bin, sum(coalesce(u.c, 1)) as c
@@ -1101,7 +1101,7 @@ returns void
 language sql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_nestloop = off  -- arrays have no statistics: nested loops over them are quadratic
 set jit = off
 as $mlguard$
@@ -1174,7 +1174,7 @@ returns table (column_name text, metric text, value double precision, sd double 
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_nestloop = off  -- arrays have no statistics: nested loops over them are quadratic
 set jit = off
 as $mlguard$
@@ -1229,7 +1229,7 @@ returns table (column_name text, value double precision)
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_nestloop = off  -- arrays have no statistics: nested loops over them are quadratic
 set jit = off
 as $mlguard$
@@ -1284,7 +1284,7 @@ returns boolean
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select coalesce((
     select s.size > 100000
@@ -1301,7 +1301,7 @@ returns table (column_name text, metric text, value double precision)
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_nestloop = off  -- arrays have no statistics: nested loops over them are quadratic
 set jit = off
 as $mlguard$
@@ -1358,7 +1358,7 @@ returns table (i bigint, value text, num double precision)
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- Both zeros are one number, and NaN is a missing one.
   select u.i, coalesce(u.text, (nullif(u.num, 'NaN') + 0)::text), nullif(u.num, 'NaN')
@@ -1374,7 +1374,7 @@ create function mlguard._binned(p_value text, p_num double precision, p_bins jso
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- Numbers by edges, an edge belonging to the bin above it; texts by the most frequent ones.
   select case
@@ -1393,7 +1393,7 @@ create function mlguard._explained(p_first anyarray, p_second anyarray)
 returns double precision
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_nestloop = off  -- arrays have no statistics: nested loops over them are quadratic
 set jit = off
 as $mlguard$
@@ -1422,7 +1422,7 @@ returns double precision
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_nestloop = off  -- arrays have no statistics: nested loops over them are quadratic
 set jit = off
 as $mlguard$
@@ -1478,7 +1478,7 @@ returns double precision
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select 1 - count(distinct r.line)::double precision / nullif(count(*), 0)
   from (
@@ -1517,7 +1517,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _scope mlguard._learned_scope;
@@ -1577,7 +1577,7 @@ create function mlguard._series_words(p_family text, p_column text, p_partner te
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select case p_family
     when 'null' then 'null_rate(' || p_column || ')'
@@ -1611,7 +1611,7 @@ returns bigint
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _scope bigint;
@@ -1767,7 +1767,7 @@ create function mlguard._deciles(p_ordered double precision[])
 returns jsonb
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select coalesce(jsonb_agg(distinct p_ordered[1 + g.j * (cardinality(p_ordered) - 1) / 10]), '[]')
   from generate_series(1, 9) g (j)
@@ -1781,7 +1781,7 @@ create function mlguard._most_frequent(p_texts text[])
 returns jsonb
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select coalesce(jsonb_agg(f.x), '[]')
   from (select u.x from unnest(p_texts) u (x) group by u.x order by count(*) desc, u.x limit 30) f
@@ -1828,7 +1828,7 @@ returns table (t integer, share double precision)
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_nestloop = off  -- arrays have no statistics: nested loops over them are quadratic
 set jit = off
 as $mlguard$
@@ -1864,7 +1864,7 @@ returns bigint
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_nestloop = off  -- arrays have no statistics: nested loops over them are quadratic
 set jit = off
 as $mlguard$
@@ -2150,7 +2150,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set enable_nestloop = off  -- bands made in this transaction have no statistics: loops over them are quadratic
 set jit = off
@@ -2218,7 +2218,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -2304,7 +2304,7 @@ returns bigint
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _trial integer;
@@ -2346,7 +2346,7 @@ returns table (what text, n bigint)
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _table record;
@@ -2418,7 +2418,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _batch record;

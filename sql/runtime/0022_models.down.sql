@@ -3,7 +3,7 @@ returns table (what text, n bigint)
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   -- What needs the lock of a table leaves it to whoever has it, and goes on.
@@ -24,7 +24,7 @@ create or replace function mlguard.grant_roles()
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _role text;

@@ -171,7 +171,7 @@ create function mlguard._locked_version(p_model text, p_version text)
 returns mlguard._model_version
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _found mlguard._model_version;
@@ -206,7 +206,7 @@ create function mlguard._model_reason(p_reason text, p_act text)
 returns void
 language plpgsql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   if p_reason is null or p_reason !~ '\S' then
@@ -225,7 +225,7 @@ create function mlguard._record_model(
 returns void
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select mlguard._record(p_act, format('%s version %s', p_model, p_version), p_before,
                          jsonb_build_object('model', p_model, 'version', p_version) || p_after, p_reason)
@@ -241,7 +241,7 @@ returns text
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _found mlguard._model_version;
@@ -278,7 +278,7 @@ returns text
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _version mlguard._model_version := mlguard._locked_version(p_model, p_version);
@@ -315,7 +315,7 @@ returns text
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _version mlguard._model_version := mlguard._locked_version(p_model, p_version);
@@ -373,7 +373,7 @@ returns text
 language sql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select mlguard.promote(p_model, p_version, p_reason, 'challenger')
 $mlguard$;
@@ -387,7 +387,7 @@ returns text
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   with recursive before (version, state, rolled_back_at, came_after, path) as (
     select v.version, v.state, v.rolled_back_at, v.came_after, array[v.version]
@@ -416,7 +416,7 @@ returns text
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _champion text;
@@ -457,7 +457,7 @@ returns text
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _version mlguard._model_version;
@@ -489,7 +489,7 @@ returns boolean
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _table mlguard._table;
@@ -528,7 +528,7 @@ returns text
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _feature text;
@@ -582,7 +582,7 @@ returns void
 language sql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   insert into mlguard._change (tbl, key, column_name, old, new, rule, batch, pending)
   values (p_tbl, p_key, p_column, p_old, null, p_tbl || '/when_features_held', mlguard.batch_v1(p_tbl), false)
@@ -674,7 +674,7 @@ create function mlguard._sweep_models(p_as_of timestamptz)
 returns table (what text, n bigint)
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _n bigint := 0;
@@ -769,7 +769,7 @@ create function mlguard._await_seal()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   insert into mlguard._unsealed (event) values (new.id) on conflict do nothing;
@@ -791,7 +791,7 @@ create function mlguard._event_text(p_no bigint, p_event mlguard._event)
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- jsonb prints one value in one way, whoever asks; so does a time in UTC.
   select jsonb_build_array(
@@ -808,7 +808,7 @@ create function mlguard._link(p_prev bytea, p_no bigint, p_event mlguard._event)
 returns bytea
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select sha256(p_prev || convert_to(mlguard._event_text(p_no, p_event), 'UTF8'))
 $mlguard$;
@@ -821,7 +821,7 @@ create function mlguard._seal_events()
 returns bigint
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _event mlguard._event;
@@ -865,7 +865,7 @@ returns table (no bigint, hash text, at timestamptz, unsealed bigint, unsealed_s
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select s.no, encode(s.hash, 'hex'), s.at, w.n, w.since
   from (
@@ -886,7 +886,7 @@ returns table (fault text, seal bigint, event bigint, words text)
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _last bigint := (select max(s.no) from mlguard._event_seal s);
@@ -982,7 +982,7 @@ create function mlguard._sweep_audit()
 returns table (what text, n bigint)
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select 'events sealed', mlguard._seal_events()
 $mlguard$;
@@ -995,7 +995,7 @@ returns table (what text, n bigint)
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   -- What needs the lock of a table leaves it to whoever has it, and goes on.
@@ -1019,7 +1019,7 @@ create function mlguard._grant_models(p_role text)
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   execute format(
@@ -1047,7 +1047,7 @@ create or replace function mlguard.grant_roles()
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _role text;

@@ -26,7 +26,7 @@ create function mlguard.post_set_v1(p_tbl text, p_hash text, p_steps jsonb)
 returns integer
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _version integer;
@@ -53,7 +53,7 @@ create function mlguard.post_set_ended_v1(p_tbl text, p_hash text)
 returns void
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   update mlguard._post_set set ended_at = clock_timestamp() where tbl = p_tbl and hash = p_hash and ended_at is null
 $mlguard$;
@@ -97,7 +97,7 @@ returns bigint
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _known text := split_part(split_part(current_setting('mlguard.batches', true), '|' || p_tbl || '=', 2), '|', 1);
@@ -141,7 +141,7 @@ create function mlguard.copying_v1(p_relation regclass)
 returns boolean
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- Of another role's session (after SET ROLE) the view hides the relation, and the answer is false.
   select exists (
@@ -158,7 +158,7 @@ returns void
 language sql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $mlguard$
   update mlguard._change
@@ -192,7 +192,7 @@ returns text
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select encode(sha256(convert_to(s.secret || p_note::text || s.secret, 'UTF8')), 'hex') || p_note::text
   from mlguard._seal s
@@ -208,7 +208,7 @@ returns jsonb
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   if length(p_sealed) > 64 and p_sealed = mlguard.sealed_v1(substr(p_sealed, 65)::jsonb) then
@@ -281,7 +281,7 @@ returns bigint
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $mlguard$
 declare
@@ -320,7 +320,7 @@ returns void
 language sql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $mlguard$
   update mlguard._review
@@ -348,7 +348,7 @@ returns boolean
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select exists (
     select from mlguard._acting a where a.tbl = p_tbl and a.xid = pg_current_xact_id_if_assigned())
@@ -361,7 +361,7 @@ create function mlguard._review_row(p_id bigint, p_reason text)
 returns mlguard._review
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _row mlguard._review;
@@ -385,7 +385,7 @@ create function mlguard._review_decide(p_row mlguard._review, p_status text, p_r
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   update mlguard._review r
@@ -404,7 +404,7 @@ create function mlguard._review_closed(p_id bigint, p_row mlguard._review)
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select case
     when p_row.id is null then 'not found'
@@ -421,7 +421,7 @@ returns table (id bigint, outcome text, reason text)
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 #variable_conflict use_column
 declare
@@ -444,7 +444,7 @@ returns table (id bigint, outcome text, reason text)
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 #variable_conflict use_column
 declare
@@ -470,7 +470,7 @@ returns table (id bigint, outcome text, reason text)
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 #variable_conflict use_column
 declare
@@ -565,7 +565,7 @@ create function mlguard._grant_review(p_role text)
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   execute format('grant select on mlguard.review, mlguard.post_set to %I', p_role);

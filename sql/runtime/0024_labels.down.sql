@@ -4,7 +4,7 @@ create or replace function mlguard._judge_windows(p_tbl text, p_as_of timestampt
 returns bigint
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -49,7 +49,7 @@ create or replace function mlguard._judge_closed(
 returns bigint
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -137,7 +137,7 @@ create or replace function mlguard._judge_late(p_table mlguard._table, p_most in
 returns bigint
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -225,7 +225,7 @@ create or replace function mlguard._evidence(p_states jsonb, p_columns text[])
 returns jsonb
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- Extremes are values of single rows; long states are for the machine.
   select jsonb_strip_nulls(jsonb_build_object(
@@ -243,7 +243,7 @@ returns jsonb
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _n double precision;
@@ -336,7 +336,7 @@ returns jsonb
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   if p_key = 'stale' then

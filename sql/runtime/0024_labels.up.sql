@@ -75,7 +75,7 @@ returns void
 language sql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   insert into mlguard._pairing (tbl, side, seen, bucket_from, bucket_to) values (p_tbl, p_side, p_seen, p_from, p_to)
 $mlguard$;
@@ -89,7 +89,7 @@ returns void
 language sql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   insert into mlguard._recount_due (tbl, bucket_from, bucket_to) values (p_tbl, p_from, p_to)
 $mlguard$;
@@ -102,7 +102,7 @@ create function mlguard._find_unseen(p_tbl text)
 returns bigint
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -206,7 +206,7 @@ create function mlguard._recount_now(p_table mlguard._table)
 returns bigint
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -267,7 +267,7 @@ returns double precision
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   return case
@@ -286,7 +286,7 @@ returns jsonb
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- As numeric, so that what was added can be taken away again without a trace.
   select coalesce(jsonb_agg(s.total order by s.place), '[]')
@@ -306,7 +306,7 @@ returns jsonb
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set extra_float_digits = 1
 as $mlguard$
 declare
@@ -366,7 +366,7 @@ returns jsonb
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   if p_key = 'stale' then
@@ -395,7 +395,7 @@ returns jsonb
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _n double precision;
@@ -491,7 +491,7 @@ create or replace function mlguard._evidence(p_states jsonb, p_columns text[])
 returns jsonb
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- Extremes are values of single rows, groups may be small; long states are for the machine.
   select jsonb_strip_nulls(jsonb_build_object(
@@ -511,7 +511,7 @@ returns double precision[]
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select array_agg(e.value::float8 order by e.place)
   from jsonb_array_elements_text(p_states -> p_key) with ordinality e (value, place)
@@ -525,7 +525,7 @@ returns double precision
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   -- Where no label has come, no state of labels was appended.
@@ -542,7 +542,7 @@ returns double precision
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   return (p_states -> p_key ->> 1)::float8 / nullif((p_states -> p_key ->> 0)::float8, 0);
@@ -557,7 +557,7 @@ returns double precision
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   return sqrt(greatest((p_states -> p_key ->> 2)::float8, 0) / nullif((p_states -> p_key ->> 0)::float8, 0));
@@ -572,7 +572,7 @@ returns double precision
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   return (p_states -> p_key ->> 3)::float8 / nullif((p_states -> p_key ->> 0)::float8, 0);
@@ -587,7 +587,7 @@ returns double precision
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   return ((p_states -> p_key ->> 4)::float8 + (p_states -> p_key ->> 5)::float8 / 2.220446049250313e-16::float8)
@@ -604,7 +604,7 @@ returns double precision
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _c double precision[] := mlguard._sums(p_states, p_key);
@@ -621,7 +621,7 @@ returns double precision
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _c double precision[] := mlguard._sums(p_states, p_key);
@@ -639,7 +639,7 @@ returns double precision
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _c double precision[] := mlguard._sums(p_states, p_key);
@@ -656,7 +656,7 @@ returns double precision
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _c double precision[] := mlguard._sums(p_states, p_key);
@@ -674,7 +674,7 @@ returns double precision
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   return (p_states -> p_key ->> 1)::float8 / nullif((p_states -> p_key ->> 0)::float8, 0);
@@ -689,7 +689,7 @@ returns double precision
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   return (p_states -> p_key ->> 2)::float8 / nullif((p_states -> p_key ->> 0)::float8, 0);
@@ -705,7 +705,7 @@ returns double precision
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- Mann and Whitney 1947: how often a positive scores above a negative, ties counting half.
   select sum(s.yes * (s.below + s.no / 2)) / nullif(sum(s.yes) * sum(s.no), 0)
@@ -726,7 +726,7 @@ returns double precision
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- Naeini, Cooper and Hauskrecht 2015: |mean probability - share of positives| of each bin, weighted by its rows.
   select sum(abs((t.value ->> 1)::float8 - (t.value ->> 2)::float8)) / nullif(sum((t.value ->> 0)::float8), 0)
@@ -744,7 +744,7 @@ returns table (name text, n double precision, a double precision, b double preci
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select g.name, sum(g.n), sum(g.a), sum(g.b)
   from (
@@ -769,7 +769,7 @@ returns double precision
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select case
     when count(*) < 2 then null
@@ -792,7 +792,7 @@ returns double precision
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- One-sided limits of confidence at 1 %, over all pairs of groups together (Bonferroni): of a difference of shares
   -- Newcombe 1998, method 10 (Wilson's intervals); of a ratio Katz et al. 1978 (the delta method on its logarithm, half
@@ -840,7 +840,7 @@ returns text
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   return case
@@ -878,7 +878,7 @@ create or replace function mlguard._judge_late(p_table mlguard._table, p_most in
 returns bigint
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -967,7 +967,7 @@ create or replace function mlguard._judge_closed(
 returns bigint
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -1056,7 +1056,7 @@ create or replace function mlguard._judge_windows(p_tbl text, p_as_of timestampt
 returns bigint
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$

@@ -3,7 +3,7 @@ create or replace function mlguard.set_baseline(
 returns integer
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   if p_source is null or p_source = 'window' then
@@ -42,7 +42,7 @@ create or replace function mlguard._segments_alone(
 returns jsonb[]
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -82,7 +82,7 @@ returns table (what text, n bigint)
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   -- What needs the lock of a table leaves it to whoever has it, and goes on.
@@ -105,7 +105,7 @@ create or replace function mlguard.grant_roles()
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _role text;

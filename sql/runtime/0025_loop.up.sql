@@ -156,7 +156,7 @@ create function mlguard._loop_reason(p_reason text, p_act text)
 returns void
 language plpgsql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   if p_reason is null or p_reason !~ '\S' then
@@ -177,7 +177,7 @@ returns mlguard._retrain_policy
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select (
     p_model, coalesce(p.training, interval '28 days'), coalesce(p.cooldown, interval '1 day'),
@@ -193,7 +193,7 @@ create function mlguard._known_model(p_model text)
 returns void
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   if not exists (select from mlguard._table t where t.model = p_model) then
@@ -215,7 +215,7 @@ returns setof text
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select distinct i.tbl
   from mlguard._table t
@@ -232,7 +232,7 @@ create function mlguard._input_faults(p_model text, p_from timestamptz, p_to tim
 returns table (tbl text, slo text, why text)
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set jit = off
 as $mlguard$
   select i.tbl, r.slo, i.tbl || ' ' || r.words
@@ -272,7 +272,7 @@ create function mlguard._vetoes(p_model text, p_from timestamptz, p_to timestamp
 returns jsonb
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select coalesce(jsonb_agg(jsonb_build_object('table', f.tbl, 'slo', f.slo, 'why', f.why) order by f.tbl, f.slo, f.why), '[]')
   from mlguard._input_faults(p_model, p_from, p_to) f
@@ -285,7 +285,7 @@ create function mlguard._judged_good(p_tbl text, p_from timestamptz, p_to timest
 returns jsonb
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set jit = off
 as $mlguard$
   select jsonb_build_object(
@@ -316,7 +316,7 @@ create function mlguard._give_ticket(p_model text, p_from timestamptz, p_to time
 returns bigint
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _id bigint;
@@ -344,7 +344,7 @@ returns bigint
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _to timestamptz := coalesce(p_to, statement_timestamp());
@@ -385,7 +385,7 @@ create function mlguard.ticket_v1(p_model text, p_ticket bigint, out from_at tim
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _vetoes jsonb;
@@ -425,7 +425,7 @@ create function mlguard._record_retrain(p_act text, p_request mlguard._retrain_r
 returns void
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select mlguard._record(
     p_act, 'model ' || p_request.model, null,
@@ -443,7 +443,7 @@ create function mlguard._veto(p_id bigint, p_as_of timestamptz)
 returns text
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _request mlguard._retrain_request;
@@ -480,7 +480,7 @@ create function mlguard._ask_retrain(p_model text, p_slo text, p_incident bigint
 returns bigint
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _request mlguard._retrain_request;
@@ -512,7 +512,7 @@ returns bigint
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _id bigint;
@@ -533,7 +533,7 @@ create function mlguard._expire_claims()
 returns bigint
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _request mlguard._retrain_request;
@@ -568,7 +568,7 @@ returns bigint
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _request mlguard._retrain_request;
@@ -611,7 +611,7 @@ create function mlguard._claimed(p_id bigint)
 returns mlguard._retrain_request
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _request mlguard._retrain_request;
@@ -643,7 +643,7 @@ returns timestamptz
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _request mlguard._retrain_request := mlguard._claimed(p_id);
@@ -665,7 +665,7 @@ returns text
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _request mlguard._retrain_request := mlguard._claimed(p_id);
@@ -707,7 +707,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _request mlguard._retrain_request;
@@ -735,7 +735,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _before mlguard._retrain_policy := mlguard._policy(p_model);
@@ -763,7 +763,7 @@ create function mlguard._asking(p_word text)
 returns table (incident bigint, slo text, tbl text, segment jsonb, opened_at timestamptz, last_verdict bigint, words text)
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select i.id, i.slo, i.tbl, i.segment, i.opened_at, i.last_verdict,
          format('%s: %s', i.slo, concat_ws(', ', i.observed, i.allowed))
@@ -780,7 +780,7 @@ create function mlguard._sweep_retrain(p_as_of timestamptz)
 returns table (what text, n bigint)
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _asks record;
@@ -822,7 +822,7 @@ create function mlguard._tell_act(p_incident bigint, p_words text, p_payload jso
 returns void
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   insert into mlguard._outbox (incident, alarm, event, severity, recipients, subject, body, payload)
   select i.id, coalesce(i.alarm, i.cause, i.id), 'acted', i.severity, mlguard._recipients(coalesce(i.cause, i.id)), p_words,
@@ -845,7 +845,7 @@ create function mlguard._sweep_rollbacks(p_as_of timestamptz)
 returns table (what text, n bigint)
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _asks record;
@@ -906,7 +906,7 @@ create function mlguard._sweep_withdrawals(p_as_of timestamptz)
 returns table (what text, n bigint)
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _verdict mlguard._verdict;
@@ -959,7 +959,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _slo text;
@@ -987,7 +987,7 @@ create or replace function mlguard._segments_alone(
 returns jsonb[]
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -1034,7 +1034,7 @@ returns bigint
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _name text := substr(p_source, position(' ' in p_source) + 1);
@@ -1074,7 +1074,7 @@ returns integer
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _ticket mlguard._training_ticket;
@@ -1098,7 +1098,7 @@ create or replace function mlguard.set_baseline(
 returns integer
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   if p_source is null or p_source = 'window' then
@@ -1135,7 +1135,7 @@ returns table (what text, n bigint)
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _found record;
@@ -1212,7 +1212,7 @@ create function mlguard._grant_loop(p_role text)
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   execute format(
@@ -1244,7 +1244,7 @@ returns table (what text, n bigint)
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   -- What needs the lock of a table leaves it to whoever has it, and goes on.
@@ -1273,7 +1273,7 @@ create or replace function mlguard.grant_roles()
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _role text;

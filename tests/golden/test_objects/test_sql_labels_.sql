@@ -8,7 +8,7 @@ returns table (bucket timestamptz, segment jsonb, n bigint, states jsonb)
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set extra_float_digits = 1
 as $mlguard$
 -- States of the stored rows of features.customer with event times from _from up to _to; null, null: of all rows.
@@ -141,7 +141,7 @@ $mlguard$;
 revoke all on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) is 'mlguard:features.customer:af6dc46206b2';
+comment on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) is 'mlguard:features.customer:f37846ab97bd';
 
 -- undo: drop function if exists mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone);
 
@@ -155,7 +155,7 @@ returns mlguard.found_v1
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer/few: mae(tenure_days, label) <= 1 AND recall(age > 3, label) > 0.5
 -- _s: merged states; _c: what they are of.
@@ -192,7 +192,7 @@ $mlguard$;
 revoke all on function mlguard."verdict features.customer/few"(jsonb, jsonb) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."verdict features.customer/few"(jsonb, jsonb) is 'mlguard:features.customer/few:33cf21a65095';
+comment on function mlguard."verdict features.customer/few"(jsonb, jsonb) is 'mlguard:features.customer/few:f475e82f2931';
 
 -- undo: drop function if exists mlguard."verdict features.customer/few"(jsonb, jsonb);
 
@@ -206,7 +206,7 @@ returns mlguard.found_v1
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer/auc: auc(tenure_days, label) > 0.5
 -- _s: merged states; _c: what they are of.
@@ -243,7 +243,7 @@ $mlguard$;
 revoke all on function mlguard."verdict features.customer/auc"(jsonb, jsonb) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."verdict features.customer/auc"(jsonb, jsonb) is 'mlguard:features.customer/auc:8cc5bbef0a85';
+comment on function mlguard."verdict features.customer/auc"(jsonb, jsonb) is 'mlguard:features.customer/auc:00e42c944f20';
 
 -- undo: drop function if exists mlguard."verdict features.customer/auc"(jsonb, jsonb);
 
@@ -257,7 +257,7 @@ returns mlguard.found_v1
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer/fair: disparate_impact(age > 3, gender) >= 0.8
 -- _s: merged states; _c: what they are of.
@@ -295,7 +295,7 @@ $mlguard$;
 revoke all on function mlguard."verdict features.customer/fair"(jsonb, jsonb) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."verdict features.customer/fair"(jsonb, jsonb) is 'mlguard:features.customer/fair:67aa62cc91d7';
+comment on function mlguard."verdict features.customer/fair"(jsonb, jsonb) is 'mlguard:features.customer/fair:6905f28801e3';
 
 -- undo: drop function if exists mlguard."verdict features.customer/fair"(jsonb, jsonb);
 
@@ -309,7 +309,7 @@ returns mlguard.found_v1
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer/came: label_coverage() > 0.9
 -- _s: merged states; _c: what they are of.
@@ -337,7 +337,7 @@ $mlguard$;
 revoke all on function mlguard."verdict features.customer/came"(jsonb, jsonb) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."verdict features.customer/came"(jsonb, jsonb) is 'mlguard:features.customer/came:d3743d817c33';
+comment on function mlguard."verdict features.customer/came"(jsonb, jsonb) is 'mlguard:features.customer/came:f805d000362f';
 
 -- undo: drop function if exists mlguard."verdict features.customer/came"(jsonb, jsonb);
 
@@ -350,7 +350,7 @@ create or replace function mlguard."after rows features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set extra_float_digits = 1
 as $mlguard$
 -- features.customer, once a statement, over the rows it wrote or took away.
@@ -648,7 +648,7 @@ $mlguard$;
 revoke all on function mlguard."after rows features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer:f70558f02a20';
+comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer:b9ef24a3daa2';
 
 -- undo: drop function if exists mlguard."after rows features.customer"();
 
@@ -661,7 +661,7 @@ create or replace function mlguard."after removal features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set extra_float_digits = 1
 as $mlguard$
 -- features.customer, once a statement, over the rows it wrote or took away.
@@ -953,7 +953,7 @@ $mlguard$;
 revoke all on function mlguard."after removal features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after removal features.customer"() is 'mlguard:features.customer:c127ad1dd6b6';
+comment on function mlguard."after removal features.customer"() is 'mlguard:features.customer:1727039f5b72';
 
 -- undo: drop function if exists mlguard."after removal features.customer"();
 
@@ -966,7 +966,7 @@ create or replace function mlguard."after labels features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set extra_float_digits = 1
 as $mlguard$
 -- labels.churn, once a statement: counts labels with the predictions they belong to, features.customer.
@@ -1377,7 +1377,7 @@ $mlguard$;
 revoke all on function mlguard."after labels features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after labels features.customer"() is 'mlguard:features.customer:a3a6bfd9961f';
+comment on function mlguard."after labels features.customer"() is 'mlguard:features.customer:1756564029eb';
 
 -- undo: drop function if exists mlguard."after labels features.customer"();
 
@@ -1390,7 +1390,7 @@ create or replace function mlguard."after attributes features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set extra_float_digits = 1
 as $mlguard$
 -- crm.person, once a statement: has predictions counted anew whose attributes changed, features.customer.
@@ -1443,7 +1443,7 @@ $mlguard$;
 revoke all on function mlguard."after attributes features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after attributes features.customer"() is 'mlguard:features.customer:7129ee852ef3';
+comment on function mlguard."after attributes features.customer"() is 'mlguard:features.customer:1537adf76180';
 
 -- undo: drop function if exists mlguard."after attributes features.customer"();
 
@@ -1456,7 +1456,7 @@ create or replace function mlguard."before predictions of features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer, once a statement, before its first row: the gates of what m reads.
 begin
@@ -1469,7 +1469,7 @@ $mlguard$;
 revoke all on function mlguard."before predictions of features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."before predictions of features.customer"() is 'mlguard:features.customer:20c8c4f8f017';
+comment on function mlguard."before predictions of features.customer"() is 'mlguard:features.customer:3e15f5b1aff5';
 
 -- undo: drop function if exists mlguard."before predictions of features.customer"();
 
@@ -1482,7 +1482,7 @@ create or replace function mlguard."predicted features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer, once a statement: which versions of m wrote how many rows.
 #variable_conflict use_variable
@@ -1535,7 +1535,7 @@ $mlguard$;
 revoke all on function mlguard."predicted features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."predicted features.customer"() is 'mlguard:features.customer:7239de7d679a';
+comment on function mlguard."predicted features.customer"() is 'mlguard:features.customer:ce3da80b77af';
 
 -- undo: drop function if exists mlguard."predicted features.customer"();
 
@@ -1558,7 +1558,7 @@ returns table (
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- Rows of features.customer that a training run of m may read:
 -- feature time <= prediction time <= label time.
@@ -1600,7 +1600,7 @@ end
 $mlguard$;
 
 -- phase: change, locks: none
-comment on function "features"."customer_training"(bigint) is 'mlguard:features.customer:c00a18c779e8';
+comment on function "features"."customer_training"(bigint) is 'mlguard:features.customer:3a4d473e8a95';
 
 -- undo: drop function if exists "features"."customer_training"(bigint);
 

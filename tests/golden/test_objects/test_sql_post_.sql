@@ -25,7 +25,7 @@ create or replace function mlguard."broken row features.customer"(new record, ol
 returns record
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, YMD'
 set intervalstyle = 'postgres'
 set extra_float_digits = 1
@@ -221,7 +221,7 @@ $mlguard$;
 revoke all on function mlguard."broken row features.customer"(record, record, text) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."broken row features.customer"(record, record, text) is 'mlguard:features.customer/age.range:26d9f3734d26';
+comment on function mlguard."broken row features.customer"(record, record, text) is 'mlguard:features.customer/age.range:f152d63ac57c';
 
 -- undo: drop function if exists mlguard."broken row features.customer"(record, record, text);
 
@@ -234,7 +234,7 @@ create or replace function mlguard."post features.customer points 3"(p_value dou
 returns double precision
 language plpgsql
 stable security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- A straight line between the two nearest points; outside all of them the value of the nearest.
 #variable_conflict use_variable
@@ -261,7 +261,7 @@ $mlguard$;
 revoke all on function mlguard."post features.customer points 3"(double precision) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."post features.customer points 3"(double precision) is 'mlguard:features.customer:25f802c2133c';
+comment on function mlguard."post features.customer points 3"(double precision) is 'mlguard:features.customer:1a8d57e945e8';
 
 -- undo: drop function if exists mlguard."post features.customer points 3"(double precision);
 
@@ -381,7 +381,7 @@ create or replace function mlguard."post features.customer when 7 (plan)"("plan"
 returns boolean
 language plpgsql
 stable security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- Whether step listed may hold; true too where that cannot be evaluated.
 begin
@@ -396,7 +396,7 @@ $mlguard$;
 revoke all on function mlguard."post features.customer when 7 (plan)"(text) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."post features.customer when 7 (plan)"(text) is 'mlguard:features.customer:c72ff634a134';
+comment on function mlguard."post features.customer when 7 (plan)"(text) is 'mlguard:features.customer:83859bd94680';
 
 -- undo: drop function if exists mlguard."post features.customer when 7 (plan)"(text);
 
@@ -568,7 +568,7 @@ create or replace function mlguard."after post features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, YMD'
 set intervalstyle = 'postgres'
 set extra_float_digits = 1
@@ -621,7 +621,7 @@ $mlguard$;
 revoke all on function mlguard."after post features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after post features.customer"() is 'mlguard:features.customer:05c2f29fa4e2';
+comment on function mlguard."after post features.customer"() is 'mlguard:features.customer:621920433d39';
 
 -- undo: drop function if exists mlguard."after post features.customer"();
 
@@ -634,7 +634,7 @@ create or replace function mlguard."after removal of routed features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- Ends the reviews of rows of features.customer that were deleted.
 begin
@@ -652,7 +652,7 @@ $mlguard$;
 revoke all on function mlguard."after removal of routed features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after removal of routed features.customer"() is 'mlguard:features.customer:307d54acff8c';
+comment on function mlguard."after removal of routed features.customer"() is 'mlguard:features.customer:21fec38aec34';
 
 -- undo: drop function if exists mlguard."after removal of routed features.customer"();
 
@@ -665,7 +665,7 @@ create or replace function mlguard."count before features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- Tells who wrote features.customer how many rows were kept out.
 begin
@@ -680,7 +680,7 @@ $mlguard$;
 revoke all on function mlguard."count before features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."count before features.customer"() is 'mlguard:features.customer/age.range:30d2b2cb0312';
+comment on function mlguard."count before features.customer"() is 'mlguard:features.customer/age.range:8c5b302745c7';
 
 -- undo: drop function if exists mlguard."count before features.customer"();
 
@@ -693,7 +693,7 @@ create or replace function mlguard."kept out features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- Tells who wrote features.customer how many rows were kept out.
 #variable_conflict use_variable
@@ -714,7 +714,7 @@ $mlguard$;
 revoke all on function mlguard."kept out features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."kept out features.customer"() is 'mlguard:features.customer/age.range:5fd714abad61';
+comment on function mlguard."kept out features.customer"() is 'mlguard:features.customer/age.range:659b8db1eed3';
 
 -- undo: drop function if exists mlguard."kept out features.customer"();
 
@@ -727,7 +727,7 @@ create or replace function mlguard."before predictions of features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer, once a statement, before its first row: the gates of what m reads.
 begin
@@ -740,7 +740,7 @@ $mlguard$;
 revoke all on function mlguard."before predictions of features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."before predictions of features.customer"() is 'mlguard:features.customer:20c8c4f8f017';
+comment on function mlguard."before predictions of features.customer"() is 'mlguard:features.customer:3e15f5b1aff5';
 
 -- undo: drop function if exists mlguard."before predictions of features.customer"();
 
@@ -753,7 +753,7 @@ create or replace function mlguard."predicted features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer, once a statement: which versions of m wrote how many rows.
 #variable_conflict use_variable
@@ -806,7 +806,7 @@ $mlguard$;
 revoke all on function mlguard."predicted features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."predicted features.customer"() is 'mlguard:features.customer:25ada9fdbf3f';
+comment on function mlguard."predicted features.customer"() is 'mlguard:features.customer:19fce1f93b71';
 
 -- undo: drop function if exists mlguard."predicted features.customer"();
 

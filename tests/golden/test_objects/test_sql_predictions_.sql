@@ -7,7 +7,7 @@ create or replace function mlguard."before predictions of features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer, once a statement, before its first row: the gates of what churn reads.
 begin
@@ -27,7 +27,7 @@ $mlguard$;
 revoke all on function mlguard."before predictions of features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."before predictions of features.customer"() is 'mlguard:features.customer:25e1c16fc929';
+comment on function mlguard."before predictions of features.customer"() is 'mlguard:features.customer:a730e428328e';
 
 -- undo: drop function if exists mlguard."before predictions of features.customer"();
 
@@ -40,7 +40,7 @@ create or replace function mlguard."predicted features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer, once a statement: which versions of churn wrote how many rows.
 #variable_conflict use_variable
@@ -114,7 +114,7 @@ $mlguard$;
 revoke all on function mlguard."predicted features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."predicted features.customer"() is 'mlguard:features.customer:617f4d92640f';
+comment on function mlguard."predicted features.customer"() is 'mlguard:features.customer:77cde7ac631e';
 
 -- undo: drop function if exists mlguard."predicted features.customer"();
 
@@ -127,7 +127,7 @@ create or replace function mlguard."version of features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer, called for a row that is given another version.
 begin
@@ -146,7 +146,7 @@ $mlguard$;
 revoke all on function mlguard."version of features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."version of features.customer"() is 'mlguard:features.customer:8fe00f185bd5';
+comment on function mlguard."version of features.customer"() is 'mlguard:features.customer:d6b7d90104b1';
 
 -- undo: drop function if exists mlguard."version of features.customer"();
 

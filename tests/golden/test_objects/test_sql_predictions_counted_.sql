@@ -7,7 +7,7 @@ create or replace function mlguard."before predictions of features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer, once a statement, before its first row: the gates of what churn reads.
 begin
@@ -20,7 +20,7 @@ $mlguard$;
 revoke all on function mlguard."before predictions of features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."before predictions of features.customer"() is 'mlguard:features.customer:90208943b53e';
+comment on function mlguard."before predictions of features.customer"() is 'mlguard:features.customer:012018ef1556';
 
 -- undo: drop function if exists mlguard."before predictions of features.customer"();
 
@@ -33,7 +33,7 @@ create or replace function mlguard."predicted features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer, once a statement: which versions of churn wrote how many rows.
 #variable_conflict use_variable
@@ -86,7 +86,7 @@ $mlguard$;
 revoke all on function mlguard."predicted features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."predicted features.customer"() is 'mlguard:features.customer:03fe164619c1';
+comment on function mlguard."predicted features.customer"() is 'mlguard:features.customer:ce9b9538d602';
 
 -- undo: drop function if exists mlguard."predicted features.customer"();
 

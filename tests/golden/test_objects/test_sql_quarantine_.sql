@@ -25,7 +25,7 @@ create or replace function mlguard."before row features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, YMD'
 set intervalstyle = 'postgres'
 set extra_float_digits = 1
@@ -77,7 +77,7 @@ $mlguard$;
 revoke all on function mlguard."before row features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."before row features.customer"() is 'mlguard:features.customer:a14d1f047675';
+comment on function mlguard."before row features.customer"() is 'mlguard:features.customer:abb51153f9cd';
 
 -- undo: drop function if exists mlguard."before row features.customer"();
 
@@ -90,7 +90,7 @@ create or replace function mlguard."count before features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- Tells who wrote features.customer how many rows were kept out.
 begin
@@ -105,7 +105,7 @@ $mlguard$;
 revoke all on function mlguard."count before features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."count before features.customer"() is 'mlguard:features.customer:30d2b2cb0312';
+comment on function mlguard."count before features.customer"() is 'mlguard:features.customer:8c5b302745c7';
 
 -- undo: drop function if exists mlguard."count before features.customer"();
 
@@ -118,7 +118,7 @@ create or replace function mlguard."kept out features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- Tells who wrote features.customer how many rows were kept out.
 #variable_conflict use_variable
@@ -139,7 +139,7 @@ $mlguard$;
 revoke all on function mlguard."kept out features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."kept out features.customer"() is 'mlguard:features.customer:5fd714abad61';
+comment on function mlguard."kept out features.customer"() is 'mlguard:features.customer:659b8db1eed3';
 
 -- undo: drop function if exists mlguard."kept out features.customer"();
 

@@ -16,7 +16,7 @@ create or replace function mlguard."before row features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, YMD'
 set intervalstyle = 'postgres'
 set extra_float_digits = 1
@@ -82,7 +82,7 @@ $mlguard$;
 revoke all on function mlguard."before row features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."before row features.customer"() is 'mlguard:features.customer/tenure_days.range:230120cd7a9a';
+comment on function mlguard."before row features.customer"() is 'mlguard:features.customer/tenure_days.range:b566417f9a9a';
 
 -- undo: drop function if exists mlguard."before row features.customer"();
 
@@ -95,7 +95,7 @@ create or replace function mlguard."count before features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- Tells who wrote features.customer how many rows were kept out.
 begin
@@ -110,7 +110,7 @@ $mlguard$;
 revoke all on function mlguard."count before features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."count before features.customer"() is 'mlguard:features.customer/tenure_days.range:30d2b2cb0312';
+comment on function mlguard."count before features.customer"() is 'mlguard:features.customer/tenure_days.range:8c5b302745c7';
 
 -- undo: drop function if exists mlguard."count before features.customer"();
 
@@ -123,7 +123,7 @@ create or replace function mlguard."kept out features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- Tells who wrote features.customer how many rows were kept out.
 #variable_conflict use_variable
@@ -144,7 +144,7 @@ $mlguard$;
 revoke all on function mlguard."kept out features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."kept out features.customer"() is 'mlguard:features.customer/tenure_days.range:5fd714abad61';
+comment on function mlguard."kept out features.customer"() is 'mlguard:features.customer/tenure_days.range:659b8db1eed3';
 
 -- undo: drop function if exists mlguard."kept out features.customer"();
 
@@ -157,7 +157,7 @@ create or replace function mlguard."after rows features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer, once a statement, over the rows it wrote or took away.
 #variable_conflict use_variable
@@ -180,7 +180,7 @@ $mlguard$;
 revoke all on function mlguard."after rows features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer/tenure_days.range:1b9d8705f824';
+comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer/tenure_days.range:d8386e644744';
 
 -- undo: drop function if exists mlguard."after rows features.customer"();
 

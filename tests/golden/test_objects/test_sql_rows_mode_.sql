@@ -47,7 +47,7 @@ create or replace function mlguard."broken row features.customer"(new record, ol
 returns record
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, YMD'
 set intervalstyle = 'postgres'
 set extra_float_digits = 1
@@ -100,7 +100,7 @@ $mlguard$;
 revoke all on function mlguard."broken row features.customer"(record, record, text) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."broken row features.customer"(record, record, text) is 'mlguard:features.customer:675595658833';
+comment on function mlguard."broken row features.customer"(record, record, text) is 'mlguard:features.customer:3b7f102cadf4';
 
 -- undo: drop function if exists mlguard."broken row features.customer"(record, record, text);
 
