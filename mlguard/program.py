@@ -229,8 +229,8 @@ class Step:
         points: a calibration by the points of a table.
         total: its values are known to be computable for every row, whatever a guard would have to suppose.
         on_error: 'quarantine' or 'reject': what an error of the step does to its row.
-        by, order, k: of what is judged at COMMIT: columns that rows are grouped by, the column that ranks a group's rows
-            or, of normalise, is divided by its sum, and how many rows stay.
+        by, order, k: of what is judged at COMMIT: columns that rows are grouped by, the column that ranks a group's
+            rows or, of normalise, is divided by its sum, and how many rows stay.
     """
 
     name: str

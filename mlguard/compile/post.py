@@ -19,7 +19,7 @@ from mlguard.compile.targets import KEY_KINDS, number, writable
 from mlguard.lang import ExpressionError, compile_row, compile_value
 from mlguard.lang.analyse import columns_of
 from mlguard.lang.tree import Case, Column, Expr, Logical
-from mlguard.lang.types import BOOL, FLOATS, NUMBERS, Kind, SqlType
+from mlguard.lang.types import BOOL, FLOATS, Kind
 from mlguard.names import quote_ident
 from mlguard.program import Points, Repair, Step
 from mlguard.spec.models import SloFile

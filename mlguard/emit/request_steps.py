@@ -27,7 +27,7 @@ def body(program: TableProgram) -> tuple[tuple[str, ...], str]:
     assert program.predictions is not None
     steps = [step for step in program.predictions.steps if step.at_commit]
     parts = [_scale(program, step) if step.kind == "normalise" else _remove(program, step) for step in steps]
-    declare = ()
+    declare: tuple[str, ...] = ()
     if any(step.kind == "normalise" for step in steps):
         declare = ("_meant bigint", "_done bigint", "_odd jsonb", "_odd_n bigint")
     return declare, "\n".join(parts)
@@ -129,9 +129,7 @@ def _scale(program: TableProgram, step: Step) -> str:
     column = f"t.{quote_ident(step.order)}"
     number = f"{column}::double precision" if type_.kind is Kind.FLOAT4 else column
     fine = f"{column} >= 0 and {column} < {_MOST.get(type_.kind, _MOST[Kind.FLOAT8])}"
-    request = ", ".join(
-        f"{literal(name)}, t.{quote_ident(name)}" for name in step.by
-    )
+    request = ", ".join(f"{literal(name)}, t.{quote_ident(name)}" for name in step.by)
     found = (
         f"select {_place(program)}, {number} as was,\n"
         f"       sum({number}) filter (where {fine}) over w as total,\n"
@@ -142,8 +140,7 @@ def _scale(program: TableProgram, step: Step) -> str:
     )
     share = "f.was / f.total"
     if type_.kind in _LEAST:
-        least = f"greatest(f.total, 1e-5) * {_LEAST[type_.kind]}"
-        share = f"case when f.was < {least} then 0 else {share} end"
+        share = f"case when f.total > 1 and f.was < f.total * {_LEAST[type_.kind]} then 0 else {share} end"
     meant = (
         f"select f.*, {share} as share\nfrom found as f\n"
         f"where f.odd = 0 and f.total > 0 and abs(f.total - 1) > {_near(type_)} and f.was is not null"

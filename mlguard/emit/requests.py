@@ -16,7 +16,7 @@ from mlguard.emit.triggers import trigger, trigger_function
 from mlguard.lang.analyse import columns_of
 from mlguard.lang.tree import Column
 from mlguard.lang.types import UNKNOWN
-from mlguard.names import fit, quote_ident
+from mlguard.names import quote_ident
 from mlguard.program import TableProgram
 
 # Before and after everything else of mlguard on the table: triggers fire in name order.
@@ -31,7 +31,7 @@ def objects(program: TableProgram) -> list[DbObject]:
     if program.predictions is None or not program.predictions.request:
         return []
     ids = (str(program.table),)
-    judge = f"mlguard.{quote_ident(fit(f'requests of {program.table}'))}()"
+    judge = f"{post_names.function(program, 'requests')}()"
     numbered = [] if post_names.has_steps(program) else [post_statement.version(program)]
     return [*numbered, _judge(program, judge, ids), *_before(program, judge, ids), *_after(program, judge, ids)]
 
@@ -39,7 +39,7 @@ def objects(program: TableProgram) -> list[DbObject]:
 def _judge(program: TableProgram, judge: str, ids: tuple[str, ...]) -> DbObject:
     assert program.predictions is not None
     request = program.predictions.request
-    attributes = "volatile\nsecurity definer\nset search_path = ''" + _settings(program)
+    attributes = "volatile\nsecurity definer\nset search_path = pg_catalog, pg_temp" + _settings(program)
     attributes += "\nset enable_seqscan = off"
     if any(index[0] in request for index in program.shape.indexes):  # without an index these would be quadratic
         attributes += "\nset enable_hashjoin = off\nset enable_mergejoin = off"
@@ -84,12 +84,12 @@ def _acting(program: TableProgram) -> str:
 
 
 def _before(program: TableProgram, judge: str, ids: tuple[str, ...]) -> list[DbObject]:
-    name = f"mlguard.{quote_ident(fit(f'before requests of {program.table}'))}"
+    name = post_names.function(program, "requests before")
     due = f"perform mlguard.request_due_v1({literal(str(program.table))}, {literal(judge)});"
     made = function(
         f"{name}()",
         returns="trigger",
-        attributes="security definer\nset search_path = ''",
+        attributes="security definer\nset search_path = pg_catalog, pg_temp",
         about=f"Has COMMIT judge the requests of {one_line(str(program.table))} before it closes their batch.",
         declare=(),
         body=indent(f"{_acting(program)}\n{due}\nreturn null;"),
@@ -104,11 +104,11 @@ def _before(program: TableProgram, judge: str, ids: tuple[str, ...]) -> list[DbO
 def _after(program: TableProgram, judge: str, ids: tuple[str, ...]) -> list[DbObject]:
     found = []
     for event, source in (("insert", _inserted(program)), ("update", _updated(program))):
-        name = f"mlguard.{quote_ident(fit(f'{event} requests of {program.table}'))}"
+        name = post_names.function(program, f"requests {event}")
         made = function(
             f"{name}()",
             returns="trigger",
-            attributes="security definer\nset search_path = ''" + _settings(program),
+            attributes="security definer\nset search_path = pg_catalog, pg_temp" + _settings(program),
             about=f"Notes whose requests of {one_line(str(program.table))} a statement touched.",
             declare=(),
             body=indent(f"{_acting(program)}\n{_append(program, judge, source)}\nreturn null;"),
@@ -117,9 +117,7 @@ def _after(program: TableProgram, judge: str, ids: tuple[str, ...]) -> list[DbOb
         tables = "new table as new_rows" + " old table as old_rows" * (event == "update")
         for relation in (program.table, *program.shape.partitions):
             rest = f"after {event} on {relation.sql}\nreferencing {tables}\nfor each statement\n"
-            found.append(
-                trigger(program, relation, f"{AFTER}_{event}", f"{rest}execute function {name}()", ids, WHY)
-            )
+            found.append(trigger(program, relation, f"{AFTER}_{event}", f"{rest}execute function {name}()", ids, WHY))
     return found
 
 

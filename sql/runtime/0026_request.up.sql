@@ -26,7 +26,7 @@ returns void
 language sql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   insert into mlguard._request (tbl, judge) values (p_tbl, p_judge) on conflict (tbl, xid) where keys is null do nothing
 $mlguard$;
@@ -41,7 +41,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   if p_acting then
@@ -62,7 +62,7 @@ create function mlguard.request_refused_v1(p_step text, p_meant bigint, p_done b
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   raise exception using
@@ -83,7 +83,7 @@ returns trigger
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $mlguard$
 begin
