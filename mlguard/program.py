@@ -229,7 +229,8 @@ class Step:
         points: a calibration by the points of a table.
         total: its values are known to be computable for every row, whatever a guard would have to suppose.
         on_error: 'quarantine' or 'reject': what an error of the step does to its row.
-        by, order, k: of what is judged at COMMIT: columns of a request, the column that ranks its rows, how many stay.
+        by, order, k: of what is judged at COMMIT: columns that rows are grouped by, the column that ranks a group's
+            rows or, of normalise, is divided by its sum, and how many rows stay.
     """
 
     name: str
@@ -247,6 +248,11 @@ class Step:
     def targets(self) -> tuple[str, ...]:
         """The columns the step writes before the row lands."""
         return tuple(item.column for item in self.sets) + ((self.points.column,) if self.points else ())
+
+    @property
+    def scales(self) -> tuple[str, ...]:
+        """The columns the step writes at COMMIT."""
+        return (self.order,) if self.kind == "normalise" and self.by else ()
 
     @property
     def at_commit(self) -> bool:
@@ -301,6 +307,11 @@ class Predictions:
     labels: LabelSource | None = None
     attributes: AttributeSource | None = None
     joined: tuple[FeatureSource, ...] = ()  # features that a training run reads beside the predictions
+
+    @property
+    def request(self) -> tuple[str, ...]:
+        """The columns that name a request: of what is judged at COMMIT the fewest; () where nothing is."""
+        return min((step.by for step in self.steps if step.at_commit), key=len, default=())
 
 
 @dataclass(frozen=True)

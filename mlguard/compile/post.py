@@ -13,37 +13,36 @@ from typing import Any
 from mlguard.compile.draft import Path, Scene
 from mlguard.compile.make import scope_of
 from mlguard.compile.repair import clamp
+from mlguard.compile.requests import judge_nested, over_request
 from mlguard.compile.shorts import literal
+from mlguard.compile.targets import KEY_KINDS, number, writable
 from mlguard.lang import ExpressionError, compile_row, compile_value
 from mlguard.lang.analyse import columns_of
 from mlguard.lang.tree import Case, Column, Expr, Logical
-from mlguard.lang.types import BOOL, FLOATS, NUMBERS, Kind, SqlType
+from mlguard.lang.types import BOOL, FLOATS, Kind
 from mlguard.names import quote_ident
 from mlguard.program import Points, Repair, Step
 from mlguard.spec.models import SloFile
 from mlguard.spec.predictions import Calibration, PostStep
 
 _WORDS = re.compile(r"[A-Za-z_][\w-]*")
-_KEY_KINDS = frozenset(
-    {Kind.INT2, Kind.INT4, Kind.INT8, Kind.NUMERIC, Kind.TEXT, Kind.UUID, Kind.BOOL, Kind.ENUM}
-    | {Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMPTZ}
-)
 
 
 def steps_of(file: SloFile, scene: Scene) -> tuple[Step, ...]:
     """Return the steps in file order; a step over several columns is one Step for each condition. Faults are noted."""
     found = [step for index, said in enumerate(file.post) for step in _step(said, file, scene, ("post", index))]
     _judge_together(file, scene)
+    judge_nested(file, scene)
     return tuple(found)
 
 
 def raw_of(file: SloFile, scene: Scene, steps: tuple[Step, ...]) -> dict[str, str]:
     """Return column → column that keeps the model's own value; faults are noted."""
-    stepped = {name for step in steps for name in step.targets}
+    stepped = {name for step in steps for name in (*step.targets, *step.scales)}
     found: dict[str, str] = {}
     for name, kept in file.raw.items():
         path: Path = ("raw", name)
-        if not _writable(name, scene, path) or not _writable(kept, scene, path):
+        if not writable(name, scene, path) or not writable(kept, scene, path):
             continue
         own, other = scene.shape.column(name), scene.shape.column(kept)
         if name not in stepped:
@@ -83,7 +82,7 @@ def _step(said: PostStep, file: SloFile, scene: Scene, path: Path) -> Iterator[S
         case "normalise":
             assert said.normalise is not None
             if said.normalise.by:
-                _later(kind, scene, path)
+                yield from over_request(said, when, file, scene, path)
                 return
             made += _normalised(said.normalise.columns, scene, (*path, "normalise"))
         case "route":
@@ -91,18 +90,10 @@ def _step(said: PostStep, file: SloFile, scene: Scene, path: Path) -> Iterator[S
                 yield Step(said.name, kind, when, on_error=said.on_error)
             return
         case _:
-            _later(kind, scene, path)
+            yield from over_request(said, when, file, scene, path)
             return
     for own, sets in made:
         yield Step(said.name, kind, _both(when, own), sets, on_error=said.on_error, total=kind == "round")
-
-
-def _later(kind: str, scene: Scene, path: Path) -> None:
-    scene.fault(
-        f"`{kind}` over the rows of a request is not available in this version",
-        (*path, kind),
-        "rank or normalise the rows of a request before writing them",
-    )
 
 
 def _both(when: Expr | None, own: Expr | None) -> Expr | None:
@@ -133,28 +124,8 @@ def _readable(expr: Expr, scene: Scene, path: Path) -> bool:
     return True
 
 
-def _writable(name: str, scene: Scene, path: Path) -> bool:
-    """Say whether a step may write the column; faults are noted."""
-    shape = scene.shape.column(name)
-    if shape is None:
-        if not scene.shape.declared:
-            scene.fault(f"no column `{name}` in {scene.table}", path, scene.nearest(name))
-        return scene.shape.declared
-    if name in scene.key:
-        scene.fault(f"{name} is part of the key: a step cannot turn a row into another", path)
-    elif name in scene.shape.partition_columns:
-        scene.fault(f"{name} is a partition key: the row was routed before the trigger ran", path)
-    elif shape.generated is not None:
-        scene.fault(f"{name} is a generated column", path, "change the columns it is computed from")
-    elif shape.identity == "always":
-        scene.fault(f"{name} is numbered by PostgreSQL", path)
-    else:
-        return True
-    return False
-
-
 def _value(name: str, text: str, scene: Scene, path: Path) -> Repair | None:
-    if not _writable(name, scene, path):
+    if not writable(name, scene, path):
         return None
     shape = scene.shape.column(name)
     try:
@@ -170,20 +141,6 @@ def _value(name: str, text: str, scene: Scene, path: Path) -> Repair | None:
     return Repair(name, expr) if _readable(expr, scene, path) else None
 
 
-def _number(name: str, what: str, scene: Scene, path: Path, *, floats: bool = False) -> SqlType | None:
-    """Return the type of a column that must be a number; faults are noted."""
-    if not _writable(name, scene, path):
-        return None
-    shape = scene.shape.column(name)
-    if shape is None or shape.type.kind is Kind.UNKNOWN:
-        scene.fault(f"{what} needs the type of {name}", path, f"columns: {{{name}: {{type: double precision}}}}")
-        return None
-    if shape.type.kind not in NUMBERS or (floats and shape.type.kind not in FLOATS | {Kind.NUMERIC}):
-        scene.fault(f"{what} needs a number{' with decimals' * floats}; {name} is {shape.type}", path)
-        return None
-    return shape.type
-
-
 def _bounded(
     kind: str, name: str, value: Any, scene: Scene, path: Path
 ) -> Iterator[tuple[Expr | None, tuple[Repair, ...]]]:
@@ -191,11 +148,11 @@ def _bounded(
     it = quote_ident(name)
     if kind == "default":
         shape = scene.shape.column(name)
-        if not _writable(name, scene, path) or shape is None:
+        if not writable(name, scene, path) or shape is None:
             return
         when, text = f"{it} IS NULL", literal(value, shape.type)
     else:
-        type_ = _number(name, kind, scene, path)
+        type_ = number(name, kind, scene, path)
         if type_ is None:
             return
         low, high = value
@@ -222,7 +179,7 @@ def _rounded(name: str, digits: int, scene: Scene, path: Path) -> Iterator[tuple
     that the decimal number itself would give: PostgreSQL's own round() of decimals goes through numeric, which costs
     more than the rest of a step chain together.
     """
-    type_ = _number(name, "round", scene, path, floats=True)
+    type_ = number(name, "round", scene, path, floats=True)
     if type_ is None:
         return
     if digits > _MOST_DIGITS:
@@ -244,7 +201,7 @@ def _rounded(name: str, digits: int, scene: Scene, path: Path) -> Iterator[tuple
 def _calibrated(said: PostStep, when: Expr | None, scene: Scene, path: Path) -> Iterator[Step]:
     for name, how in said.calibrate.items():
         at: Path = (*path, "calibrate", name)
-        type_ = _number(name, "calibrate", scene, at, floats=True)
+        type_ = number(name, "calibrate", scene, at, floats=True)
         if type_ is None:
             continue
         if how.table is not None:
@@ -273,7 +230,7 @@ def _normalised(names: tuple[str, ...], scene: Scene, path: Path) -> Iterator[tu
     if len(names) < 2:
         scene.fault("normalise needs at least two columns of one row", path, "normalise: [p_a, p_b, p_c]")
         return
-    if not all(_number(name, "normalise", scene, (*path, index), floats=True) for index, name in enumerate(names)):
+    if not all(number(name, "normalise", scene, (*path, index), floats=True) for index, name in enumerate(names)):
         return
     total = " + ".join(quote_ident(name) for name in names)
     own = _condition(f"{total} IS NOT NULL", scene, path)
@@ -305,7 +262,7 @@ def _may_route(file: SloFile, scene: Scene, path: Path) -> bool:
         return False
     for index, name in enumerate(file.key):
         shape = scene.shape.column(name)
-        if shape is not None and shape.type.kind not in _KEY_KINDS and shape.type.kind is not Kind.UNKNOWN:
+        if shape is not None and shape.type.kind not in KEY_KINDS and shape.type.kind is not Kind.UNKNOWN:
             scene.fault(f"rows are not withheld by a key of type {shape.type}", ("key", index), "use another key")
             return False
     return True

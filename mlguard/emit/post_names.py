@@ -7,18 +7,31 @@ from dataclasses import replace
 
 from mlguard.emit import inputs
 from mlguard.lang.spell import spelled
-from mlguard.lang.types import Kind
+from mlguard.lang.tree import Column
+from mlguard.lang.types import UNKNOWN, Kind
 from mlguard.names import digest, fit, quote_ident
-from mlguard.program import Predictions, TableProgram
+from mlguard.program import Predictions, Repair, Step, TableProgram
 
 _NONE = Predictions(model="")
-_NOT_HASHABLE = frozenset({Kind.JSON, Kind.OTHER, Kind.UNKNOWN, Kind.ARRAY})
+NOT_HASHABLE = frozenset({Kind.JSON, Kind.OTHER, Kind.UNKNOWN, Kind.ARRAY})
 
 
 def of(program: TableProgram) -> Predictions:
-    """Return the table's steps that run before a row lands, with the rest of what makes it a prediction table."""
+    """Return the table's steps that run before a row lands, with the rest of what makes it a prediction table.
+
+    A column whose own value `raw:` keeps, and which only COMMIT changes, is a step's all the same: one that leaves it.
+    """
     found = program.predictions or _NONE
-    return replace(found, steps=tuple(step for step in found.steps if not step.at_commit))
+    steps = [step for step in found.steps if not step.at_commit]
+    written = {name for step in steps for name in step.targets}
+    for step in found.steps:
+        for name in step.scales:
+            column = program.shape.column(name)
+            if name in found.raw and name not in written:
+                written.add(name)
+                left = Repair(name, Column(column.type if column else UNKNOWN, name))
+                steps.append(Step(step.name, "keep", sets=(left,), total=True))
+    return replace(found, steps=tuple(steps))
 
 
 def has_steps(program: TableProgram) -> bool:
@@ -46,7 +59,7 @@ def values_hash(program: TableProgram, row: str) -> str:
     kinds = {column.name: column.type.kind for column in program.shape.columns}
     later = inputs.restored(program)  # filled after the steps
     columns = [name for name in dict.fromkeys((*stepped(program), *of(program).raw.values())) if name not in later]
-    values = [f"{row}.{quote_ident(name)}" + "::text" * (kinds.get(name) in _NOT_HASHABLE) for name in columns]
+    values = [f"{row}.{quote_ident(name)}" + "::text" * (kinds.get(name) in NOT_HASHABLE) for name in columns]
     return f"hash_record_extended(row({', '.join(values)}), 0)::text" if values else "'0'"
 
 

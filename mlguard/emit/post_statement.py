@@ -28,7 +28,7 @@ def objects(program: TableProgram, settings: str) -> list[DbObject]:
         settings: lines of a function's header under which values are read as they were written.
     """
     ids = (str(program.table),)
-    made = [_version(program)]
+    made = [version(program)]
     made += _before(program, ids)
     if post_names.unique_key(program):
         made += _after(program, settings, ids)
@@ -37,7 +37,8 @@ def objects(program: TableProgram, settings: str) -> list[DbObject]:
     return made
 
 
-def _version(program: TableProgram) -> DbObject:
+def version(program: TableProgram) -> DbObject:
+    """Return what puts the set of steps in force, those at COMMIT included."""
     table = literal(str(program.table))
     hash_, steps = post_names.step_set(program)
     return DbObject(

@@ -8,6 +8,7 @@ from mlguard.emit import (
     before_row,
     gate,
     labelled,
+    requests,
     samples,
     served,
     states,
@@ -41,6 +42,7 @@ def objects(program: TableProgram) -> tuple[DbObject, ...]:
             case _:
                 pass  # made below, most as one function for all such rules of the table
     made += before_row.objects(program)
+    made += requests.objects(program)
     made += states.objects(program)
     made += samples.objects(program)
     made += verdicts.objects(program)
