@@ -26,13 +26,14 @@ def at_the_gate(draft: Draft, scene: Scene, expr: Expr, fields: dict[str, Any]) 
     if not isinstance(column, Column):
         placed: Placement = fields["placement"]
         return {**fields, "placement": Placement(placed.place, f"{placed.reason}; not by readers: {column}")}
-    reason = f"the rows of {over} are counted by the reader's clock, when it reads, and by sweep()"
+    volume = Volume(least, over.span, column.name)
+    reason = f"the rows of {volume.words} are counted by the reader's clock, when it reads, and by sweep()"
     return {
         **fields,
         "level": Level.READ,
         "placement": Placement(Place.GATE, reason),
         "over": None,
-        "volume": Volume(least, over.span, column.name),
+        "volume": volume,
     }
 
 

@@ -48,15 +48,16 @@ def _counter(rule: Rule, program: TableProgram) -> DbObject:
     body = (
         f"since := {_start(program, rule, '_at')};\n"
         f"n := (\n  select count(*)\n  from (\n{indent(_rows(program, rule, 'since', '_at'), 4)}\n"
-        f"    limit {rule.volume.least}\n  ) as found);"
+        f"    limit {rule.volume.least}\n  ) as found);\n"
+        "return next;"
     )
     made = function(
-        f"{counter_name(rule)}(_at timestamptz, out n bigint, out since timestamptz)",
-        returns="record",
+        f"{counter_name(rule)}(_at timestamptz)",
+        returns="table (n bigint, since timestamptz)",
         attributes="stable\nparallel safe\nsecurity definer\nset search_path = pg_catalog, pg_temp\n"
         "set row_security = off",
         about=f"{one_line(rule.id)}: {one_line(rule.text)}, over {one_line(rule.volume.words)}\n"
-        f"_at: the end of the window, from since on; no more than {rule.volume.least} rows are counted.",
+        f"_at: the end of the window, from since on; counting stops at {rule.volume.least}.",
         declare=(),
         body=indent(body),
     )
@@ -96,7 +97,8 @@ def _rows(program: TableProgram, rule: Rule, start: str, end: str) -> str:
         within = [f"{it} > {start}", f"{it} <= {end}"]
     else:
         zone = literal(program.time_zone)
-        low, high = f"({start}) at time zone {zone}", f"{end} at time zone {zone}"
+        begin = f"({start})" if " " in start else start
+        low, high = f"{begin} at time zone {zone}", f"{end} at time zone {zone}"
         if program.time_zone == "UTC":
             within = [f"{it} > {low}", f"{it} <= {high}"]
         else:

@@ -11,6 +11,7 @@ import pytest
 
 from mlguard import api
 from mlguard.doctor import examine
+from mlguard.operate.health import Health
 from mlguard.operate.status import status
 from mlguard.report import plan_text
 from mlguard.report.verdict import Outcome
@@ -62,8 +63,9 @@ def counted(dsn: str, moment: str) -> tuple[object, ...]:
 
 def state(dsn: str) -> str:
     with psycopg.connect(dsn) as connection:
-        (found,) = (found.state for found in status(connection).slos if found.slo == ID)
-    return found
+        (found,) = (found for found in status(connection).slos if found.slo == ID)
+    assert found.health is Health.INSTALLED
+    return found.state
 
 
 def test_the_gate_closes_and_opens_by_the_readers_clock(db: str, tmp_path: Path) -> None:
@@ -205,8 +207,11 @@ def test_open_reads_stop_at_the_number_that_is_wanted(db: str, tmp_path: Path) -
     guard(db, tmp_path)
     load(db, 20000, "1 minute")
     prepare(db, "analyze predictions.churn")
-    ((plan,),) = query(db, "explain (analyze, costs off, timing off, summary off, format json) " + READ)
-    (scan,) = (node for node in nodes(plan[0]["Plan"]) if node.get("Alias") == "v")
+    explain = "explain (analyze, costs off, timing off, summary off, format json) " + READ
+    with psycopg.connect(db) as connection:
+        row = connection.execute(explain.encode()).fetchone()
+    assert row is not None
+    (scan,) = (node for node in nodes(row[0][0]["Plan"]) if node.get("Alias") == "v")
     assert scan["Node Type"] in ("Index Scan", "Index Only Scan")
     assert scan["Actual Rows"] == 100
 
