@@ -283,7 +283,7 @@ where p.pronamespace = pg_catalog.to_regnamespace('mlguard')
        or p.proname like 'broken row %%' or p.proname like 'after %%'
        or p.proname like 'kept out %%' or p.proname like 'count before %%'
        or p.proname like 'post %%' or p.proname like 'verdict %%'
-       or p.proname like 'recount %%' or p.proname like 'sample %%'
+       or p.proname like 'recount %%' or p.proname like 'sample %%' or p.proname like 'volume %%'
        or pg_catalog.obj_description(p.oid, 'pg_proc') like 'mlguard:%%')
 """,
     Kind.VIEW: """
