@@ -39,7 +39,6 @@ class Source(Protocol):
         name: what it is called in comments.
         table: schema.table it is, or would be called.
         columns: its columns.
-        dialect: how its engine spells.
         key: columns the source itself holds unique; () where it holds none.
         files: it is a folder of files, whose names `rows` has as `file`.
         ordered: rows have an order, and `rows` has it as `place`, from 0.
@@ -48,10 +47,13 @@ class Source(Protocol):
     name: str
     table: str
     columns: tuple[Column, ...]
-    dialect: Dialect
     key: tuple[str, ...]
     files: bool
     ordered: bool
+
+    @property
+    def dialect(self) -> Dialect:
+        """How its engine spells."""
 
     @property
     def rows(self) -> str:

@@ -132,8 +132,8 @@ class Proposal:
         key: `range`, `in`, …, or the name of the SLO.
         value: what the line says: plain YAML data.
         evidence: why, for the comment.
-        holds: condition on a row, over c0, c1, …, that is false where the row breaks the rule; '' where the proposal was
-            validated otherwise.
+        holds: condition on a row, over c0, c1, …, that is false where the row breaks the rule; '' where the proposal
+            was validated otherwise.
         fallback: what to propose where rows that validate break it: the same from all rows.
         tolerated: share of validating rows that may break it for the fallback to be taken; above it nothing is.
     """

@@ -37,10 +37,15 @@ def words(name: str) -> tuple[str, ...]:
     return tuple(word.lower() for word in _WORD.findall(name))
 
 
+def slug(*parts: str) -> str:
+    """Return the name of an SLO: words joined by _, without dots and spaces."""
+    return re.sub(r"[\W_]+", "_", "_".join(part for part in parts if part)).strip("_")[:120] or "rule"
+
+
 def is_id(name: str) -> bool:
     """Say whether a name ends like one of an identifier."""
     found = words(name)
-    return bool(found) and (found[-1] in _ID or found[-1].endswith("id") and len(found[-1]) > 4)
+    return bool(found) and (found[-1] in _ID or (found[-1].endswith("id") and len(found[-1]) > 4))
 
 
 def is_surely_id(name: str) -> bool:
@@ -78,5 +83,7 @@ def best_time(times: Sequence[Column], found: Profile) -> tuple[Column | None, s
     if rank(chosen)[0] > len(_EVENT):
         return None, ""
     n = found.rows
-    why = f"the only time without NULL among {n:,} rows" if len(spread) == 1 else "of the times without NULL, by its name"
+    why = (
+        f"the only time without NULL among {n:,} rows" if len(spread) == 1 else "of the times without NULL, by its name"
+    )
     return chosen, why

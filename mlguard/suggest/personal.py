@@ -40,7 +40,9 @@ _NAMES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("ip", "address"), "an IP address"),
 )
 # Said of something else: email_domain and email_opened are none of these.
-_ABOUT = frozenset({"domain", "opened", "verified", "count", "has", "is", "valid", "sent", "type", "hash", "id", "rate"})
+_ABOUT = frozenset(
+    {"domain", "opened", "verified", "count", "has", "is", "valid", "sent", "type", "hash", "id", "rate"}
+)
 # What, pattern of the whole value, least share of the values that must look so.
 _LOOKS: tuple[tuple[str, re.Pattern[str], float], ...] = (
     ("an e-mail address", re.compile(r"[^@\s]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}"), 0.2),

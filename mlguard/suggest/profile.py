@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -22,13 +23,21 @@ _NO_ORDER = frozenset({Kind.JSON, Kind.JSONB, Kind.OTHER, Kind.ARRAY, Kind.BYTEA
 Step = Callable[[str, int, int], None]
 
 
-def profile(source: Source, *, event_time: str | None, confidence: float, step: Step | None = None) -> Profile:
+def profile(
+    source: Source,
+    *,
+    event_time: str | None,
+    confidence: float,
+    pii: Sequence[str] = (),
+    step: Step | None = None,
+) -> Profile:
     """Read a source.
 
     Args:
         source: not yet split; it is afterwards.
         event_time: name of the column that orders rows; None to look for one.
         confidence: of every bound.
+        pii: columns, or patterns of columns, that are known to hold personal data.
         step: told what is being done.
     """
     tell = step or (lambda what, done, of: None)
@@ -44,8 +53,13 @@ def profile(source: Source, *, event_time: str | None, confidence: float, step: 
     if found.train:
         _search_rows(source, found)
     personal.find(found)
+    for column in found.columns:
+        if any(fnmatchcase(column.name, pattern) for pattern in pii):
+            found.pii.setdefault(column.name, "the file says so")
     if time := found.event_time:
-        found.split = found.split if time.name not in found.pii else "Proposed from the earlier rows, validated on the later"
+        found.split = (
+            found.split if time.name not in found.pii else "Proposed from the earlier rows, validated on the later"
+        )
     return found
 
 
@@ -69,18 +83,17 @@ def _overview(source: Source) -> Profile:
             asked.append(("longest", column, f"max({size})"))
     values = source.query(f"select {', '.join(['count(*)', *(sql for _, _, sql in asked)])} from {source.rows}")[0]
     found = Profile(source.columns, int(values[0]))
-    answers: dict[tuple[str, str], Any] = {}
+    answers: dict[str, dict[str, Any]] = {column.ref: {} for column in source.columns}
     for (what, column, _), value in zip(asked, values[1:], strict=True):
-        answers[column.ref, what] = value
-    for column in source.columns:
-        get = lambda what, ref=column.ref: answers.get((ref, what))  # noqa: E731
-        shortest = get("shortest")
-        found.counted[column.ref] = Counted(
-            present=get("present") or 0,
-            odd=get("odd") or 0,
-            low=get("low"),
-            high=get("high"),
-            lengths=None if shortest is None else (int(shortest), int(get("longest"))),
+        answers[column.ref][what] = value
+    for ref, answer in answers.items():
+        longest = answer.get("longest")
+        found.counted[ref] = Counted(
+            present=answer["present"] or 0,
+            odd=answer.get("odd") or 0,
+            low=answer.get("low"),
+            high=answer.get("high"),
+            lengths=None if longest is None else (int(answer["shortest"]), int(longest)),
         )
     return found
 
@@ -136,7 +149,10 @@ def _details(source: Source, found: Profile) -> None:
     rows = {row[0]: row[1:] for row in source.query(f"select part, {asked} from {source.sample} group by part")}
     for place, column in enumerate(tailed):
         (high, low), (high_held, low_held) = (
-            [list(map(float, many or ())) for many in rows.get(part, ((),) * 2 * len(tailed))[2 * place : 2 * place + 2]]
+            [
+                list(map(float, many or ()))
+                for many in rows.get(part, ((),) * 2 * len(tailed))[2 * place : 2 * place + 2]
+            ]
             for part in (0, 1)
         )
         high_all, low_all = sorted(high + high_held, reverse=True)[:k], sorted(low + low_held)[:k]

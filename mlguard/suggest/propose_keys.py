@@ -32,7 +32,8 @@ def unique(source: Source, found: Profile) -> Iterator[Proposal]:
         if counted.distinct < 0.9 * in_sample or not _means_it(column, found):
             continue
         different = source.query(
-            f"select count(*) from (select {column.ref} from {source.rows} where {column.ref} is not null group by 1) as g"
+            f"select count(*) from (select {column.ref} from {source.rows}"
+            f" where {column.ref} is not null group by 1) as g"
         )[0][0]
         if different == counted.present:
             yield Proposal(column.name, "unique", True, f"{count(different)} values, none twice")
@@ -80,13 +81,15 @@ def _candidates(found: Profile) -> Iterator[tuple[Column, ...]]:
         for column in found.columns
         if column.kind in _NAMES_ROWS | {Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMPTZ}
         and found.of(column).present == found.rows
-        and 1 < found.of(column).distinct
+        and found.of(column).distinct > 1
         and (is_id(column.name) or column.is_time or column == found.event_time)
     ]
     others = [
         column
         for column in found.columns
-        if column.kind is Kind.TEXT and column not in named and found.of(column).present == found.rows
+        if column.kind is Kind.TEXT
+        and column not in named
+        and found.of(column).present == found.rows
         and found.of(column).distinct > 1
     ]
     ranked = sorted(named, key=lambda c: (c != found.event_time, not is_surely_id(c.name), c.index))
@@ -162,7 +165,9 @@ def _some(source: Source, entity: Column, found: Profile) -> str:
     if found.rows <= 200_000:
         return ""
     wanted = max(1, found.of(entity).distinct * 200_000 // found.rows)
-    inner = f"select {entity.ref} from (select distinct {entity.ref} from {source.sample}) as d order by 1 limit {wanted}"
+    inner = (
+        f"select {entity.ref} from (select distinct {entity.ref} from {source.sample}) as d order by 1 limit {wanted}"
+    )
     return f"where {entity.ref} in ({inner})"
 
 
@@ -176,5 +181,7 @@ def _never_falls(source: Source, found: Profile, entity: Column, column: Column,
     )
     rises, falls = source.query(sql)[0]
     if falls == 0 and rises >= LEAST_RISES:
-        evidence = f"rose {count(rises)} times and never fell within {entity.name}; wants an index on it and the event time"
+        evidence = (
+            f"rose {count(rises)} times and never fell within {entity.name}; wants an index on it and the event time"
+        )
         yield Proposal(column.name, "increasing_by", [entity.name], evidence)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
+from mlguard.lang.types import FLOATS
 from mlguard.suggest.facts import Column, Profile, Proposal
 from mlguard.suggest.names import is_surely_id, natural_ends
 from mlguard.suggest.statistics import count, lower_limit, number, rounded, upper_limit
@@ -24,7 +25,7 @@ def propose(column: Column, found: Profile) -> Iterator[Proposal]:
     if values < LEAST_ROWS:
         return
     seen = f"{_shown(low)} to {_shown(high)} in {count(values)} values"
-    if column.is_whole and (low, high) == (0, 1):
+    if column.is_whole and low == 0 and high == 1:
         yield _in(column, [0, 1], f"only 0 and 1 in {count(values)} values")
         return
     ends = natural_ends(column.name, low, high, whole=column.is_whole)
@@ -33,7 +34,9 @@ def propose(column: Column, found: Profile) -> Iterator[Proposal]:
         return
     if is_surely_id(column.name) or _counts_on(column, found):
         if low >= 0:
-            yield _range(column, (Decimal(0), None), f"an identifier, never negative in {count(values)} values", warn=False)
+            yield _range(
+                column, (Decimal(0), None), f"an identifier, never negative in {count(values)} values", warn=False
+            )
         return
     first = _bounds(column, found, low, high, all_rows=False)
     if first is None:
@@ -44,6 +47,14 @@ def propose(column: Column, found: Profile) -> Iterator[Proposal]:
     if again is not None:
         fallback = _range(column, again[0], f"{seen}; {again[1]}; widened, because {{bad}}", warn=True)
     yield _range(column, bounds, f"{seen}; {why}", warn=True, fallback=fallback)
+
+
+def finite(column: Column, found: Profile) -> Proposal | None:
+    """Return that a column is finite, for columns without a range (a range refuses NaN and infinities itself)."""
+    counted = found.of(column)
+    if column.kind not in FLOATS or counted.odd or counted.present < LEAST_ROWS:
+        return None
+    return Proposal(column.name, "finite", True, f"no NaN, no infinity in {count(counted.present)} values")
 
 
 def _shown(value: Decimal) -> str:
@@ -72,8 +83,9 @@ def _bounds(
     top = rounded(upper_limit(highest, found.confidence), up=True, whole=whole)
     bottom = rounded(lower_limit(lowest, found.confidence), up=False, whole=whole)
     if all_rows:
-        top, bottom = max(top, rounded(float(high), up=True, whole=whole), high), min(
-            bottom, rounded(float(low), up=False, whole=whole), low
+        top, bottom = (
+            max(top, rounded(float(high), up=True, whole=whole), high),
+            min(bottom, rounded(float(low), up=False, whole=whole), low),
         )
     why = f"ends there by the tail of {count(len(highest))} values"
     if low >= 0 and bottom < high / 10 and low <= high / 20:

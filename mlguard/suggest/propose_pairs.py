@@ -1,4 +1,4 @@
-"""Rules between columns, searched in some thousand rows of the first part; the caller counts them over all rows. Pure."""
+"""Rules between columns, searched in some thousand rows of the first part. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from mlguard.lang.types import FLOATS, INTEGERS, Kind
 from mlguard.suggest.facts import Column, Profile, Proposal
-from mlguard.suggest.names import is_surely_id, words
+from mlguard.suggest.names import is_surely_id, slug, words
 from mlguard.suggest.propose_number import LIMIT
 from mlguard.suggest.statistics import count, share
 
@@ -41,14 +41,12 @@ def propose(found: Profile) -> Iterator[Proposal]:
     yield from itertools.islice(_sums_to_one(usable, values), MOST_RULES)
     totals = list(itertools.islice(_totals(usable, values), MOST_RULES))
     yield from totals
-    known = {frozenset(pair) for total in totals for pair in itertools.combinations(re.findall(r"\bc\d+", total.holds), 2)}
+    known = {
+        frozenset(pair) for total in totals for pair in itertools.combinations(re.findall(r"\bc\d+", total.holds), 2)
+    }
     yield from itertools.islice(_orders(usable, values, known), MOST_RULES)
     yield from itertools.islice(_implications(usable, values), MOST_RULES)
     yield from itertools.islice(_missing_together(found), MOST_RULES)
-
-
-def _row_name(*parts: str) -> str:
-    return re.sub(r"\W+", "_", "_".join(parts)).strip("_")[:120] or "rule"
 
 
 def _rule(name: str, check: str, holds: str, evidence: str) -> Proposal:
@@ -76,7 +74,7 @@ def _sums_to_one(columns: list[Column], values: dict[str, Values]) -> Iterator[P
             text = f"{tolerance:f}".rstrip("0")
             evidence = f"in {count(int(full.sum()))} searched rows and {{all}} the {len(members)} columns add up to 1"
             yield _rule(
-                _row_name(prefix, "sums_to_1"),
+                slug(prefix, "sums_to_1"),
                 f"{listed} BETWEEN {1 - tolerance:.6f} AND {1 + tolerance:.6f}",
                 f"abs({refs} - 1) <= {text}",
                 evidence,
@@ -135,7 +133,7 @@ def _total(a: Column, b: Column, c: Column, sign: str, scale: float, n: int) -> 
         check = f"abs({a.sql} {sign} {b.sql} - {c.sql}) <= {text}"
         holds = f"abs({a.ref}::float8 {sign} {b.ref}::float8 - {c.ref}::float8) <= {text}"
     evidence = f"in {count(n)} searched rows and {{all}}"
-    return _rule(_row_name(a.name, word, b.name, "is", c.name), check, holds, evidence)
+    return _rule(slug(a.name, word, b.name, "is", c.name), check, holds, evidence)
 
 
 def _wide(column: Column) -> str:
@@ -162,9 +160,7 @@ def _orders(columns: list[Column], values: dict[str, Values], known: set[frozens
             continue  # follows from two others
         a, b = columns[i], columns[j]
         evidence = f"in {count(n)} searched rows and {{all}}; paired at random {share(by_chance)} would break it"
-        yield _rule(
-            _row_name(a.name, "at_most", b.name), f"{a.sql} <= {b.sql}", f"{a.ref} <= {b.ref}", evidence
-        )
+        yield _rule(slug(a.name, "at_most", b.name), f"{a.sql} <= {b.sql}", f"{a.ref} <= {b.ref}", evidence)
 
 
 def _comparable(a: Column, b: Column) -> bool:
@@ -190,9 +186,9 @@ def _implications(columns: list[Column], values: dict[str, Values]) -> Iterator[
                 continue
             check = f"NOT ({_said(a, one, a.sql)} AND {_said(b, other, b.sql)})"
             holds = f"not ({_said(a, one, a.ref)} and {_said(b, other, b.ref)})"
-            name = _row_name("not" if not one else "", a.name, "and", "not" if not other else "", b.name, "never")
+            name = slug("not" if not one else "", a.name, "and", "not" if not other else "", b.name, "never")
             evidence = f"in {count(n)} searched rows and {{all}}; at random {share(chance)} of the rows would break it"
-            yield _rule(re.sub("_+", "_", name), check, holds, evidence)
+            yield _rule(name, check, holds, evidence)
 
 
 def _said(column: Column, value: int, ref: str) -> str:
@@ -206,7 +202,7 @@ def _missing_together(found: Profile) -> Iterator[Proposal]:
     masks: dict[bytes, Column] = {}
     for column in found.columns:
         values = found.values.get(column.ref)
-        if values is None or column.name in found.pii or not column.is_text and not column.is_number:
+        if values is None or column.name in found.pii or (not column.is_text and not column.is_number):
             continue
         gone = np.array([value is None for value in values]) if column.is_text else np.isnan(values)
         if len(gone) < LEAST_ROWS or not 0.01 < gone.mean() < 0.99:
@@ -215,9 +211,11 @@ def _missing_together(found: Profile) -> Iterator[Proposal]:
         if first is column:
             continue
         rate = float(gone.mean())
-        evidence = f"in {count(len(gone))} searched rows and {{all}}; at random {share(2 * rate * (1 - rate))} would break it"
+        evidence = (
+            f"in {count(len(gone))} searched rows and {{all}}; at random {share(2 * rate * (1 - rate))} would break it"
+        )
         yield _rule(
-            _row_name(first.name, "with", column.name),
+            slug(first.name, "with", column.name),
             f"({first.sql} IS NULL) = ({column.sql} IS NULL)",
             f"({first.ref} is null) = ({column.ref} is null)",
             evidence,

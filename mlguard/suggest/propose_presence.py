@@ -1,4 +1,4 @@
-"""Lines of a column that need no values: type, pii, required, finite, share of missing values, sizes of arrays. Pure."""
+"""Lines of a column that need no values: type, pii, required, share of missing values, sizes of arrays. Pure."""
 
 from __future__ import annotations
 

@@ -66,8 +66,9 @@ def _set(column: Column, found: Profile, values: Sequence[tuple[str | None, int,
     below = share_up(unseen_below(held, found.confidence)) if held else ""
     names = sorted(value for value, _, _ in present)
     least = min(train for _, train, _ in present)
-    evidence = f"{len(names)} values, the rarest {count(least)} times in {count(n)} rows; none new in {count(held)} others" + (
-        f"; below {below}" if below else ""
+    evidence = (
+        f"{len(names)} values, the rarest {count(least)} times in {count(n)} rows; none new in {count(held)} others"
+        + (f"; below {below}" if below else "")
     )
     listed = ", ".join("'" + name.replace("'", "''") + "'" for name in names)
     return Proposal(column.name, "in", names, evidence, f"{column.ref} in ({listed})")

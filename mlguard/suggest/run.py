@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlguard.errors import EngineError, PlanError
 from mlguard.names import TableName, quote_ident
 from mlguard.suggest import (
-    duck,
+    opening,
     propose_keys,
     propose_number,
     propose_pairs,
     propose_presence,
     propose_text,
+    propose_windows,
     windows,
 )
 from mlguard.suggest.engine import Source
@@ -25,13 +27,11 @@ from mlguard.suggest.fold import fold
 from mlguard.suggest.names import is_surely_id
 from mlguard.suggest.profile import Step, profile
 from mlguard.suggest.statistics import count, share_up, unseen_below
-from mlguard.suggest.update import Merged, merge
+from mlguard.suggest.update import Merged, merge, personal
 from mlguard.suggest.validate import validate
 from mlguard.suggest.write import write
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from mlguard.connect import Target
 
 FILE_ROWS = 5_000_000
@@ -50,8 +50,8 @@ class Options:
         history: learn limits over windows (days of event time, or files of a folder) as well.
         group: fold equal lines of many columns into groups.
         confidence: of every bound, 0.5 to below 1.
-        sample: rows that tails and distinct values are taken from; None: 5 million of files, 200,000 of a table. What is
-            proposed is counted over all rows whatever it is.
+        sample: rows that tails and distinct values are taken from; None: 5 million of files, 200,000 of a table. What
+            is proposed is counted over all rows whatever it is.
         now: the time that freshness is held against; None: of this run.
     """
 
@@ -123,15 +123,21 @@ def suggest(
     options = options or Options()
     if not 0.5 <= options.confidence < 1:
         raise PlanError(f"a confidence of {options.confidence}", help="give one from 0.5 to below 1, such as 0.99")
-    before = Path(update).read_text(encoding="utf-8") if update is not None else None
+    before = _read(Path(update)) if update is not None else None
     with _opened(source, options, target) as opened:
-        draft, rows = _draft(opened, options, step)
+        draft, rows = _draft(opened, options, step, personal(before) if before is not None else ())
     if options.group and before is None:
         draft = fold(draft)
     if before is None:
         return Suggestion(write(draft), draft, rows)
     merged: Merged = merge(before, draft, str(update))
     return Suggestion(merged.text, draft, rows, merged.added, merged.kept)
+
+
+def _read(path: Path) -> str:
+    """Return the text as it is, its line ends too."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return file.read()
 
 
 @contextmanager
@@ -142,7 +148,7 @@ def _opened(source: Any, options: Options, target: Target) -> Iterator[Source]:
         except ValueError as error:
             raise PlanError(f"{options.table!r} is no table: {error}") from error
     if isinstance(source, (str, Path)):
-        table = duck.table_of(str(source)) if isinstance(source, str) else None
+        table = opening.table_of(str(source)) if isinstance(source, str) else None
         if table is not None:
             from mlguard.connect import session
             from mlguard.suggest.postgres import PostgresSource
@@ -152,17 +158,19 @@ def _opened(source: Any, options: Options, target: Target) -> Iterator[Source]:
                 opened.table = options.table or opened.table
                 yield opened
             return
-        yield duck.open_path(str(source), options.table, options.sample or FILE_ROWS)
+        yield opening.open_path(str(source), options.table, options.sample or FILE_ROWS)
         return
-    yield duck.open_frame(source, options.table, options.sample or FILE_ROWS)
+    yield opening.open_frame(source, options.table, options.sample or FILE_ROWS)
 
 
-def _draft(source: Source, options: Options, step: Step | None) -> tuple[Draft, int]:
+def _draft(source: Source, options: Options, step: Step | None, pii: Sequence[str]) -> tuple[Draft, int]:
     draft = Draft(source.table)
     odd = [column for column in source.columns if not _can_be_named(column.name)]
     twice = _twice(source.columns)
     source.columns = tuple(c for c in source.columns if c not in odd and c.name not in twice)
-    draft.notes += [f"column {c.index + 1}: PostgreSQL cannot have its name ({len(c.name.encode())} bytes)" for c in odd]
+    draft.notes += [
+        f"column {c.index + 1}: PostgreSQL cannot have its name ({len(c.name.encode())} bytes)" for c in odd
+    ]
     draft.notes += [f"{name}: more than one column has this name" for name in sorted(twice)]
     if not source.columns:
         raise EngineError(f"{source.name} has no columns that a table could have")
@@ -171,7 +179,7 @@ def _draft(source: Source, options: Options, step: Step | None) -> tuple[Draft, 
             f"{source.name} has no column {options.event_time}",
             help=f"columns: {', '.join(c.name for c in source.columns)}",
         )
-    found = profile(source, event_time=options.event_time, confidence=options.confidence, step=step)
+    found = profile(source, event_time=options.event_time, confidence=options.confidence, pii=pii, step=step)
     seen = windows.read(source, found, history=options.history)
     if options.history and seen is None:
         raise PlanError(
@@ -186,7 +194,7 @@ def _draft(source: Source, options: Options, step: Step | None) -> tuple[Draft, 
 def _fill(draft: Draft, source: Source, found: Profile, seen: windows.Windows | None, options: Options) -> None:
     proposals: list[Proposal] = []
     unique = list(propose_keys.unique(source, found))
-    rates = {one.column: one for one in windows.null_rates(seen, found)} if seen is not None else {}
+    rates = {one.column: one for one in propose_windows.null_rates(seen, found)} if seen is not None else {}
     growing = {one.column: one for one in propose_keys.growing(source, found)}
     for column in found.columns:
         mine = [one for one in propose_presence.propose(column, found) if seen is None or one.key != "max_null_rate"]
@@ -206,9 +214,16 @@ def _fill(draft: Draft, source: Source, found: Profile, seen: windows.Windows | 
         else:
             draft.slos.append(proposal)
     draft.notes += notes
+    for column in found.columns:
+        if (one := propose_number.finite(column, found)) and not _has_range(draft, column):
+            draft.columns.setdefault(column.name, []).append(one)
     _settings(draft, source, found, [str(one.column) for one in unique])
     _over_time(draft, source, found, seen, options)
     _name_apart(draft)
+
+
+def _has_range(draft: Draft, column: Column) -> bool:
+    return any(one.key == "range" for one in draft.columns.get(column.name, ()))
 
 
 def _settings(draft: Draft, source: Source, found: Profile, singles: list[str]) -> None:
@@ -222,20 +237,18 @@ def _settings(draft: Draft, source: Source, found: Profile, singles: list[str]) 
         draft.settings.append(Proposal(None, "event_time", _expression(name), f"{found.event_time_why}{shown}"))
 
 
-def _over_time(
-    draft: Draft, source: Source, found: Profile, seen: windows.Windows | None, options: Options
-) -> None:
+def _over_time(draft: Draft, source: Source, found: Profile, seen: windows.Windows | None, options: Options) -> None:
     if seen is None:
         return
     if seen.unit == windows.BLOCKS:
         return
     if seen.unit == windows.DAYS:
-        fresh, why = windows.freshness(source, found, options.now or windows.now_utc())
+        fresh, why = propose_windows.freshness(source, found, options.now or datetime.now(UTC))
         draft.slos += [fresh] if fresh is not None else []
         draft.notes += [why] if why else []
-        volume = windows.volume(seen)
+        volume = propose_windows.volume(seen)
         draft.slos += [volume] if volume is not None else []
-    for proposal in windows.means(seen, found) if options.history else ():
+    for proposal in propose_windows.means(seen, found) if options.history else ():
         if proposal.key:
             draft.slos.append(proposal)
         else:
@@ -276,8 +289,6 @@ def _expression(name: str) -> str:
 
 def _name_apart(draft: Draft) -> None:
     """Give rules of one name a number each."""
-    from dataclasses import replace
-
     seen: dict[str, int] = {}
     for place, slo in enumerate(draft.slos):
         seen[slo.key] = seen.get(slo.key, 0) + 1
@@ -289,13 +300,11 @@ def _head(source: Source, found: Profile) -> list[str]:
     sampled = ""
     if found.profiled < found.rows:
         sampled = f", tails and different values from a sample of {count(found.profiled)}"
-    n = max(found.rows, 1)
+    below = share_up(unseen_below(max(found.rows, 1), found.confidence))
+    every = f"Every rule holds in all {count(found.rows)} rows: at {found.confidence:.0%} confidence fewer than {below}"
     return [
         f"Proposed from {source.name}: {count(found.rows)} rows of {len(found.columns)} columns{sampled}.",
         f"{found.split[:1].upper()}{found.split[1:]}.",
-        f"Every rule holds in all {count(found.rows)} rows: at {found.confidence:.0%} confidence fewer than "
-        f"{share_up(unseen_below(n, found.confidence))} of rows like these break it.",
+        f"{every} of rows like these break it.",
         "What holds by accident, only you can tell: strike it. `warn` records and refuses nothing.",
     ]
-
-

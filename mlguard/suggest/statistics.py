@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from statistics import NormalDist
 
-HEAVIEST = 0.4  # heaviest tail that is believed: from 0.5 on values have no variance, and a fit to some hundred is noise
+HEAVIEST = (
+    0.4  # heaviest tail that is believed: from 0.5 on values have no variance, and a fit to some hundred is noise
+)
 LEAST_TAIL = 10
 MOST_TAIL = 300
 
@@ -38,7 +40,7 @@ def unseen_below(n: int, confidence: float) -> float:
 
 
 def tail_size(n: int) -> int:
-    """Return how many of `n` values are taken for the tail: 10 to 300, about twice the root of n and at most a tenth."""
+    """Return how many of `n` values are the tail: 10 to 300, about twice the root of n and at most a tenth."""
     return max(LEAST_TAIL, min(MOST_TAIL, 2 * math.isqrt(n), n // 10))
 
 
@@ -46,8 +48,8 @@ def upper_limit(largest: Sequence[float], confidence: float) -> float:
     """Return the value that, with this confidence, none of as many further rows exceeds.
 
     The excesses of the largest values over the smallest of them follow a generalised Pareto distribution; the limit is
-    its return level for an expected `1 - confidence` exceedances in a sample of the same size. A tail that ends (a negative shape)
-    is taken for an exponential one, so that the limit never lies inside what was seen.
+    its return level for an expected `1 - confidence` exceedances in a sample of the same size. A tail that ends (a
+    negative shape) is taken for an exponential one, so that the limit never lies inside what was seen.
 
     Args:
         largest: the k greatest values of the sample, in any order; at least two.

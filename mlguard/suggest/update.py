@@ -32,10 +32,30 @@ def merge(text: str, draft: Draft, path: str) -> Merged:
     root = YAML(typ="rt").compose(text)
     if not isinstance(root, MappingNode):
         raise SpecError(f"{path} holds no SLO file", help="name a file with a table, or write a new one with -o")
+    if root.flow_style:
+        raise SpecError(
+            f"{path} is one {{ … }}, which has no lines to add to", help="write each key on a line of its own"
+        )
     said = _scalar(_get(root, "table"))
     if said != draft.table:
         raise SpecError(f"{path} is about {said}, not {draft.table}", help="give --table, or the file of that table")
     return _Merge(text, draft).run(root)
+
+
+def personal(text: str) -> tuple[str, ...]:
+    """Return the columns, or patterns of columns, that the file calls personal: their values are not shown either."""
+    root = YAML(typ="rt").compose(text)
+    found: list[str] = []
+    columns = _get(root, "columns")
+    for name, entry in columns.value if isinstance(columns, MappingNode) else ():
+        if _scalar(_get(entry, "pii")) in ("true", "forbid"):
+            found.append(_scalar(name))
+    groups = _get(root, "groups")
+    for entry in groups.value if isinstance(groups, SequenceNode) else ():
+        if _scalar(_get(entry, "pii")) in ("true", "forbid"):
+            named = _get(entry, "columns")
+            found += map(_scalar, named.value if isinstance(named, SequenceNode) else [named])
+    return tuple(found)
 
 
 class _Merge:
@@ -50,8 +70,10 @@ class _Merge:
         self._columns(root)
         self._slos(root)
         text = self.text
-        for at, what in sorted(self.inserts, key=lambda one: one[0], reverse=True):
-            text = text[:at] + what + text[at:]
+        # From the end, so that places stay true; of the same place the last first, so that order stays as well.
+        end = "\r\n" if "\r\n" in text else "\n"
+        for _, (at, what) in sorted(enumerate(self.inserts), key=lambda one: (one[1][0], one[0]), reverse=True):
+            text = text[:at] + what.replace("\n", end) + text[at:]
         return Merged(text, tuple(self.added), tuple(self.kept))
 
     def _settings(self, root: MappingNode) -> None:
@@ -64,37 +86,48 @@ class _Merge:
                 self.kept.append(f"{proposal.key} (proposed {write.value(proposal.value)})")
         table = _get(root, "table")
         assert table is not None
-        self._insert(table, lines, root)
+        self._insert(table, lines)
 
     def _columns(self, root: MappingNode) -> None:
         there = _get(root, "columns")
-        if there is None or (isinstance(there, ScalarNode) and not there.value):
-            lines = [] if there is not None else ["", "columns:"]
+        if there is None or _empty(there):
+            lines: list[str] = []
             for name, proposals in self.draft.columns.items():
                 lines += write.column(name, proposals)
                 self.added += [f"{name}.{proposal.key}" for proposal in proposals]
-            if self.draft.columns:
-                self._insert(there if there is not None else root, lines, root)
+            if not lines:
+                return
+            slos = _key(root, "slos")
+            if there is not None:
+                self._insert(_key(root, "columns"), lines)
+            elif slos is not None:
+                at = self.text.rfind("\n", 0, slos.start_mark.index) + 1
+                self.inserts.append((at, "".join(f"{line}\n" for line in ["columns:", *lines, ""])))
+            else:
+                self._insert(root, ["", "columns:", *lines])
             return
         if not isinstance(there, MappingNode):
             return
         fresh: list[str] = []
+        inline: list[str] = []
         indent = " " * there.value[0][0].start_mark.column if there.value and not there.flow_style else "  "
         for name, proposals in self.draft.columns.items():
             entry = _get(there, name)
             if entry is not None:
-                self._column(name, entry, proposals, root)
+                self._column(name, _key(there, name), entry, proposals)
             elif there.flow_style:
                 inner = {proposal.key: proposal.value for proposal in proposals}
-                self._into_flow(there, f"{key(name)}: {flow(inner)}")
+                inline.append(f"{key(name)}: {flow(inner)}")
                 self.added += [f"{name}.{proposal.key}" for proposal in proposals]
             else:
                 fresh += write.column(name, proposals, indent)
                 self.added += [f"{name}.{proposal.key}" for proposal in proposals]
         if fresh:
-            self._insert(there, fresh, root)
+            self._insert(there, fresh)
+        if inline:
+            self._into_flow(there, ", ".join(inline))
 
-    def _column(self, name: str, entry: Node, proposals: list[Proposal], root: MappingNode) -> None:
+    def _column(self, name: str, at: Any, entry: Node, proposals: list[Proposal]) -> None:
         missing: list[Proposal] = []
         for proposal in proposals:
             there = _get(entry, proposal.key) if isinstance(entry, MappingNode) else None
@@ -120,12 +153,10 @@ class _Merge:
             self.inserts.append((start, why))
         elif isinstance(entry, MappingNode) and entry.value:
             indent = " " * entry.value[0][0].start_mark.column
-            self._insert(entry, [write.rule(proposal, indent) for proposal in missing], root)
-        elif isinstance(entry, ScalarNode) and not entry.value:
-            line = self.text.rfind("\n", 0, entry.start_mark.index) + 1
-            shift = len(self.text[line:]) - len(self.text[line:].lstrip(" "))
-            indent = " " * (shift + 2)
-            self._insert(entry, [write.rule(proposal, indent) for proposal in missing], root)
+            self._insert(entry, [write.rule(proposal, indent) for proposal in missing])
+        elif _empty(entry):
+            indent = " " * (at.start_mark.column + 2)
+            self._insert(at, [write.rule(proposal, indent) for proposal in missing])
         else:
             self.kept.append(name)
             return
@@ -139,24 +170,28 @@ class _Merge:
             names = {_scalar(_get(item, "name")) for item in there.value}
             checks = {_scalar(_get(item, "check")) for item in there.value}
         fresh = [one for one in self.draft.slos if one.key not in names and one.value["check"] not in checks]
-        self.kept += [f"slo {one.key}" for one in self.draft.slos if one.key in names and one.value["check"] not in checks]
+        self.kept += [
+            f"slo {one.key}" for one in self.draft.slos if one.key in names and one.value["check"] not in checks
+        ]
         if not fresh:
             return
         self.added += [f"slo {one.key}" for one in fresh]
         if isinstance(there, SequenceNode) and there.flow_style:
-            for one in fresh:
-                self._into_flow(there, flow({"name": one.key, **one.value}))
+            self._into_flow(there, ", ".join(flow({"name": one.key, **one.value}) for one in fresh))
             return
         if isinstance(there, SequenceNode) and there.value:
             item = there.value[0].start_mark
             line = self.text[self.text.rfind("\n", 0, item.index) + 1 : item.index]
             indent = " " * line.index("-")
-            self._insert(there, [text for one in fresh for text in write.slo(one, indent)], root)
+            self._insert(there, [text for one in fresh for text in write.slo(one, indent)])
         else:
-            head = [] if there is not None else ["", "slos:"]
-            self._insert(there if there is not None else root, [*head, *(t for one in fresh for t in write.slo(one))], root)
+            lines = [text for one in fresh for text in write.slo(one)]
+            if there is not None:
+                self._insert(_key(root, "slos"), lines)
+            else:
+                self._insert(root, ["", "slos:", *lines])
 
-    def _insert(self, after: Node, lines: list[str], root: Node) -> None:
+    def _insert(self, after: Node, lines: list[str]) -> None:
         """Put lines behind the line on which a value ends."""
         if not lines:
             return
@@ -177,7 +212,12 @@ class _Merge:
 
 def _excluded(name: str, entry: Node) -> bool:
     """Say whether what a person wrote already settles a rule by other means."""
-    others = {"max_null_rate": ("required",), "in": ("not_in", "matches"), "length": ("matches", "in"), "range": ("in",)}
+    others = {
+        "max_null_rate": ("required",),
+        "in": ("not_in", "matches"),
+        "length": ("matches", "in"),
+        "range": ("in",),
+    }
     return any(_get(entry, other) is not None for other in others.get(name, ()))
 
 
@@ -185,7 +225,9 @@ def _end(node: Any) -> int:
     """Return where the text of a node ends; block collections end with their last value."""
     if isinstance(node, (MappingNode, SequenceNode)) and not node.flow_style and node.value:
         last = node.value[-1]
-        return _end(last[1] if isinstance(last, tuple) else last)
+        if isinstance(last, tuple):
+            return _end(last[0] if _empty(last[1]) else last[1])
+        return _end(last)
     if isinstance(node, ScalarNode) and node.style in ("|", ">"):
         return int(node.end_mark.index) - 1
     return int(node.end_mark.index)
@@ -197,6 +239,15 @@ def _get(node: Any, name: str) -> Any:
             if isinstance(each, ScalarNode) and each.value == name:
                 return value
     return None
+
+
+def _key(node: Any, name: str) -> Any:
+    """Return the node of a key: what stands behind it may be nothing, which has no place of its own."""
+    return next((each for each, _ in node.value if isinstance(each, ScalarNode) and each.value == name), None)
+
+
+def _empty(node: Any) -> bool:
+    return isinstance(node, ScalarNode) and not node.value and node.style is None
 
 
 def _scalar(node: Any) -> str:

@@ -15,8 +15,8 @@ AT_ONCE = 200  # conditions of one pass
 def validate(source: Source, found: Profile, proposals: Iterable[Proposal]) -> tuple[list[Proposal], list[str]]:
     """Return the proposals that no row breaks, in their order, and notes on the others.
 
-    Every condition is counted in one pass over the rows (per 200 conditions). A proposal that rows break gives way to its
-    fallback, which was made from all rows, if no more of the validating rows break it than it tolerates.
+    Every condition is counted in one pass over the rows (per 200 conditions). A proposal that rows break gives way to
+    its fallback, which was made from all rows, if no more of the validating rows break it than it tolerates.
     """
     wanted = list(proposals)
     counted = dict(_counts(source, [p.holds for p in wanted if p.holds]))

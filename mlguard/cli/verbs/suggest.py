@@ -38,6 +38,7 @@ from mlguard.errors import Exit, PlanError
 @click.pass_obj
 def command(
     state: State,
+    *,
     source: str,
     table: str | None,
     output: str | None,
@@ -71,7 +72,9 @@ def command(
     if update is not None:
         _write(Path(update), found.text)
         state.so = f"{update} was written"
-        say(f"{update}: {len(found.added)} lines added, nothing changed" if found.added else f"{update}: nothing to add")
+        say(
+            f"{update}: {len(found.added)} lines added, nothing changed" if found.added else f"{update}: nothing to add"
+        )
         for name in found.added:
             say(f"  added  {name}")
         for name in found.kept:
@@ -81,7 +84,8 @@ def command(
         out(found.text.rstrip("\n"))
         return Exit.HOLDS
     found.save(output)
-    say(f"{output}: {', '.join(f'{n} {what}' for what, n in found.draft.lines().items() if n)}; read each line's evidence")
+    lines = ", ".join(f"{n} {what}" for what, n in found.draft.lines().items() if n)
+    say(f"{output}: {lines}; read each line's evidence")
     return Exit.HOLDS
 
 
@@ -94,7 +98,8 @@ def _write(path: Path, text: str) -> None:
 
 def _table_of(path: str) -> str | None:
     """Return the table that an SLO file is about; what is wrong with the file is told by `validate`."""
-    from ruamel.yaml import YAML, YAMLError
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
 
     try:
         read = YAML(typ="safe").load(Path(path).read_text(encoding="utf-8"))
