@@ -46,14 +46,14 @@ create table features.usage (
   note text
 );
 insert into features.usage
-select i, i % 300, timestamptz '2026-01-01' + i * interval '8 minutes',
-  (timestamp '2026-01-02' + i * interval '8 minutes')::date + (i * 7 % 5)::integer,
+select i, i % 100, timestamptz '2026-01-01' + i * interval '5 minutes',
+  (timestamp '2026-01-02' + i * interval '5 minutes')::date + (i * 7 % 5)::integer,
   (array['free', 'pro', 'team'])[1 + i * 31 % 3], (i * 7919 % 40000)::numeric / 100, (i * 104729 % 1000) / 1000.0,
   i * 13 % 100, i * 29 % 100, i * 13 % 100 + i * 29 % 100,
-  case when i * 17 % 41 = 0 then null else i / 300 + (i % 7) / 10.0 end,
+  case when i * 17 % 41 = 0 then null else i / 100 + (i % 7) / 10.0 end,
   i % 3 = 0, 'someone' || i || '@example.org', array[1, 2, 3], '{"k": 1}',
   case when i % 11 = 0 then null else 'x' || (i * 37 % 500) end
-from generate_series(1, 20000) as i;
+from generate_series(1, 6000) as i;
 create index on features.usage (customer_id, event_ts);
 analyze features.usage;
 """
@@ -66,10 +66,14 @@ def table(db: str) -> str:
 
 
 def apply_and_check(found: Suggestion, folder: Path, dsn: str) -> mlguard.Report:
-    """Write the suggestion, validate it without a database, apply it with `existing: fail`, and judge."""
+    """Write the suggestion, validate it without a database, apply it with `existing: fail`, and judge.
+
+    Learned health has a trial and tests of its own, and is left out here: its first sweep over many days takes long.
+    """
     path = found.save(folder / "slos" / "suggested.slo.yaml")
+    compile_project(mlguard.load(path), None)
+    path.write_text(found.text.replace("\nusual: all", "\nusual: none"), encoding="utf-8")
     project = mlguard.load(path)
-    compile_project(project, None)
     mlguard.apply(project, dsn)
     return mlguard.check(project, dsn)
 
@@ -108,12 +112,12 @@ def test_no_alarm_in_the_replayed_windows(table: str, tmp_path: Path) -> None:
         f"features.usage/{name}" for name in lines(found)
     }
     judged = [value for value in replayed.values if value.slo in proposed]
-    assert len(judged) > 500
+    assert len(judged) > 200
     assert not [value for value in judged if value.outcome in ("FAIL", "ERROR")]
 
 
 def test_a_sample_is_enough_and_rules_are_counted_over_all_rows(table: str, tmp_path: Path) -> None:
-    prepare(table, "update features.usage set plan = 'gold' where usage_id = 12345")
+    prepare(table, "update features.usage set plan = 'gold' where usage_id = 2345")
     found = suggest("features.usage", Options(sample=2_000), target=table)
     assert "a sample of " in found.text
     assert "gold" in lines(found).get("plan.in", ["gold"])
@@ -123,11 +127,11 @@ def test_a_sample_is_enough_and_rules_are_counted_over_all_rows(table: str, tmp_
 def test_reading_is_all_it_does(table: str) -> None:
     with psycopg.connect(table, autocommit=True) as connection:
         connection.execute("set default_transaction_read_only = on")
-        assert suggest("features.usage", target=connection).rows == 20_000
+        assert suggest("features.usage", target=connection).rows == 6_000
 
 
 def test_views_and_empty_tables(db: str, tmp_path: Path) -> None:
-    prepare(db, TABLE + "create view features.recent as select * from features.usage where usage_id > 15000;")
+    prepare(db, TABLE + "create view features.recent as select * from features.usage where usage_id > 1000;")
     found = suggest("features.recent", Options(sample=1_000), target=db)
     assert found.rows == 5_000
     prepare(db, 'create table features.empty (a integer, "B c" text)')
@@ -270,24 +274,25 @@ def _make(dsn: str, frame: pd.DataFrame, found: Suggestion, table: TableName) ->
     mlguard.load(frame, str(table), dsn)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(frame=frames(), history=st.booleans(), group=st.booleans())
 def test_whatever_the_frame_it_is_valid_and_holds(
     guarded_db: str, tmp_path_factory: pytest.TempPathFactory, frame: pd.DataFrame, history: bool, group: bool
 ) -> None:
     folder = tmp_path_factory.mktemp("frame")
-    history = history and any(str(kind).startswith("datetime") for kind in frame.dtypes) and False
-    found = suggest(frame, Options("features.frame", history=history, now=datetime(2026, 3, 1, tzinfo=UTC)))
-    grouped = suggest(frame, Options("features.frame", group=group, now=datetime(2026, 3, 1, tzinfo=UTC)))
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    found = suggest(frame, Options("features.frame", now=now))
+    history = history and any(one.key == "event_time" for one in found.draft.settings)
+    grouped = suggest(frame, Options("features.frame", history=history, group=group, now=now))
     _make(guarded_db, frame, found, TableName("features", "frame"))
     with psycopg.connect(guarded_db, autocommit=True) as connection:
         report = apply_and_check(grouped, folder, guarded_db)
         held = report.having(Outcome.FAIL, Outcome.ERROR)
         assert all(verdict.name in ("fresh", "volume") for verdict in held), (held, grouped.text)
         mlguard.remove(["features.frame"], guarded_db)
-        assert not connection.execute("select 1 from mlguard.slo").fetchall()
+        assert not connection.execute("select 1 from mlguard.slo").fetchall()  # the next frame starts from nothing
 
 
 def test_the_rows_are_still_there(table: str) -> None:
     suggest("features.usage", target=table)
-    assert query(table, "select count(*) from features.usage") == [(20_000,)]
+    assert query(table, "select count(*) from features.usage") == [(6_000,)]
