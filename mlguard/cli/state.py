@@ -61,13 +61,12 @@ class State:
         from mlguard.cli.echo import loud_cursor
         from mlguard.connect import session
 
-        with session(self.address()) as connection:
+        with session(self._address()) as connection:
             if self.verbose:
                 connection.cursor_factory = loud_cursor()
             yield connection
 
-    def address(self) -> str | None:
-        """Return the DSN that was said; None where it is the environment's."""
+    def _address(self) -> str | None:
         if self.dsn is None and self.target is not None:
             from mlguard.cli.target import dsn_of
 

@@ -66,6 +66,10 @@ class Duck:
         """Elements of a list or array."""
         return f"len({ref})"
 
+    def exact(self, column: Column) -> str:
+        """Integers of 128 bits; decimals add up exactly as they are."""
+        return f"{column.ref}::hugeint" if column.is_whole else column.ref
+
     def zoneless(self, column: Column) -> str:
         """Times with a zone are kept as timestamps in UTC."""
         return column.ref

@@ -28,6 +28,9 @@ class Dialect(Protocol):
     def elements(self, ref: str) -> str:
         """Number of elements of an array."""
 
+    def exact(self, column: Column) -> str:
+        """An integer or decimal in a type whose sums neither round nor overflow."""
+
     def zoneless(self, column: Column) -> str:
         """A date or time as a date or timestamp in UTC."""
 

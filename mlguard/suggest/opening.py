@@ -124,6 +124,11 @@ def open_frame(frame: Any, table: str | None, limit: int) -> DuckSource:
     return source
 
 
+def is_table(text: str) -> bool:
+    """Say whether a word names a table of the database."""
+    return table_of(text) is not None
+
+
 def table_of(text: str) -> TableName | None:
     """Return the table of the database that a word names, or None where it is a path."""
     if "/" in text or ":" in text or suffix_of(text) in READERS or any(character in text for character in "*?["):

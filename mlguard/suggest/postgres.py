@@ -42,6 +42,10 @@ class Postgres:
         """Elements of all dimensions."""
         return f"cardinality({ref})"
 
+    def exact(self, column: Column) -> str:
+        """Numeric of any length."""
+        return f"{column.ref}::numeric"
+
     def zoneless(self, column: Column) -> str:
         """Times with a zone as timestamps in UTC."""
         return f"({column.ref} at time zone 'UTC')" if column.kind is Kind.TIMESTAMPTZ else column.ref

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from mlguard.lang.types import FLOATS, INTEGERS, Kind
+from mlguard.suggest.engine import Dialect
 from mlguard.suggest.facts import Column, Profile, Proposal
 from mlguard.suggest.names import is_surely_id, slug, words
-from mlguard.suggest.propose_number import LIMIT
 from mlguard.suggest.statistics import count, share
 
 LEAST_ROWS = 200
@@ -24,7 +24,7 @@ TOLERANCE = 1e-6
 Values = Any  # a numpy array; its type parameters say nothing here
 
 
-def propose(found: Profile) -> Iterator[Proposal]:
+def propose(found: Profile, dialect: Dialect) -> Iterator[Proposal]:
     """Yield rules: sums and products, sums to one, orders, implications, values that are missing together."""
     usable = [
         column
@@ -39,7 +39,7 @@ def propose(found: Profile) -> Iterator[Proposal]:
     if not usable or len(next(iter(values.values()))) < LEAST_ROWS:
         return
     yield from itertools.islice(_sums_to_one(usable, values), MOST_RULES)
-    totals = list(itertools.islice(_totals(usable, values), MOST_RULES))
+    totals = list(itertools.islice(_totals(usable, values, dialect), MOST_RULES))
     yield from totals
     known = {
         frozenset(pair) for total in totals for pair in itertools.combinations(re.findall(r"\bc\d+", total.holds), 2)
@@ -81,7 +81,7 @@ def _sums_to_one(columns: list[Column], values: dict[str, Values]) -> Iterator[P
             )
 
 
-def _totals(columns: list[Column], values: dict[str, Values]) -> Iterator[Proposal]:
+def _totals(columns: list[Column], values: dict[str, Values], dialect: Dialect) -> Iterator[Proposal]:
     """Triples a + b = c and a * b = c in every row, first tried on a handful of rows."""
     numbers = [c for c in columns if c.is_number and _varies(values[c.ref])]
     if len(numbers) < 3:
@@ -105,7 +105,7 @@ def _totals(columns: list[Column], values: dict[str, Values]) -> Iterator[Propos
                 if not np.allclose(all_made, z, rtol=0, atol=TOLERANCE * max(scale, 1)) or not _matters(x, y, sign):
                     continue
                 taken.add(c)
-                yield _total(numbers[a], numbers[b], total, sign, scale, int(rows.sum()))
+                yield _total(numbers[a], numbers[b], total, sign, (scale, int(rows.sum())), dialect)
 
 
 def _varies(values: Values) -> bool:
@@ -119,14 +119,14 @@ def _matters(x: Values, y: Values, sign: str) -> bool:
     return bool((x != idle).mean() > 0.02 and (y != idle).mean() > 0.02 and len(np.unique(y)) > 1)
 
 
-def _total(a: Column, b: Column, c: Column, sign: str, scale: float, n: int) -> Proposal:
+def _total(a: Column, b: Column, c: Column, sign: str, seen: tuple[float, int], dialect: Dialect) -> Proposal:
+    """Return the rule: exact for integers and sums of decimals, else within a millionth of the largest total."""
+    scale, n = seen
     kinds = {a.kind, b.kind, c.kind}
     word = "plus" if sign == "+" else "times"
-    if kinds <= INTEGERS:
+    if kinds <= INTEGERS or (kinds <= INTEGERS | {Kind.NUMERIC} and sign == "+"):
         check = f"{_wide(a)} {sign} {_wide(b)} = {c.sql}"
-        holds = f"{a.ref}::numeric {sign} {b.ref}::numeric = {c.ref}"
-        if scale * 4 > LIMIT["bigint"]:
-            holds = "false"
+        holds = f"{dialect.exact(a)} {sign} {dialect.exact(b)} = {dialect.exact(c)}"
     else:
         tolerance = max(10.0 ** np.ceil(np.log10(max(scale, 1) * TOLERANCE)), 1e-6)
         text = f"{tolerance:f}".rstrip("0").rstrip(".")
@@ -137,7 +137,7 @@ def _total(a: Column, b: Column, c: Column, sign: str, scale: float, n: int) -> 
 
 
 def _wide(column: Column) -> str:
-    return column.sql if column.kind is Kind.INT8 else f"{column.sql}::bigint"
+    return column.sql if column.kind in (Kind.INT8, Kind.NUMERIC) else f"{column.sql}::bigint"
 
 
 def _orders(columns: list[Column], values: dict[str, Values], known: set[frozenset[str]]) -> Iterator[Proposal]:

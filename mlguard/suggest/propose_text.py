@@ -27,6 +27,9 @@ KNOWN: tuple[tuple[str, str], ...] = (
     ("an address of the web", "^https?://[^[:space:]]+$"),
     ("a host name", "^[A-Za-z0-9-]+([.][A-Za-z0-9-]+)*[.][a-z]{2,}$"),
 )
+_LITERAL = frozenset(
+    " -_/:#,@%&=!~;<>'\""
+)  # stand for themselves in a regular expression; any other sign ends the search
 _HEX = re.compile(r"[0-9a-f]+")
 
 
@@ -122,7 +125,7 @@ def _shape(texts: set[str]) -> tuple[str, str]:
             return "", ""
         if least != most and key != "9":
             return "", ""
-        one = _CLASS.get(key, f"[{key}]" if key not in "^]\\[-" else "-" if key == "-" else "")
+        one = _CLASS.get(key, key if key in _LITERAL else "[.]" if key == "." else "")
         if not one:
             return "", ""
         parts.append(one if most == 1 else f"{one}{{{least}}}" if least == most else f"{one}+")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from statistics import median
 from typing import Any
@@ -37,11 +37,12 @@ LEAST_WINDOWS = 14
 BACK = 28  # windows that volume is compared with
 MOST_MISSING = 0.75  # a limit above it says nothing
 STEADY = 0.8  # rank correlation with time above which a mean has no band
+SILENT = 2  # days without rows until now after which nothing is said of volume
 STEADIEST = 0.9  # of the usual volume: a closer limit would be about the calendar
 
 
-def volume(windows: Windows) -> Proposal | None:
-    """Return the limit of the fall in rows against the median of the windows before."""
+def volume(windows: Windows, now: datetime) -> tuple[Proposal | None, str]:
+    """Return the limit of the fall in rows against the median of the windows before, or why there is none."""
     rows = windows.rows[1:-1]  # the first and the last day may be cut off
     ratios: list[float] = []
     for place in range(3, len(rows)):
@@ -49,22 +50,25 @@ def volume(windows: Windows) -> Proposal | None:
         if before > 0:
             ratios.append(rows[place] / before)
     if len(ratios) < LEAST_WINDOWS or median(rows) < 10 or windows.unit != DAYS:
-        return None
+        return None, ""
     train = ratios[: math.ceil(len(ratios) * TRAIN)]
     if min(ratios) <= 0:
-        return None
+        return None, ""
     falls = [-math.log(ratio) for ratio in sorted(train)[: tail_size(len(train)) + 1]]
     least = math.exp(-upper_limit(falls, 0.99))
     limit = min(math.floor(least * 100) / 100, math.floor(min(ratios) * 100) / 100, STEADIEST)
     if limit < 0.05:
-        return None
+        return None, ""
+    silent = (now.date() - date.fromisoformat(windows.names[-1])).days
+    if silent > SILENT:
+        return None, f"volume: the last rows are {silent} days old; a limit would be broken now"
     widened = "; widened by those" if min(ratios) < math.floor(least * 100) / 100 else ""
     value = {"check": f"change(row_count(), '{BACK} days') >= {number(Decimal(str(round(limit - 1, 2))))}"}
     evidence = (
         f"{len(train)} days had {share(min(train))} to {share(max(train))} of the median of up to {BACK} days before; "
         f"the {len(ratios) - len(train)} days after had {share(min(ratios[len(train) :], default=1))} at least{widened}"
     )
-    return Proposal(None, "volume", value, evidence)
+    return Proposal(None, "volume", value, evidence), ""
 
 
 def freshness(source: Source, found: Profile, now: datetime) -> tuple[Proposal | None, str]:

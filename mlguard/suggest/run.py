@@ -206,7 +206,7 @@ def _fill(draft: Draft, source: Source, found: Profile, seen: windows.Windows | 
             mine += propose_text.propose(column, found, source.dialect, _values(source, found, column))
         mine += [growing[column.name]] if column.name in growing else []
         proposals += mine
-    proposals += propose_pairs.propose(found)
+    proposals += propose_pairs.propose(found, source.dialect)
     kept, notes = validate(source, found, proposals)
     for proposal in kept:
         if proposal.column is not None:
@@ -243,11 +243,10 @@ def _over_time(draft: Draft, source: Source, found: Profile, seen: windows.Windo
     if seen.unit == windows.BLOCKS:
         return
     if seen.unit == windows.DAYS:
-        fresh, why = propose_windows.freshness(source, found, options.now or datetime.now(UTC))
-        draft.slos += [fresh] if fresh is not None else []
-        draft.notes += [why] if why else []
-        volume = propose_windows.volume(seen)
-        draft.slos += [volume] if volume is not None else []
+        now = options.now or datetime.now(UTC)
+        for proposal, why in (propose_windows.freshness(source, found, now), propose_windows.volume(seen, now)):
+            draft.slos += [proposal] if proposal is not None else []
+            draft.notes += [why] if why else []
     for proposal in propose_windows.means(seen, found) if options.history else ():
         if proposal.key:
             draft.slos.append(proposal)

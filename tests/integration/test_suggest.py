@@ -112,7 +112,7 @@ def test_no_alarm_in_the_replayed_windows(table: str, tmp_path: Path) -> None:
         f"features.usage/{name}" for name in lines(found)
     }
     judged = [value for value in replayed.values if value.slo in proposed]
-    assert len(judged) > 200
+    assert len(judged) > 100
     assert not [value for value in judged if value.outcome in ("FAIL", "ERROR")]
 
 
@@ -147,7 +147,9 @@ def test_the_same_rules_of_the_same_rows_in_both_engines(db: str, tmp_path: Path
     """DuckDB and PostgreSQL draw different samples and hash differently; what is certain must not depend on it."""
     frame = usage(4_000)
     frame["event_ts"] = frame["event_ts"].dt.tz_localize("UTC")
-    now = datetime(2026, 4, 1, tzinfo=UTC)
+    now = datetime.now(UTC)
+    frame["event_ts"] += pd.Timestamp(now) - frame["event_ts"].max() - pd.Timedelta(minutes=5)
+    frame["event_ts"] = frame["event_ts"].dt.floor("s")
     local = suggest(frame, Options("features.usage", now=now))
     _make(db, frame, local, TableName("features", "usage"))
     stored = suggest("features.usage", Options(now=now), target=db)
@@ -280,15 +282,13 @@ def test_whatever_the_frame_it_is_valid_and_holds(
     guarded_db: str, tmp_path_factory: pytest.TempPathFactory, frame: pd.DataFrame, history: bool, group: bool
 ) -> None:
     folder = tmp_path_factory.mktemp("frame")
-    now = datetime(2026, 3, 1, tzinfo=UTC)
-    found = suggest(frame, Options("features.frame", now=now))
+    found = suggest(frame, Options("features.frame"))
     history = history and any(one.key == "event_time" for one in found.draft.settings)
-    grouped = suggest(frame, Options("features.frame", history=history, group=group, now=now))
+    grouped = suggest(frame, Options("features.frame", history=history, group=group))
     _make(guarded_db, frame, found, TableName("features", "frame"))
     with psycopg.connect(guarded_db, autocommit=True) as connection:
         report = apply_and_check(grouped, folder, guarded_db)
-        held = report.having(Outcome.FAIL, Outcome.ERROR)
-        assert all(verdict.name in ("fresh", "volume") for verdict in held), (held, grouped.text)
+        assert not report.having(Outcome.FAIL, Outcome.ERROR), grouped.text
         mlguard.remove(["features.frame"], guarded_db)
         assert not connection.execute("select 1 from mlguard.slo").fetchall()  # the next frame starts from nothing
 

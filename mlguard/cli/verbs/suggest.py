@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import click
@@ -57,6 +58,7 @@ def command(
     rest; the file passes `validate`, and all rows keep to it.
     """
     from mlguard.suggest import Options, suggest
+    from mlguard.suggest.opening import is_table
 
     if output is not None and update is not None:
         raise PlanError("-o writes a new file, --update adds to an old one", help="give one of them")
@@ -67,8 +69,10 @@ def command(
     if update is not None and table is None:
         table = _table_of(update)
     options = Options(table, event_time, history, group, confidence, sample)
-    with progress() as step:
-        found = suggest(source, options, target=state.address(), update=update, step=step)
+    with contextlib.ExitStack() as opened:
+        target = opened.enter_context(state.database()) if is_table(source) else None
+        step = opened.enter_context(progress())
+        found = suggest(source, options, target=target, update=update, step=step)
     if update is not None:
         _write(Path(update), found.text)
         state.so = f"{update} was written"

@@ -49,7 +49,7 @@ def usage(n: int = N, seed: int = 1) -> pd.DataFrame:
             "is_cancelled": ~active & (rng.random(n) < 0.5),
             "email": [f"someone{i}@example.org" for i in range(n)],
             "code": [f"{chr(65 + i % 26)}{chr(65 + i % 7)}-{i % 10:03d}" for i in range(n)],
-            "note": np.where(rng.random(n) < 0.08, None, rng.choice([f"text {i}" for i in range(400)], n)),
+            "note": [None if rng.random() < 0.08 else f"text {rng.integers(400)}" for _ in range(n)],
         }
     )
 
@@ -223,10 +223,13 @@ def test_history_learns_bands_and_volume() -> None:
             "flag": rng.random(len(days)) < 0.3,
         }
     )
-    plain = checks(suggest(frame, Options("features.t", now=NOW)).draft)
-    assert set(plain) == {"volume"}
-    found = checks(suggest(frame, Options("features.t", history=True, now=NOW)).draft)
+    plain = checks(suggest(frame, Options("features.t", now=datetime(2026, 3, 2, tzinfo=UTC))).draft)
+    assert set(plain) == {"fresh", "volume"}
+    found = checks(suggest(frame, Options("features.t", history=True, now=datetime(2026, 3, 2, tzinfo=UTC))).draft)
     assert found["volume"].startswith("change(row_count(), '28 days') >= -0.")
+    later = suggest(frame, Options("features.t", now=NOW))
+    assert "volume" not in checks(later.draft)
+    assert any(note.startswith("volume: ") for note in later.draft.notes)
     assert found["x_mean"].startswith("mean(x) BETWEEN ")
     assert found["flag_share"].startswith("share(flag) BETWEEN ")
 

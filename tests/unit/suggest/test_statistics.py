@@ -52,7 +52,7 @@ def test_as_many_further_rows_stay_within_the_limits(draw: object) -> None:
     n, k, broken, inside = 5_000, tail_size(5_000), 0, 0
     for _ in range(200):
         first, second = np.sort(draw(rng, n)), draw(rng, n)  # type: ignore[operator]
-        top, bottom = upper_limit(first[-k:], 0.99), lower_limit(first[:k], 0.99)
+        top, bottom = upper_limit(list(first[-k:]), 0.99), lower_limit(list(first[:k]), 0.99)
         inside += top < first[-1] or bottom > first[0]
         broken += second.max() > top
     assert inside == 0

@@ -95,7 +95,7 @@ def test_whatever_the_file_looks_like(text: str, tmp_path: Path) -> None:
 
 
 def test_another_table_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="is about features.other, not features.usage"):
+    with pytest.raises(SpecError, match=r"is about features\.other, not features\.usage"):
         updated("mlguard: 1\ntable: features.other\n", tmp_path)
 
 
