@@ -76,8 +76,15 @@ class Source(Protocol):
         """Return up to `limit` rows of part 0, numbers and times as floats and everything else as text."""
 
 
+def within_floats(ref: str) -> str:
+    """Return the condition that a number is finite, and a decimal not beyond what a float holds."""
+    return f"{ref} between -1.7976931348623157e308 and 1.7976931348623157e308"
+
+
 def as_value(column: Column) -> str:
     """Return the column as the float or text that proposals are searched in."""
+    if column.kind is Kind.NUMERIC:
+        return f"case when {within_floats(column.ref)} then {column.ref}::float8 end"
     if column.is_number:
         return f"{column.ref}::float8"
     if column.is_time:

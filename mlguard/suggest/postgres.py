@@ -14,6 +14,7 @@ from mlguard.suggest.facts import Column
 if TYPE_CHECKING:
     import psycopg
 
+_ROW = quote_ident("mlguard row")  # alias of the table: a column of the same name would hide the row
 # Kinds without order or equality of their own, and those that suggest says nothing of but their type.
 _AS_TEXT = frozenset({Kind.JSON, Kind.JSONB, Kind.OTHER})
 
@@ -89,7 +90,7 @@ class PostgresSource:
     def _select(self, method: str, where: str = "") -> str:
         sampled = method if "tablesample" in method else ""
         limited = method if "limit" in method else ""
-        inner = f"select {self._chosen}, hashtext(t::text) as h from {self._from} as t{sampled}{limited}"
+        inner = f"select {self._chosen}, hashtext({_ROW}::text) as h from {self._from} as {_ROW}{sampled}{limited}"
         if not self._part:
             return f"({inner}) as r"
         return f"(select r.*, ({self._part})::integer as part from ({inner}) as r{where}) as r"

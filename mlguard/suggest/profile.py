@@ -10,7 +10,7 @@ import numpy as np
 
 from mlguard.lang.types import Kind
 from mlguard.suggest import personal
-from mlguard.suggest.engine import TRAIN, Source
+from mlguard.suggest.engine import TRAIN, Source, within_floats
 from mlguard.suggest.facts import Column, Counted, Profile
 from mlguard.suggest.names import best_time, is_surely_id
 from mlguard.suggest.statistics import count, tail_size
@@ -70,7 +70,7 @@ def _overview(source: Source) -> Profile:
         ref = column.ref
         asked.append(("present", column, f"count({ref})"))
         if column.may_be_nan:
-            finite = f"{ref}::float8 between -1.7976931348623157e308::float8 and 1.7976931348623157e308::float8"
+            finite = within_floats(ref)
             asked.append(("odd", column, f"count(*) filter (where {ref} is not null and not ({finite}))"))
             asked.append(("low", column, f"(min({ref}) filter (where {finite}))::text"))
             asked.append(("high", column, f"(max({ref}) filter (where {finite}))::text"))

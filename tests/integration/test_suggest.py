@@ -138,6 +138,21 @@ def test_views_and_empty_tables(db: str, tmp_path: Path) -> None:
     assert {*lines(suggest("features.empty", target=db))} == {"a.type", "B c.type"}
 
 
+def test_numbers_that_no_float_holds_and_a_column_called_like_an_alias(db: str, tmp_path: Path) -> None:
+    prepare(
+        db,
+        "create schema features;"
+        "create table features.odd (t text, r numeric, part numeric, c0 double precision, h date);"
+        "insert into features.odd select 'x' || i % 3, 10::numeric ^ (i % 400), i % 7, 'NaN', date '2026-01-01' + i"
+        " from generate_series(1, 500) as i; insert into features.odd values ('x1', 'Infinity', 'NaN', 1, 'infinity')",
+    )
+    found = suggest("features.odd", target=db)
+    said = lines(found)
+    assert said["t.in"] == ["x0", "x1", "x2"]
+    assert not {"r.range", "part.range", "c0.range", "c0.finite"} & said.keys()
+    assert apply_and_check(found, tmp_path, db).holds
+
+
 def test_a_table_that_is_not_there(db: str) -> None:
     with pytest.raises(mlguard.EngineError, match=r"no table features\.nothing"):
         suggest("features.nothing", target=db)
