@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mlguard.emit.cells import GREATEST, LONGEST_TEXT
+from mlguard.emit.duck_core import duck_type, precision
 from mlguard.emit.duck_expr import to_duck
-from mlguard.emit.rules import literal
+from mlguard.emit.duck_guard import safe_duck
 from mlguard.lang.measure import CAN_BE_NAN
 from mlguard.lang.tree import Column, Expr
-from mlguard.lang.types import FLOATS, INTEGERS, Kind
+from mlguard.lang.types import INTEGERS, Kind
 from mlguard.names import quote_ident
 from mlguard.program import TableProgram
 
@@ -48,20 +49,19 @@ class DuckCells:
 
     def can_be_nan(self, arg: Expr) -> bool:
         """Say whether the column can hold NaN, which a decimal of DuckDB cannot."""
-        return arg.type.kind in CAN_BE_NAN and arg.type.kind is not Kind.NUMERIC
+        return arg.type.kind in CAN_BE_NAN and precision(arg.type) is None
 
     def amount(self, arg: Expr) -> str:
         """Return a number as double precision, NULL where it is no value; magnitudes beyond GREATEST are infinite."""
         raw = self.raw(arg)
-        as_float = raw if arg.type.kind is Kind.FLOAT8 else f"cast({raw} as double)"
+        as_float = raw if duck_type(arg.type) == "double" else f"cast({raw} as double)"
         present = self.present(arg)
-        if arg.type.kind in INTEGERS | {Kind.NUMERIC}:  # 38 digits at most
+        if arg.type.kind in INTEGERS or not self.can_be_nan(arg):
             return f"case when {present} then {as_float} end" if present else as_float
         also = f" and {present}" if present else ""
         infinite = f"sign({raw}) * 'Infinity'::double"
         return (
-            f"case when abs({raw}) <= {GREATEST}{also} then {as_float}"
-            f" when not isnan({raw}){also} then {infinite} end"
+            f"case when abs({raw}) <= {GREATEST}{also} then {as_float} when not isnan({raw}){also} then {infinite} end"
         )
 
     def category(self, arg: Expr) -> str:
@@ -81,30 +81,20 @@ class DuckCells:
     def text(self, arg: Expr) -> str:
         """Return a value as text, the same for equal values."""
         raw = self.raw(arg)
-        if arg.type.kind in FLOATS:
+        if self.can_be_nan(arg):
             return f"cast({raw} + 0 as varchar)"  # -0 becomes 0, which it equals
         return raw if arg.type.kind is Kind.TEXT else f"cast({raw} as varchar)"
 
     def key(self, arg: Expr) -> str:
         """Return a column as part of a key: what is equal is one key."""
         raw = self.raw(arg)
-        return f"{raw} + 0" if arg.type.kind in FLOATS else raw
+        return f"{raw} + 0" if self.can_be_nan(arg) else raw
 
     def holds(self, condition: Expr) -> str:
         """Return a condition on the row that never raises; where it would, it counts as NULL."""
-        return duck_holds(condition, self.row, self.program.time_zone)
-
-
-def duck_holds(condition: Expr, row: str | None, time_zone: str) -> str:
-    """Return a condition that is NULL rather than an error where it cannot be told."""
-    return f"({to_duck(condition, row, time_zone)})"
+        return f"({safe_duck(condition, self.program, self.row)})"
 
 
 def compares_json(args: Sequence[Expr]) -> bool:
     """Say whether equality of JSON would decide, which the engines see differently: 1 and 1.0, the order of keys."""
     return any(arg.type.kind in _JSON for arg in args)
-
-
-def text_literal(text: str) -> str:
-    """Return a DuckDB string constant; E'…' escapes are those of PostgreSQL."""
-    return literal(text)

@@ -10,13 +10,15 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
-from mlguard.emit.duck_cells import DuckCells, text_literal
-from mlguard.emit.duck_expr import to_duck
+from mlguard.emit.duck_cells import DuckCells
+from mlguard.emit.duck_core import precision, quoted
+from mlguard.emit.duck_guard import safe_duck, source_duck
 from mlguard.emit.grouped import FEW_VALUES, MOST_CATEGORIES, MOST_KEYS, POINTS
 from mlguard.lang.measure import GROUPED, Of, State
-from mlguard.lang.tree import Column
+from mlguard.lang.tree import Column, InTable
 from mlguard.lang.types import INTEGERS, Kind, SqlType
 from mlguard.names import quote_ident
 from mlguard.program import Span, TableProgram
@@ -35,6 +37,7 @@ class Rows:
         buckets: grouped by the table's buckets of time.
         by: segment columns.
         condition: which rows, '' for all; they are called `r`.
+        lookups: what the conditions on rows look up in other tables.
     """
 
     program: TableProgram
@@ -42,6 +45,7 @@ class Rows:
     buckets: bool = False
     by: tuple[str, ...] = ()
     condition: str = ""
+    lookups: tuple[InTable, ...] = ()
 
     @property
     def keys(self) -> list[str]:
@@ -59,7 +63,7 @@ class Rows:
     @property
     def source(self) -> str:
         """The FROM clause."""
-        return f"{self.program.table.sql} as r"
+        return source_duck(self.program.table.sql, self.lookups, self.program, "r")
 
     def group_by(self, more: int = 0) -> str:
         """Return the GROUP BY clause over the keys and `more` columns after them; '' where there are none."""
@@ -70,9 +74,9 @@ class Rows:
 def moment(program: TableProgram, row: str) -> str:
     """Return the event time on the clock of the file's time zone, NULL where it has none or is not finite."""
     assert program.event_time is not None
-    text = to_duck(program.event_time, row, program.time_zone)
+    text = safe_duck(program.event_time, program, row)
     if program.event_time.type.kind is Kind.TIMESTAMPTZ:
-        text = f"timezone({text_literal(program.time_zone)}, {text})"
+        text = f"timezone({quoted(program.time_zone)}, {text})"
     elif program.event_time.type.kind is Kind.DATE:
         text = f"cast({text} as timestamp)"
     return text
@@ -186,7 +190,7 @@ def _plain(state: State, cells: DuckCells) -> tuple[list[str], Decoder]:
             return [_counted([*where, *present, f"{raw} {'= 0' if state.of is Of.ZERO else '< 0'}"])], _count
         case Of.MIN | Of.MAX:
             return [f"{state.of.word}({_only(raw, [*where, *cells.value(first)])})"], lambda values: _number(values[0])
-        case Of.SUM if first.type.kind in INTEGERS | {Kind.NUMERIC}:
+        case Of.SUM if first.type.kind in INTEGERS or precision(first.type) is not None:
             return [f"sum({_only(raw, [*where, *present])})"], lambda values: values[0] or 0
         case Of.SUM:
             return [f"sum({_only(cells.amount(first), where)})"], lambda values: values[0] or 0.0
@@ -245,7 +249,7 @@ def _bins(state: State, cells: DuckCells, edges: dict[str, Sequence[float]]) -> 
     def decode(values: Sequence[Any]) -> dict[str, Any]:
         n, *below = (int(value or 0) for value in values)
         steps = [0, *below, n]
-        return {"n": n, "c": [after - before for before, after in zip(steps[:-1], steps[1:], strict=True)]}
+        return {"n": n, "c": [after - before for before, after in pairwise(steps)]}
 
     return texts, decode
 

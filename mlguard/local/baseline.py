@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from mlguard.emit.duck_cells import DuckCells
+from mlguard.emit.duck_core import quoted
 from mlguard.emit.duck_states import Rows, moment
-from mlguard.emit.rules import literal
 from mlguard.lang.measure import Of, State
 from mlguard.lang.tree import Column
 from mlguard.learn.distance import Compared, bins, categories, decile_ranks, edges_from, new_category_rate
@@ -111,9 +111,7 @@ class Baseline:
         there = {entry["column"] for entry in self.frozen.values()}
         return [name for name in self.columns if name not in there]
 
-    def _between(
-        self, starts: datetime | None, ends: datetime, left_out: Sequence[tuple[datetime, datetime]]
-    ) -> str:
+    def _between(self, starts: datetime | None, ends: datetime, left_out: Sequence[tuple[datetime, datetime]]) -> str:
         at = moment(self.program, "r")
         parts = [f"{at} < {stamp(ends)}", *([f"{at} >= {stamp(starts)}"] if starts is not None else [])]
         parts += [f"not ({at} >= {stamp(lower)} and {at} < {stamp(upper)})" for lower, upper in left_out]
@@ -163,9 +161,7 @@ class Baseline:
         ordered = f"select x, row_number() over (order by x) as place from {given} where x is not null"
         listed = ", ".join(map(str, sorted(set(ranks))))
         found = dict(
-            self.engine.rows(
-                f"select place, x from ({ordered}) where place in ({listed})", "baseline", table=table
-            )
+            self.engine.rows(f"select place, x from ({ordered}) where place in ({listed})", "baseline", table=table)
         )
         return n, edges_from([found[rank] for rank in ranks], least)
 
@@ -237,9 +233,7 @@ class Baseline:
 
     # Comparing.
 
-    def compared(
-        self, states: Document, state: State, segment: Segment, past: Sequence[Document]
-    ) -> Compared | str:
+    def compared(self, states: Document, state: State, segment: Segment, past: Sequence[Document]) -> Compared | str:
         """Return the counts here and in the baseline as they are compared, or why there is nothing to compare.
 
         Args:
@@ -310,4 +304,4 @@ def _stretch(days: Mapping[datetime, int], length: Span, ahead: timedelta) -> tu
 
 def stamp(at: datetime) -> str:
     """Return a local time as a constant."""
-    return f"timestamp {literal(at.isoformat(sep=' '))}"
+    return f"timestamp {quoted(at.isoformat(sep=' '))}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -53,7 +53,7 @@ def _value(expr: Expr, values: Mapping[Metric, Value]) -> Value:
         case tree.Is():
             found = _value(expr.operand, values)
             truth = {"null": found is None, "unknown": found is None}
-            answer = truth[expr.what] if expr.what in truth else found is (expr.what == "true")
+            answer = truth.get(expr.what, found is (expr.what == "true"))
             return answer is not expr.negated
         case tree.Negate():
             operand = _value(expr.operand, values)
@@ -71,7 +71,7 @@ def _constant(value: Any) -> Value:
     return float(value) if isinstance(value, str) else value
 
 
-def _logical(op: str, found: list[Value]) -> bool | None:
+def _logical(op: str, found: Sequence[Value]) -> bool | None:
     decides = op == "or"
     if any(item is not None and bool(item) is decides for item in found):
         return decides

@@ -124,17 +124,17 @@ _FINALISERS: dict[str, Callable[..., float | None]] = {
 
 
 def less(a: float, b: float) -> bool:
-    """a < b, NaN being greatest."""
+    """A < b, NaN being greatest."""
     return not math.isnan(a) and (math.isnan(b) or a < b)
 
 
 def same(a: float, b: float) -> bool:
-    """a = b, NaN being equal to itself."""
+    """A = b, NaN being equal to itself."""
     return a == b or (math.isnan(a) and math.isnan(b))
 
 
 def positive(a: float) -> bool:
-    """a > 0."""
+    """A > 0."""
     return less(0.0, a)
 
 

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from mlguard.emit.duck_cells import text_literal
+from mlguard.emit.duck_core import quoted
 from mlguard.emit.duck_states import Rows, first_times, moment
 from mlguard.emit.states import needed_by
 from mlguard.lang.measure import Of, State
+from mlguard.lang.tree import InTable
 from mlguard.lang.types import NUMBERS, TIMES
 from mlguard.local.baseline import WHOLE, Baseline, Segment, Sets, stamp
 from mlguard.local.calendar import add, floor, instant, words
@@ -63,14 +64,21 @@ class Replay:
         engine: where the table is.
         program: the table; only SLOs that can be judged here.
         broken: for each row rule when a row breaks it.
+        lookups: what these look up in other tables.
         batch_by: the column that tells batches apart; None: the file is one.
         as_of: when it is judged.
     """
 
     def __init__(
-        self, engine: Engine, program: TableProgram, broken: Sequence[str], batch_by: str | None, as_of: datetime
+        self,
+        engine: Engine,
+        program: TableProgram,
+        broken: Sequence[str],
+        lookups: tuple[InTable, ...],
+        batch_by: str | None,
+        as_of: datetime,
     ) -> None:
-        self.engine, self.program, self.broken = engine, program, broken
+        self.engine, self.program, self.broken, self.lookups = engine, program, broken, lookups
         self.batch_by, self.as_of = batch_by, as_of
         timed = program.event_time is not None and program.base is not None
         self.windows = tuple(rule for rule in program.judged if rule.level is Level.WINDOW and timed)
@@ -80,9 +88,7 @@ class Replay:
         self.baseline = Baseline(engine, program, self.sets)
         self.past = Remembered(self._previous)
         self.judges = {
-            rule.id: Judge(rule, program, self.baseline, self.past)
-            for rule in program.judged
-            if rule.expr is not None
+            rule.id: Judge(rule, program, self.baseline, self.past) for rule in program.judged if rule.expr is not None
         }
         self.by_time: dict[tuple[str, ...], Counted] = {}
         self.order: dict[tuple[str, ...], list[tuple[datetime, Segment, Document]]] = {}
@@ -104,7 +110,7 @@ class Replay:
         counted = {
             by: count(
                 self.engine,
-                Rows(self.program, batch=self.batch_by, by=by),
+                Rows(self.program, batch=self.batch_by, by=by, lookups=() if by else self.lookups),
                 states,
                 self.broken if not by else (),
                 self.baseline.edges,
@@ -132,7 +138,7 @@ class Replay:
             whole.bad.setdefault(ALL_ROWS, (0,) * len(self.broken))
         newest = self._newest() if any(rule.expr is not None for rule in self.batches) else {}
         order = self._batch_order() if self.batch_by is not None else [None]
-        found = []
+        found: list[tuple[Key, Scope]] = []
         for place, name in enumerate(order, 1):
             label = THE_FILE if self.batch_by is None else f"{self.batch_by} {'missing' if name is None else name}"
             found.append(((name, ()), Scope(BATCH, label, place, newest.get(name))))
@@ -163,11 +169,9 @@ class Replay:
         if self.batch_by is None:
             return ""
         column = f"cast(r.{quote_ident(self.batch_by)} as varchar)"
-        return f"{column} is null" if name is None else f"{column} = {text_literal(str(name))}"
+        return f"{column} is null" if name is None else f"{column} = {quoted(str(name))}"
 
-    def _batch_parts(
-        self, rule: Rule, key: Key, counted: Mapping[tuple[str, ...], Counted]
-    ) -> dict[Segment, Document]:
+    def _batch_parts(self, rule: Rule, key: Key, counted: Mapping[tuple[str, ...], Counted]) -> dict[Segment, Document]:
         if not rule.by:
             return {WHOLE: counted[()].documents[key]}
         documents = {
@@ -185,8 +189,8 @@ class Replay:
         sets.setdefault((), (State(Of.ROWS),))
         alone = not self.batches and self.batch_by is None
         for by, states in sets.items():
-            rows = Rows(self.program, buckets=True, by=by)
             broken = self.broken if not by and alone else ()
+            rows = Rows(self.program, buckets=True, by=by, lookups=self.lookups if broken else ())
             self.by_time[by] = count(self.engine, rows, states, broken, self.baseline.edges)
         whole = self.by_time[()]
         if alone:
@@ -267,7 +271,9 @@ class Replay:
 
     def _left_out(self) -> list[tuple[datetime, datetime]]:
         """Windows that failed under a hold: no baseline is made of them."""
-        holds = {rule.id for rule in self.windows if rule.action is Action.HOLD and rule.over and rule.over.kind != "sliding"}
+        holds = {
+            rule.id for rule in self.windows if rule.action is Action.HOLD and rule.over and rule.over.kind != "sliding"
+        }
         return [
             (found.scope.start, found.scope.end)
             for slo in holds

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlguard.emit.rules import literal
+from mlguard.emit.duck_core import quoted
 from mlguard.errors import PlanError
 from mlguard.lang.fault import nearest
 from mlguard.lang.types import SqlType
@@ -136,7 +136,7 @@ def _file(engine: Engine, table: TableName, path: str) -> Source:
         raise PlanError(f"{path} is of no kind that can be judged as {table}", help=HELP)
     if not remote and not any(sign in path for sign in "*?[") and not Path(path).exists():
         raise PlanError(f"there is no file {path} to judge as {table}")
-    return _source(table, path, literal(path), suffix)
+    return _source(table, path, quoted(path), suffix)
 
 
 def _suffix(path: str) -> str:
@@ -159,9 +159,10 @@ def _folder(table: TableName, path: str) -> Source:
     if len(suffixes) > 1 or not suffixes <= set(_READERS):
         listed = ", ".join(sorted(suffix or "none" for suffix in suffixes))
         raise PlanError(
-            f"the folder {path} holds files of several or unknown kinds ({listed})", help="give a pattern: 'x/*.parquet'"
+            f"the folder {path} holds files of several or unknown kinds ({listed})",
+            help="give a pattern: 'x/*.parquet'",
         )
-    listed = ", ".join(literal(str(file)) for file in files)
+    listed = ", ".join(quoted(str(file)) for file in files)
     return _source(table, path, f"[{listed}]", suffixes.pop())
 
 
@@ -173,7 +174,7 @@ def _database(engine: Engine, table: TableName, path: str, name: str) -> Source:
     alias = f"mlguard file {len(engine.views)}"
     parts = ".".join(quote_ident(part) for part in name.split("."))
     try:
-        engine.run(f"attach {literal(path)} as {quote_ident(alias)} (read_only)")
+        engine.run(f"attach {quoted(path)} as {quote_ident(alias)} (read_only)")
         engine.run(f"select 1 from {quote_ident(alias)}.{parts} limit 0")
     except duckdb.Error as error:
         raise PlanError(
@@ -201,7 +202,7 @@ def make_view(engine: Engine, source: Source, file: SloFile | None) -> TableShap
     if source.text and file is not None:
         # Of what is declared the text itself is read, so that 007 stays what it is; of the rest DuckDB sees the type.
         own = {name: told.type for name, told in file.columns.items() if name in columns and told.type}
-        typed = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in own)
+        typed = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in own)
         reader = f"{source.sql[:-1]}, types = {{{typed}}})" if own else reader
         columns |= dict.fromkeys(own, "VARCHAR")
     _refuse_missing(source, columns, file)

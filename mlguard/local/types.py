@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
-from mlguard.emit.rules import literal
+from mlguard.emit.duck_core import duck_type, quoted
 from mlguard.lang.types import FLOATS, INTEGERS, NUMBERS, Kind, SqlType, parse_type
 
 _KINDS = {
@@ -15,13 +13,6 @@ _KINDS = {
     "TIMESTAMP_S": Kind.TIMESTAMP, "TIMESTAMP_MS": Kind.TIMESTAMP, "TIMESTAMP_NS": Kind.TIMESTAMP,
     "TIMESTAMP WITH TIME ZONE": Kind.TIMESTAMPTZ, "INTERVAL": Kind.INTERVAL, "UUID": Kind.UUID, "JSON": Kind.JSONB,
     "BLOB": Kind.BYTEA,
-}  # fmt: skip
-# How DuckDB spells the type that columns of a kind have when they are judged; kinds left out stay as they are.
-SPELLED = {
-    Kind.BOOL: "boolean", Kind.INT2: "smallint", Kind.INT4: "integer", Kind.INT8: "bigint", Kind.FLOAT4: "float",
-    Kind.FLOAT8: "double", Kind.TEXT: "varchar", Kind.DATE: "date", Kind.TIME: "time", Kind.TIMESTAMP: "timestamp",
-    Kind.TIMESTAMPTZ: "timestamptz", Kind.INTERVAL: "interval", Kind.UUID: "uuid", Kind.JSON: "json",
-    Kind.JSONB: "json", Kind.BYTEA: "blob",
 }  # fmt: skip
 _ZONE = r"'([+-][0-9]{2}(:?[0-9]{2})?|Z| ?UTC)$'"
 
@@ -53,26 +44,28 @@ def converted(cell: str, type_: str, wanted: SqlType, zone: str, *, text: bool) 
         text: the file keeps text only (CSV), which is read as PostgreSQL's COPY would.
     """
     found = kind_of(type_)
-    to = spelled(wanted, type_)
-    if to is None or (to == type_.lower() and found.kind is wanted.kind):
+    if wanted.kind is Kind.OTHER:
+        return cell
+    to = duck_type(wanted)
+    if to.replace(" ", "") == type_.lower().replace(" ", "") and found.kind is wanted.kind:
         return cell
     have, want = found.kind, wanted.kind
     if have is Kind.TEXT and type_ == "VARCHAR":
         return _parsed(cell, want, to, zone) if text or want in _FROM_TEXT else None
     match have, want:
         case (Kind.TIMESTAMP, Kind.TIMESTAMPTZ):
-            return f"timezone({literal(zone)}, cast({cell} as timestamp))"
+            return f"timezone({quoted(zone)}, cast({cell} as timestamp))"
         case (Kind.DATE, Kind.TIMESTAMPTZ):
-            return f"timezone({literal(zone)}, cast({cell} as timestamp))"
+            return f"timezone({quoted(zone)}, cast({cell} as timestamp))"
         case (Kind.TIMESTAMPTZ, Kind.TIMESTAMP):
-            return f"timezone({literal(zone)}, {cell})"
+            return f"timezone({quoted(zone)}, {cell})"
         case (Kind.JSONB, Kind.JSON | Kind.JSONB):
             return f"to_json({cell})" if type_ != "JSON" else cell
         case (Kind.ARRAY, Kind.JSON | Kind.JSONB):
             return f"to_json({cell})"
     if have in FLOATS and want in INTEGERS:
         # Frames keep integers with gaps as floats.
-        fraction = f"error({literal('a number with a fraction, where the SLO file declares ' + str(wanted))})"
+        fraction = f"error({quoted('a number with a fraction, where the SLO file declares ' + str(wanted))})"
         return f"case when {cell} = trunc({cell}) then cast({cell} as {to}) when {cell} is not null then {fraction} end"
     fits = have is want or {have, want} <= NUMBERS or (have is Kind.DATE and want is Kind.TIMESTAMP)
     return f"cast({cell} as {to})" if fits else None
@@ -86,22 +79,9 @@ def _parsed(cell: str, want: Kind, to: str, zone: str) -> str:
     if want in (Kind.TEXT, Kind.ENUM):
         return cell
     if want is Kind.TIMESTAMPTZ and zone != "UTC":
-        local = f"timezone({literal(zone)}, cast({cell} as timestamp))"
+        local = f"timezone({quoted(zone)}, cast({cell} as timestamp))"
         return f"case when regexp_matches({cell}, {_ZONE}) then cast({cell} as timestamptz) else {local} end"
     return f"cast({cell} as {to})"
-
-
-def spelled(wanted: SqlType, type_: str = "") -> str | None:
-    """Return DuckDB's spelling of a type; None where columns of it stay as they are."""
-    if wanted.kind is Kind.NUMERIC:
-        given = re.fullmatch(r"(?:numeric|decimal)\((\d+)(?:,\s*(-?\d+))?\)", wanted.sql.replace(" ", "").lower())
-        if given and int(given[1]) <= 38 and 0 <= int(given[2] or 0) <= int(given[1]):
-            return f"decimal({given[1]},{given[2] or 0})"
-        return None if type_.startswith("DECIMAL") else "decimal(38,9)"
-    if wanted.kind is Kind.ARRAY:
-        element = spelled(wanted.element) if wanted.element is not None else None
-        return f"{element}[]" if element else None
-    return SPELLED.get(wanted.kind)
 
 
 def declared(text: str | None) -> SqlType | None:
