@@ -24,8 +24,9 @@ _FLOAT = r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?"
 _ENDLESS = "[-+]?(inf|infinity)|[-+]?nan"
 _DATE = "[0-9]{4,7}-[0-9]{1,2}-[0-9]{1,2}"
 _CLOCK = r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
-_TRUE, _FALSE = ("t", "tr", "tru", "true", "y", "ye", "yes", "on", "1"), (
-    *("f", "fa", "fal", "fals", "false", "n", "no", "of", "off", "0"),
+_TRUE, _FALSE = (
+    ("t", "tr", "tru", "true", "y", "ye", "yes", "on", "1"),
+    (*("f", "fa", "fal", "fals", "false", "n", "no", "of", "off", "0"),),
 )
 _NOT_READ = "text that is not one"
 
@@ -56,7 +57,9 @@ def from_text(w: Writer, expr: tree.Cast) -> str:
         good = f"{lowered} in ({', '.join(map(quoted, (*_TRUE, *_FALSE)))})"
         value = f"{lowered} in ({truths})"
     elif kind is Kind.UUID:
-        good = r"regexp_full_matches({x}, '[0-9a-fA-F]{4}(-?[0-9a-fA-F]{4}){7}|\{[0-9a-fA-F]{4}(-?[0-9a-fA-F]{4}){7}\}')"
+        good = (
+            r"regexp_full_matches({x}, '[0-9a-fA-F]{4}(-?[0-9a-fA-F]{4}){7}|\{[0-9a-fA-F]{4}(-?[0-9a-fA-F]{4}){7}\}')"
+        )
         good = good.replace("{4}", "{{4}}").replace("{7}", "{{7}}").replace("\\{", "\\{{").replace("\\}", "\\}}")
         value = "cast(replace(replace(replace({x}, '{{', ''), '}}', ''), '-', '') as uuid)"
     elif kind in (Kind.JSON, Kind.JSONB):

@@ -207,7 +207,9 @@ class Writer:
             else:
                 written = self.let(
                     (written,),
-                    lambda x, text=text: f"case when {x} is {stop} then {stop} else {x} {expr.op} {self.atom(text)} end",
+                    lambda x, text=text: (
+                        f"case when {x} is {stop} then {stop} else {x} {expr.op} {self.atom(text)} end"
+                    ),
                 )
         return written
 
@@ -270,7 +272,9 @@ class Writer:
         operand = self.write(expr.operand)
         found = f"({'not ' * expr.negated}{column})"
         # The operand raises where PostgreSQL evaluates it, not where the lookups are made.
-        return found if self.fails == before else f"(case when {operand} is null then {found} else {found} and true end)"
+        return (
+            found if self.fails == before else f"(case when {operand} is null then {found} else {found} and true end)"
+        )
 
     def _case(self, expr: tree.Case) -> str:
         results = [result for _, result in expr.branches]

@@ -92,9 +92,7 @@ def _arithmetic(w: Writer, expr: tree.Arithmetic) -> Num:
 
         def divided(above: str, below: str) -> str:
             made_ratio.append(
-                numeric.quotient(
-                    Exact(above, left.whole, left.scale), Exact(below, right.whole, right.scale), zero
-                )
+                numeric.quotient(Exact(above, left.whole, left.scale), Exact(below, right.whole, right.scale), zero)
             )
             return made_ratio[0].text
 
@@ -400,9 +398,7 @@ def _cast_to_float(w: Writer, expr: tree.Cast) -> str:
         return wide
     w.fails += 1
     out = w.failing(RANGE, expr.type)
-    return w.let(
-        (wide,), lambda x: f"case when {x} <> 0 and {x}::float = 0 then {out} else {x}::float end"
-    )
+    return w.let((wide,), lambda x: f"case when {x} <> 0 and {x}::float = 0 then {out} else {x}::float end")
 
 
 def width_of(kind: Kind) -> int:

@@ -224,16 +224,19 @@ def _joint(x: str, y: str) -> tuple[list[str], Decoder]:
     finite = f"isfinite({x}) and isfinite({y})"
     a, b = f"case when {finite} then {x} end", f"case when {finite} then {y} end"
     texts = [f"regr_{name}({b}, {a})" for name in ("avgx", "avgy", "sxx", "syy", "sxy")]
+    ends = [f"{end}(case when {pair} then {side} end)" for side in (x, y) for end in ("min", "max")]
 
     def decode(values: Sequence[Any]) -> list[float]:
-        n, wide_a, wide_b, *found = values
+        n, wide_a, wide_b, low_a, high_a, low_b, high_b, *found = values
         mean_a, mean_b, aa, bb, ab = (0.0 if value is None or math.isnan(value) else value for value in found)
-        aa, bb = _NAN if wide_a else aa, _NAN if wide_b else bb
-        return [n or 0, mean_a, mean_b, aa, bb, _NAN if wide_a or wide_b else ab]
+        if wide_a or wide_b:
+            # Of the side that is finite all that matters is whether it varies: beside NaN its size changes nothing.
+            aa, bb = (_NAN if wide_a else float(low_a != high_a)), (_NAN if wide_b else float(low_b != high_b))
+            ab = _NAN
+        return [n or 0, mean_a, mean_b, aa, bb, ab]
 
-    return [
-        _counted([pair]), _counted([pair, f"isinf({x})"]), _counted([pair, f"isinf({y})"]), *texts
-    ], decode  # fmt: skip
+    counts = [_counted([pair]), _counted([pair, f"isinf({x})"]), _counted([pair, f"isinf({y})"])]
+    return [*counts, *ends, *texts], decode
 
 
 def _bins(state: State, cells: DuckCells, edges: dict[str, Sequence[float]]) -> tuple[list[str], Decoder] | None:

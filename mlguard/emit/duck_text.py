@@ -87,9 +87,7 @@ def call(w: Writer, expr: tree.Call) -> str | None:
     return None
 
 
-_NAMES = frozenset(
-    {"lower", "upper", "trim", "left", "right", "length", "starts_with", "cardinality", "array_length"}
-)
+_NAMES = frozenset({"lower", "upper", "trim", "left", "right", "length", "starts_with", "cardinality", "array_length"})
 
 
 def _array_length(expr: tree.Call, array: str) -> str:

@@ -86,7 +86,9 @@ def arithmetic(w: Writer, expr: tree.Arithmetic) -> str | None:
     if kinds == {Kind.TIME}:
         return f"((date '2000-01-01' + {one}) - (date '2000-01-01' + {two}))"
     if kind is Kind.DATE:
-        one, two = (f"{text}::integer" if side.type.kind in INTEGERS else text for side, text in ((left, one), (right, two)))
+        one, two = (
+            f"{text}::integer" if side.type.kind in INTEGERS else text for side, text in ((left, one), (right, two))
+        )
         return ranged(w, f"({one} {op} {two})", kind, "date")
     if kind is Kind.TIMESTAMP:
         return ranged(w, f"({one} {op} {two})", kind, "timestamp")
@@ -180,7 +182,9 @@ def date_trunc(w: Writer, expr: tree.Call) -> str:
     if kind is Kind.TIMESTAMPTZ:
         begins_in_utc = word in BELOW_HOUR or (word == "hour" and whole_hours(w.zone))
         zone = "UTC" if begins_in_utc else w.zone
-        cut = ranged(w, f"date_trunc({quoted(word)}, {at_zone(w, w.write(operand), zone)})", Kind.TIMESTAMP, "timestamp")
+        cut = ranged(
+            w, f"date_trunc({quoted(word)}, {at_zone(w, w.write(operand), zone)})", Kind.TIMESTAMP, "timestamp"
+        )
         return at_zone(w, cut, zone)
     cut = f"date_trunc({quoted(word)}, {w.write(operand)})"
     return cut if kind is Kind.INTERVAL else ranged(w, cut, Kind.TIMESTAMP, "timestamp")
@@ -214,7 +218,9 @@ def _field(w: Writer, word: str, kind: Kind, text: str) -> Num:
     if word in ("second", "milliseconds"):
         scale = 6 if word == "second" else 3
         part = f"cast(extract(microseconds from {text}) as decimal(10,0))"
-        return Exact(f"{part} * {'0.000001' if scale == 6 else '0.001'}::decimal({scale + 1},{scale})", 11, scale, shown=True)
+        return Exact(
+            f"{part} * {'0.000001' if scale == 6 else '0.001'}::decimal({scale + 1},{scale})", 11, scale, shown=True
+        )
     if word == "julian" and kind is not Kind.DATE:
         raise NotLocal("extract(julian)", "of a timestamp: its fraction is rounded to a scale of its own")
     digits = 12 if word == "microseconds" else 10

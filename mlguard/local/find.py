@@ -70,7 +70,7 @@ class Found:
 
     scope: Scope
     outcome: Outcome
-    n: int
+    n: int | None
     metrics: tuple[tuple[str, float | None], ...] = ()
     observed: str = ""
     reason: str = ""
@@ -100,7 +100,7 @@ class Judge:
         try:
             ok, reason = self._answer(states, scope, values, why)
         except Impossible as error:
-            return Found(scope, Outcome.ERROR, rows, reason=str(error))
+            return Found(scope, Outcome.ERROR, None, reason=str(error))
         outcome, reason = self._outcome(ok, reason, rows)
         metrics = tuple((self.names[metric], _number(values[metric])) for metric in self.told)
         limits = self.rule.limit if outcome in (Outcome.FAIL, Outcome.NOTED) else ""

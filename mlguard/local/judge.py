@@ -96,7 +96,7 @@ def _table(name: str) -> TableName:
 
 def _compiled(engine: Engine, project: Project, shapes: Mapping[TableName, Any]) -> Program:
     try:
-        return compile_project(project, {table: shape for table, shape in shapes.items()})
+        return compile_project(project, shapes)
     except SpecError as error:
         data = ", ".join(f"{table} is {what}" for table, what in engine.views.items())
         problems = [
@@ -273,8 +273,7 @@ class _Table:
         timeless = self.judged.timeless if worst.scope.end is not None else 0
         without = f"; {timeless} rows without event time are in no window" if timeless else ""
         observed = f"{worst.observed or 'not judged'} over {worst.scope.label}{more}{without}"
-        verdict = verdict_of(rule, worst.outcome, observed=observed, n=worst.n, reason=worst.reason)
-        return verdict
+        return verdict_of(rule, worst.outcome, observed=observed, n=worst.n, reason=worst.reason)
 
     def _nothing(self, rule: Rule) -> str:
         if rule.level is Level.WINDOW and self.replay.windows:

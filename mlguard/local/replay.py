@@ -282,7 +282,7 @@ class Replay:
         ]
 
     def _previous(self, scope: Scope) -> list[Document]:
-        """Return the states of the same segment in the days before a scope, without windows that failed under a hold."""
+        """Return the states of the same segment in the days before, without windows that failed under a hold."""
         length = self.program.baseline.span
         if scope.start is None or length is None:
             return []
@@ -318,7 +318,7 @@ class Replay:
         for segment, document in parts.items():
             found = self.judges[rule.id].find(document, replace(scope, segment=segment))
             self.judged.found[rule.id].append(found)
-            self.past.keep(found.scope, found.metrics, found.n)
+            self.past.keep(found.scope, found.metrics, found.n or 0)
 
     def _learned(self, rules: Sequence[Rule]) -> dict[str, Learned]:
         groups: dict[str, list[Rule]] = {}

@@ -132,7 +132,8 @@ def references(engine: Engine, program: TableProgram, rule: Rule, given: Collect
     if target not in given:
         return verdict_of(rule, Outcome.INSUFFICIENT, reason=f"{NOT_JUDGED}no data was given for {target}")
     own = f"r.{quote_ident(rule.column)}"
-    orphan = f"{own} is not null and {own} not in (select {quote_ident(column)} from {target.sql} where {quote_ident(column)} is not null)"
+    known = f"select t.{quote_ident(column)} from {target.sql} as t where t.{quote_ident(column)} is not null"
+    orphan = f"{own} is not null and {own} not in ({known})"
     table, what = str(program.table), f"{program.table}: {rule.name}"
     sql = f"select count(*), coalesce(sum(case when {orphan} then 1 else 0 end), 0) from {program.table.sql} as r"
     ((total, bad),) = engine.rows(sql, what, table=table)

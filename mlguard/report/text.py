@@ -8,6 +8,7 @@ from mlguard.report.columns import Paint, aligned, count, one_line, plain
 from mlguard.report.verdict import Outcome, Report, Verdict
 
 NOTHING_JUDGED = "nothing was judged: no SLO was selected, so nothing is known"
+NONE_JUDGED = "nothing was judged: every SLO is INSUFFICIENT, so nothing is known"
 SHOWN_SAMPLES = 5
 
 

@@ -75,8 +75,13 @@ class Report:
 
     @property
     def holds(self) -> bool:
-        """True where every SLO was judged and none failed; an empty report does not hold."""
-        return bool(self.verdicts) and not self.having(Outcome.FAIL, Outcome.ERROR)
+        """True where something was judged and nothing failed; an empty report does not hold."""
+        return not self.judged_nothing and not self.having(Outcome.FAIL, Outcome.ERROR)
+
+    @property
+    def judged_nothing(self) -> bool:
+        """True where no SLO was judged: there is none, or all are INSUFFICIENT."""
+        return len(self.having(Outcome.INSUFFICIENT)) == len(self.verdicts)
 
     def exit_code(self, fail_on: Iterable[str] = ()) -> Exit:
         """Return the exit code: ERROR before FAIL, since what could not be judged says nothing.
