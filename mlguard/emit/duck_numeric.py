@@ -108,9 +108,7 @@ def aligned(numbers: Sequence[Num], what: str) -> tuple[list[str], Num]:
         return [doubled(number) for number in numbers], Rough("")
     whole, scale = max(number.whole for number in decimals), max(number.scale for number in decimals)
     if whole + scale > DIGITS:
-        raise NotLocal(
-            what, f"its numbers need {whole + scale} digits together, and a decimal of DuckDB holds {DIGITS}"
-        )
+        raise NotLocal(what, f"its numbers need {whole + scale} digits together, and a decimal of DuckDB holds {DIGITS}")
     return [to(number, whole, scale) for number in decimals], Exact("", whole, scale)
 
 
@@ -147,7 +145,9 @@ def quotient(above: Num, below: Num, zero: str) -> Ratio:
     if max(digits_above, digits_below) > _DOUBLE_DIGITS:
         raise NotLocal("/", f"a quotient of numerics of more than {_DOUBLE_DIGITS} digits")
     scale = max(above.scale, below.scale)
-    numerator, denominator = (f"{_whole(side, scale)}::double" for side in (top, bottom))
+    numerator, denominator = (
+        f"{_whole(side, scale)}::double" for side in (top, bottom)
+    )
     text = f"case when {below.text} = 0 and {above.text} is not null then {zero} else {numerator} / {denominator} end"
     return Ratio(text, top, Exact(bottom.text, digits_below, 0))
 
