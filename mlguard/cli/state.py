@@ -61,12 +61,13 @@ class State:
         from mlguard.cli.echo import loud_cursor
         from mlguard.connect import session
 
-        with session(self._address()) as connection:
+        with session(self.address()) as connection:
             if self.verbose:
                 connection.cursor_factory = loud_cursor()
             yield connection
 
-    def _address(self) -> str | None:
+    def address(self) -> str | None:
+        """Return the database that the command line names, by --dsn or --target; None where it names none."""
         if self.dsn is None and self.target is not None:
             from mlguard.cli.target import dsn_of
 

@@ -24,7 +24,7 @@ INSTEAD = {
     "leak_guard": "write an `assert` that joins the labels and returns the rows that know too much",
 }
 LATER_KEYS = (
-    "leak_guard", "examples", "model", "version_column", "approval", "features", "when_features_held",
+    "leak_guard", "model", "version_column", "approval", "features", "when_features_held",
     "attributes", "post", "raw", "labels",
 )  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from dataclasses import asdict, dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from mlguard.errors import Exit
 
@@ -65,6 +65,9 @@ class Verdict:
 @dataclass(frozen=True)
 class Report:
     """The verdicts of one run, in the order of the SLO files."""
+
+    unit: ClassVar[str] = "SLO"  # what a verdict is about, in words
+    nothing: ClassVar[str] = "nothing was judged: no SLO was selected, so nothing is known"
 
     verdicts: tuple[Verdict, ...] = field(default_factory=tuple)
     engine: str = ""
