@@ -8,12 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 
-import numpy as np
-
 from mlguard.lang.literals import read_interval
-from mlguard.learn.bands import learn_bands
-from mlguard.learn.history import History, learned_scale
-from mlguard.learn.series import Series
 from mlguard.local.baseline import Segment
 from mlguard.local.calendar import add
 from mlguard.local.find import Scope
@@ -90,6 +85,12 @@ class Remembered:
 
     def usual(self, scope: Scope, metric: str, value: float | None, rows: int) -> bool | None:
         """Return whether a value lies in the band learned from the values before it."""
+        import numpy as np
+
+        from mlguard.learn.bands import learn_bands
+        from mlguard.learn.history import History, learned_scale
+        from mlguard.learn.series import Series
+
         if value is None:
             return None
         kept = self.values.get((scope.over, metric, scope.segment), [])
