@@ -14,7 +14,7 @@ from bench.figures import Figure, as_markdown, as_table
 from bench.options import Options
 from bench.servers import EMBEDDED, MACHINE, running
 
-SUITES = ("writes", "rows", "states", "reads", "verbs")
+SUITES = ("writes", "rows", "states", "reads", "verbs", "local")
 
 
 def main() -> None:

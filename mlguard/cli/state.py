@@ -41,9 +41,9 @@ class State:
         Raises:
             SpecError: every fault of every file.
         """
-        from mlguard import api
+        from mlguard.spec import load_project  # not the whole API: a check of files needs no driver
 
-        return api.load(self.slos, select=self.select)
+        return load_project(Path(self.slos) if self.slos is not None else None, select=self.select)
 
     def project_if_any(self) -> Project | None:
         """Load the SLO files where there are some; None where nobody named a folder and there is no `slos/`."""

@@ -15,10 +15,10 @@ from typing import Any
 
 from mlguard.emit.duck_cells import DuckCells
 from mlguard.emit.duck_core import precision, quoted
-from mlguard.emit.duck_guard import safe_duck, source_duck
+from mlguard.emit.duck_guard import safe_duck
 from mlguard.emit.grouped import FEW_VALUES, MOST_CATEGORIES, MOST_KEYS, POINTS
 from mlguard.lang.measure import GROUPED, Of, State
-from mlguard.lang.tree import Column, InTable
+from mlguard.lang.tree import Column
 from mlguard.lang.types import INTEGERS, Kind, SqlType
 from mlguard.names import quote_ident
 from mlguard.program import Span, TableProgram
@@ -37,7 +37,7 @@ class Rows:
         buckets: grouped by the table's buckets of time.
         by: segment columns.
         condition: which rows, '' for all; they are called `r`.
-        lookups: what the conditions on rows look up in other tables.
+        relation: what to read in place of the table, with alias `r`: its rows as the rules see them.
     """
 
     program: TableProgram
@@ -45,7 +45,7 @@ class Rows:
     buckets: bool = False
     by: tuple[str, ...] = ()
     condition: str = ""
-    lookups: tuple[InTable, ...] = ()
+    relation: str = ""
 
     @property
     def keys(self) -> list[str]:
@@ -63,7 +63,7 @@ class Rows:
     @property
     def source(self) -> str:
         """The FROM clause."""
-        return source_duck(self.program.table.sql, self.lookups, self.program, "r")
+        return self.relation or f"{self.program.table.sql} as r"
 
     def group_by(self, more: int = 0) -> str:
         """Return the GROUP BY clause over the keys and `more` columns after them; '' where there are none."""

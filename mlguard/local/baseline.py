@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlguard.emit.duck_cells import DuckCells
 from mlguard.emit.duck_core import quoted
 from mlguard.emit.duck_states import Rows, moment
 from mlguard.lang.measure import Of, State
 from mlguard.lang.tree import Column
-from mlguard.learn.distance import Compared, bins, categories, decile_ranks, edges_from, new_category_rate
 from mlguard.local.calendar import add
 from mlguard.local.engine import Engine
 from mlguard.local.merge import Document, merge
@@ -22,6 +21,9 @@ from mlguard.local.sources import make_view, open_source
 from mlguard.local.words import OTHER
 from mlguard.names import TableName
 from mlguard.program import Span, TableProgram
+
+if TYPE_CHECKING:
+    from mlguard.learn.distance import Compared
 
 ENOUGH = 200  # values below which a column has no baseline
 MOST_SEGMENTS = 1000
@@ -149,6 +151,8 @@ class Baseline:
         self, program: TableProgram, condition: str, x: str, *, binned: bool
     ) -> tuple[int, tuple[float, ...] | None]:
         """Return the number of values, and of numbers the edges: the distinct deciles."""
+        from mlguard.learn.distance import decile_ranks, edges_from
+
         table = str(self.program.table)
         where = f" where {condition}" if condition else ""
         given = f"(select {x} as x from {program.table.sql} as r{where}) as g"
@@ -242,6 +246,8 @@ class Baseline:
             segment: which segment they are of.
             past: the documents of the same segment before it, where `baseline: previous` looks back.
         """
+        from mlguard.learn.distance import bins, categories
+
         entry = self.frozen.get((state.key, segment))
         if entry is None and segment:
             entry = self.frozen.get((state.key, WHOLE)) if self.program.baseline.kind == "file" else None
@@ -260,6 +266,8 @@ class Baseline:
 
     def new_categories(self, states: Document, state: State, past: Sequence[Document]) -> float | str:
         """Return the share of values whose category the baseline does not know, or why that cannot be told."""
+        from mlguard.learn.distance import new_category_rate
+
         entry = self.frozen.get((state.key, WHOLE))
         if entry is None:
             return NO_BASELINE

@@ -14,6 +14,7 @@ from mlguard.errors import EngineError, EvaluationError
 
 if TYPE_CHECKING:
     import duckdb
+    import pandas as pd
 
 Progress = Callable[[str, int, int], None]
 SHARE_OF_MEMORY = 0.5  # of what the machine has; what does not fit is spilled to the temporary folder
@@ -58,6 +59,20 @@ class Engine:
                 return self.connection.execute(sql).fetchall()
         except duckdb.Error as error:
             raise self.failure(error, table) from error
+
+    def frame(self, sql: str) -> pd.DataFrame:
+        """Run a query and return its rows as a pandas frame.
+
+        Raises:
+            EvaluationError: DuckDB could not run it.
+        """
+        import duckdb
+
+        try:
+            found: pd.DataFrame = self.connection.execute(sql).df()
+        except duckdb.Error as error:
+            raise self.failure(error, "") from error
+        return found
 
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> None:
         """Run a statement; errors are DuckDB's own."""

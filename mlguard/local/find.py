@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mlguard.emit.states import categories
 from mlguard.emit.verdicts import DISTANCES, HISTORY_LACKS, LEARNING, NO_ANSWER, NOTHING_BEFORE
@@ -16,8 +16,6 @@ from mlguard.lang.analyse import told_metrics
 from mlguard.lang.measure import Measure, Of, State, measure, measured_name
 from mlguard.lang.metrics import METRICS, Family
 from mlguard.lang.tree import Expr, Literal, Metric
-from mlguard.learn.distance import DISTANCES as DISTANCE
-from mlguard.learn.distance import Compared, noise
 from mlguard.local.baseline import NO_VALUES, Baseline, Segment
 from mlguard.local.condition import Impossible, Value, holds
 from mlguard.local.finalise import count, finalise
@@ -25,6 +23,9 @@ from mlguard.local.merge import Document
 from mlguard.local.words import finding, for_segment, short
 from mlguard.program import Rule, TableProgram
 from mlguard.report.verdict import Outcome
+
+if TYPE_CHECKING:
+    from mlguard.learn.distance import Compared
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,9 @@ class Judge:
         compared = self.baseline.compared(states, state, scope.segment, past)
         if isinstance(compared, str):
             return compared
-        return DISTANCE[metric.name](compared.here, compared.baseline)
+        from mlguard.learn.distance import DISTANCES as FUNCTIONS
+
+        return FUNCTIONS[metric.name](compared.here, compared.baseline)
 
     def _history(self, metric: Metric, values: dict[Metric, Value], scope: Scope, rows: int) -> Value:
         base = metric.args[0]
@@ -185,7 +188,7 @@ class Judge:
             if value is None or metric.name == "new_category_rate" or state is None:
                 continue
             compared = self.baseline.compared(states, state, scope.segment, past)
-            if isinstance(compared, Compared) and (words := _within_noise(metric.name, value, compared)):
+            if not isinstance(compared, str) and (words := _within_noise(metric.name, value, compared)):
                 known[metric], reason = None, words
         ok = holds(self.expr, known)
         return ok, reason if ok is None else ""
@@ -209,6 +212,8 @@ def _number(value: Value) -> float | None:
 
 
 def _within_noise(metric: str, value: float, compared: Compared) -> str:
+    from mlguard.learn.distance import noise
+
     limit = noise(metric, compared.here, compared.baseline)
     if value > limit:
         return ""

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import statistics
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 
-import numpy as np
-
 from mlguard.lang.literals import read_interval
-from mlguard.learn.bands import learn_bands
-from mlguard.learn.history import History, learned_scale
-from mlguard.learn.series import Series
 from mlguard.local.baseline import Segment
 from mlguard.local.calendar import add
 from mlguard.local.find import Scope
@@ -74,7 +69,7 @@ class Remembered:
             before = [item for item in before if item.scope.start is not None and item.scope.start >= since]
         if len(before) < LEAST:
             return None
-        return float(statistics.median(item.value for item in before))
+        return _median([item.value for item in before])
 
     def _before(self, scope: Scope, metric: str) -> list[_Value]:
         kept = self.values.get((scope.over, metric, scope.segment), [])
@@ -90,6 +85,12 @@ class Remembered:
 
     def usual(self, scope: Scope, metric: str, value: float | None, rows: int) -> bool | None:
         """Return whether a value lies in the band learned from the values before it."""
+        import numpy as np
+
+        from mlguard.learn.bands import learn_bands
+        from mlguard.learn.history import History, learned_scale
+        from mlguard.learn.series import Series
+
         if value is None:
             return None
         kept = self.values.get((scope.over, metric, scope.segment), [])
@@ -106,6 +107,13 @@ class Remembered:
             history.append(row, item.n, item.n, slot(item.scope))
         bands = learn_bands(history, slot(scope))
         return bool(bands.ratio(np.array([value]), rows, rows)[0] <= 1)
+
+
+def _median(values: Sequence[float]) -> float:
+    """Return percentile_cont(0.5): NaN is greatest."""
+    ordered = sorted(values, key=lambda value: (math.isnan(value), value))
+    low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
+    return low if len(ordered) % 2 else low + 0.5 * (high - low)
 
 
 def _earlier(one: Scope, other: Scope) -> bool:

@@ -25,7 +25,7 @@ from mlguard.local.replay import Judged, Replay
 from mlguard.local.report import LocalReport
 from mlguard.local.rows import NOT_JUDGED, RowRule
 from mlguard.local.sources import make_view, open_source
-from mlguard.names import TableName
+from mlguard.names import TableName, quote_ident
 from mlguard.program import Level, Place, Program, Rule, TableProgram
 from mlguard.report.of_rule import aged, verdict_of
 from mlguard.report.verdict import Outcome, Verdict
@@ -171,11 +171,12 @@ class _Table:
     ) -> None:
         self.engine, self.program, self.given = engine, program, given
         self.as_of, self.batch_by = as_of, batch_by
-        self.row_rules, self.refused = rows.row_rules(program, given)
+        self.rows = rows.row_rules(program, given)
+        self.row_rules, self.refused = self.rows.rules, dict(self.rows.refused)
         local = self._local_metrics()
-        broken = [condition for rule in self.row_rules for condition in rule.conditions]
-        wanted = rows.lookups(self.row_rules)
-        self.replay = Replay(engine, local, broken, wanted, batch_by, as_of)
+        if self.rows.apart:
+            local = replace(local, table=self._landed())
+        self.replay = Replay(engine, local, program, self.rows, batch_by, as_of)
         if program.baseline.kind == "file" and self.replay.baseline.wanted:
             self.replay.baseline.from_file(Path(file.path).parent / program.baseline.path)
         self.judged: Judged = self.replay.run()
@@ -189,7 +190,7 @@ class _Table:
                 found.append(verdict_of(rule, Outcome.INSUFFICIENT, reason=self.refused[rule.id]))
             elif rule.id in by_row:
                 item = self.row_rules[by_row[rule.id]]
-                found.append(rows.verdict(self.engine, self.program, item, self._batches(item)))
+                found.append(rows.verdict(self.engine, self.program, self.rows.source, item, self._batches(item)))
             elif rule.placement.place is Place.UNIQUE:
                 found.append(rows.unique(self.engine, self.program, rule))
             elif rule.placement.place is Place.FOREIGN_KEY:
@@ -208,6 +209,17 @@ class _Table:
             place += len(item.conditions)
         doubts = len(wanted.conditions) > 1
         return [(name, n, bad[place], bad[place + 1] if doubts else 0) for name, n, bad in self.judged.batches]
+
+    def _landed(self) -> TableName:
+        """Make the view of the rows that land, as repairs mend them: metrics are of these."""
+        name = TableName("mlguard landed", self.program.table.name)
+        columns = ", ".join(f"r.{quote_ident(column.name)}" for column in self.program.shape.columns)
+        self.engine.run('create schema if not exists "mlguard landed"')
+        self.engine.run(
+            f"create view {name.sql} as\nselect {columns}\nfrom {self.rows.source}\nwhere not {self.rows.kept_out}"
+        )
+        self.engine.views[str(name)] = self.engine.views[str(self.program.table)]
+        return name
 
     def _local_metrics(self) -> TableProgram:
         """Return the table with only the SLOs that can be judged here; of the others it is noted why they cannot."""

@@ -10,25 +10,28 @@ import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from mlguard.emit.duck_core import quoted
 from mlguard.emit.duck_states import Rows, first_times, moment
 from mlguard.emit.states import needed_by
 from mlguard.lang.measure import Of, State
-from mlguard.lang.tree import InTable
 from mlguard.lang.types import NUMBERS, TIMES
 from mlguard.local.baseline import WHOLE, Baseline, Segment, Sets, stamp
 from mlguard.local.calendar import add, floor, instant, words
 from mlguard.local.engine import Engine
 from mlguard.local.find import Found, Judge, Scope
 from mlguard.local.history import BATCH, Remembered
-from mlguard.local.learned import Learned
 from mlguard.local.merge import Document, merge
+from mlguard.local.rows import RowRules
 from mlguard.local.scan import Counted, Key, count
 from mlguard.local.segments import Segments, largest, pooled
 from mlguard.names import quote_ident
 from mlguard.program import Action, Level, Over, Rule, Span, TableProgram
 from mlguard.report.verdict import Outcome
+
+if TYPE_CHECKING:
+    from mlguard.local.learned import Learned
 
 PATIENCE = 62  # empty windows in a row that are judged; a wrong clock in one row would make centuries of them
 THE_FILE = "the file"
@@ -62,9 +65,9 @@ class Replay:
 
     Args:
         engine: where the table is.
-        program: the table; only SLOs that can be judged here.
-        broken: for each row rule when a row breaks it.
-        lookups: what these look up in other tables.
+        program: the rows that land, with only the SLOs that can be judged here.
+        arrived: the table as it is given.
+        rows: its row rules.
         batch_by: the column that tells batches apart; None: the file is one.
         as_of: when it is judged.
     """
@@ -73,12 +76,13 @@ class Replay:
         self,
         engine: Engine,
         program: TableProgram,
-        broken: Sequence[str],
-        lookups: tuple[InTable, ...],
+        arrived: TableProgram,
+        rows: RowRules,
         batch_by: str | None,
         as_of: datetime,
     ) -> None:
-        self.engine, self.program, self.broken, self.lookups = engine, program, broken, lookups
+        self.engine, self.program, self.arrived, self.rows = engine, program, arrived, rows
+        self.broken = [condition for rule in rows.rules for condition in rule.conditions]
         self.batch_by, self.as_of = batch_by, as_of
         timed = program.event_time is not None and program.base is not None
         self.windows = tuple(rule for rule in program.judged if rule.level is Level.WINDOW and timed)
@@ -96,11 +100,27 @@ class Replay:
     def run(self) -> Judged:
         """Count and judge everything."""
         self.judged.found = {rule.id: [] for rule in self.program.judged}
+        if self.rows.apart:
+            self._count_rows()
         if self.windows:
             self._replay_windows()
-        if self.batches or not self.windows or self.batch_by is not None:
+        if self.batches or (not self.rows.apart and (not self.windows or self.batch_by is not None)):
             self._replay_batches()
         return self.judged
+
+    @property
+    def _relation(self) -> str:
+        """What to read for row rules and metrics at once, '' where these are of other rows."""
+        return "" if self.rows.apart else self.rows.source
+
+    def _count_rows(self) -> None:
+        """Count what breaks row rules by itself: metrics are of the rows that land, these are of all."""
+        rows = Rows(self.arrived, batch=self.batch_by, relation=self.rows.source)
+        found = count(self.engine, rows, (), self.broken)
+        self.judged.batches = [
+            (THE_FILE if self.batch_by is None else f"{self.batch_by} {key[0]}", document["n"], found.bad[key])
+            for key, document in found.documents.items()
+        ]
 
     # Batches.
 
@@ -110,9 +130,9 @@ class Replay:
         counted = {
             by: count(
                 self.engine,
-                Rows(self.program, batch=self.batch_by, by=by, lookups=() if by else self.lookups),
+                Rows(self.program, batch=self.batch_by, by=by, relation="" if by else self._relation),
                 states,
-                self.broken if not by else (),
+                () if by or self.rows.apart else self.broken,
                 self.baseline.edges,
                 mergeable=bool(by),
             )
@@ -120,7 +140,8 @@ class Replay:
         }
         whole = counted[()]
         scopes = self._batch_scopes(whole)
-        self.judged.batches = [(scope.label, whole.documents[key]["n"], whole.bad[key]) for key, scope in scopes]
+        if not self.rows.apart:
+            self.judged.batches = [(scope.label, whole.documents[key]["n"], whole.bad[key]) for key, scope in scopes]
         learned = self._learned(self.batches)
         for key, scope in scopes:
             if scope.start is not None and self.baseline.wanted:
@@ -187,10 +208,10 @@ class Replay:
     def _replay_windows(self) -> None:
         sets = _sets(self.program, self.windows)
         sets.setdefault((), (State(Of.ROWS),))
-        alone = not self.batches and self.batch_by is None
+        alone = not self.batches and self.batch_by is None and not self.rows.apart
         for by, states in sets.items():
             broken = self.broken if not by and alone else ()
-            rows = Rows(self.program, buckets=True, by=by, lookups=self.lookups if broken else ())
+            rows = Rows(self.program, buckets=True, by=by, relation=self._relation if broken else "")
             self.by_time[by] = count(self.engine, rows, states, broken, self.baseline.edges)
         whole = self.by_time[()]
         if alone:
@@ -321,6 +342,10 @@ class Replay:
             self.past.keep(found.scope, found.metrics, found.n or 0)
 
     def _learned(self, rules: Sequence[Rule]) -> dict[str, Learned]:
+        if not any(rule.learned for rule in rules):
+            return {}
+        from mlguard.local.learned import Learned
+
         groups: dict[str, list[Rule]] = {}
         for rule in rules:
             if rule.learned:

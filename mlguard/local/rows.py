@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from mlguard.emit.duck_core import NotLocal
-from mlguard.emit.duck_guard import Judged, judged_duck, source_duck
+from mlguard.emit.duck_rules import diverts, mended_columns, scan_duck
 from mlguard.emit.rules import HIDDEN
 from mlguard.lang.analyse import lookups_of
-from mlguard.lang.tree import InTable
 from mlguard.lang.types import FLOATS, INTEGERS, Kind
 from mlguard.local.engine import Engine
 from mlguard.local.words import trimmed
@@ -32,58 +31,69 @@ class RowRule:
     """A row rule as conditions on a row called `r`."""
 
     rule: Rule
-    judged: Judged
+    broken: str
+    doubt: str | None  # TRUE on rows on which it cannot be told; None: there are none
+    why: str  # of the doubt
 
     @property
     def conditions(self) -> list[str]:
         """What is counted: rows that break it for certain, then those on which it cannot be told."""
-        doubt = self.doubt
-        return [f"{self.judged.broken} and not {doubt}", doubt] if doubt else [self.judged.broken]
-
-    @property
-    def doubt(self) -> str:
-        """TRUE on rows on which it cannot be told, '' where there is no such row."""
-        conditions = [condition for condition, _ in self.judged.doubts]
-        return f"({' or '.join(conditions)})" if conditions else ""
+        return [f"{self.broken} and not ({self.doubt})", f"({self.doubt})"] if self.doubt else [self.broken]
 
 
-def row_rules(program: TableProgram, given: Collection[TableName]) -> tuple[list[RowRule], dict[str, str]]:
-    """Return the row rules that can be judged, and by SLO why others cannot.
+@dataclass(frozen=True)
+class RowRules:
+    """The row rules of one table that can be judged.
 
-    Args:
-        program: the table.
-        given: the tables of which there is data.
+    Attributes:
+        source: the rows as the rules see them, mended, with alias `r`.
+        kept_out: TRUE where a row is kept out of the table.
+        apart: whether the rows that land differ from those of the file: some are mended or kept out.
+        refused: by SLO why it cannot be judged.
     """
-    found: list[RowRule] = []
+
+    rules: tuple[RowRule, ...]
+    source: str
+    kept_out: str
+    apart: bool
+    refused: dict[str, str]
+
+
+def row_rules(program: TableProgram, given: Collection[TableName]) -> RowRules:
+    """Return the row rules of a table; `given` are the tables of which there is data."""
     refused: dict[str, str] = {}
     for rule in program.rules:
-        if rule.level is not Level.ROW or rule.expr is None:
-            continue
-        parts = [part for part in (rule.expr, rule.where) if part is not None]
+        parts = [part for part in (rule.expr, rule.where) if part is not None and rule.level is Level.ROW]
         lacking = sorted({str(table) for part in parts for table, _ in lookups_of(part) if table not in given})
         if lacking:
             refused[rule.id] = f"{NOT_JUDGED}no data was given for {', '.join(lacking)}"
-            continue
-        try:
-            found.append(RowRule(rule, judged_duck(rule, program, "r")))
-        except NotLocal as error:
-            refused[rule.id] = error.message
-    return found, refused
-
-
-def lookups(rules: Sequence[RowRule]) -> tuple[InTable, ...]:
-    """Return what the rules look up in other tables."""
-    return tuple(dict.fromkeys(lookup for rule in rules for lookup in rule.judged.lookups))
+    known = replace(program, rules=tuple(rule for rule in program.rules if rule.id not in refused))
+    table = f"{program.table.sql}"
+    try:
+        scan = scan_duck(table, known)
+    except NotLocal as error:
+        why = {rule.id: error.message for rule in known.rules if rule.level in (Level.ROW, Level.BATCH, Level.WINDOW)}
+        return RowRules((), f"{table} as r", "false", False, refused | why)
+    refused |= {rule.id: error.message for rule, error in scan.refused}
+    found = zip(scan.rules, scan.broken, scan.undecided, scan.doubts, strict=True)
+    rules = tuple(RowRule(rule, broken, doubt, whys[0] if whys else "") for rule, broken, doubt, whys in found)
+    apart = bool(mended_columns(known)) or any(diverts(rule) for rule in scan.rules)
+    return RowRules(rules, scan.source, scan.kept_out, apart, refused)
 
 
 def verdict(
-    engine: Engine, program: TableProgram, rule: RowRule, batches: Sequence[tuple[str, int, int, int]]
+    engine: Engine,
+    program: TableProgram,
+    source: str,
+    rule: RowRule,
+    batches: Sequence[tuple[str, int, int, int]],
 ) -> Verdict:
     """Return the verdict of a row rule.
 
     Args:
         engine: where the table is.
         program: the table.
+        source: its rows as the rules see them.
         rule: the rule.
         batches: name, rows, rows that break the rule, and rows on which it cannot be told, of each batch.
     """
@@ -91,10 +101,9 @@ def verdict(
     bad = sum(count for _, _, count, _ in batches)
     doubtful = sum(count for _, _, _, count in batches)
     if doubtful and not bad:
-        why = rule.judged.doubts[0][1]
-        reason = f"{NOT_JUDGED}{doubtful} of {total} rows hold {why}"
+        reason = f"{NOT_JUDGED}{doubtful} of {total} rows hold {rule.why}"
         return verdict_of(rule.rule, Outcome.INSUFFICIENT, n=total, reason=reason)
-    samples = first_bad(engine, program, rule) if bad else ()
+    samples = _samples(engine, program, rule.rule, source, rule.conditions[0]) if bad else ()
     if rule.rule.max_bad is not None and len(batches) > 1 and bad:
         over = [(name, n, count) for name, n, count, _ in batches if count and not tolerated(rule.rule, count, n)]
         observed = f"{bad} of {total} rows break it"
@@ -139,12 +148,6 @@ def references(engine: Engine, program: TableProgram, rule: Rule, given: Collect
     ((total, bad),) = engine.rows(sql, what, table=table)
     samples = _samples(engine, program, rule, f"{program.table.sql} as r", orphan) if bad else ()
     return counted(rule, int(bad), int(total), samples=samples)
-
-
-def first_bad(engine: Engine, program: TableProgram, rule: RowRule) -> tuple[dict[str, Any], ...]:
-    """Return the first rows that break a rule: what was observed, and the key."""
-    source = source_duck(program.table.sql, rule.judged.lookups, program, "r")
-    return _samples(engine, program, rule.rule, source, rule.conditions[0])
 
 
 def _samples(

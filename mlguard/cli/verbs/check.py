@@ -54,8 +54,6 @@ def command(
     One line an SLO: PASS, FAIL, NOTED (fails, but shadow or waived), INSUFFICIENT (too few rows) or ERROR (could not
     be judged). Exit code 1 when one fails, 3 when one could not be judged. With -v also rows that break an SLO.
     """
-    from mlguard import api
-
     project = state.project()
     report: Report
     if data:
@@ -74,6 +72,8 @@ def command(
     elif batch_by is not None or as_of is not None:
         raise click.UsageError("--batch-by and --as-of are for --data")
     else:
+        from mlguard import api
+
         with state.database() as connection:
             report = api.check(project, connection)
     out(render(report, style, fail_on, samples=state.verbose))
