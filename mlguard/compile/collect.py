@@ -140,15 +140,17 @@ def members_of(file: SloFile, scene: Scene) -> dict[int, list[str]]:
     return {index: _members(group, scene, ("groups", index)) for index, group in enumerate(file.groups)}
 
 
+def means(group: Group, column: str) -> bool:
+    """Tell whether the group is about a column of that name."""
+    return any(fnmatch.fnmatchcase(column, pattern) for pattern in group.columns) and not any(
+        fnmatch.fnmatchcase(column, pattern) for pattern in group.except_
+    )
+
+
 def _members(group: Group, scene: Scene, path: Path) -> list[str]:
     """Return the columns a group means, in the table's order."""
     names = [column.name for column in scene.shape.columns]
-    found = [
-        name
-        for name in names
-        if any(fnmatch.fnmatchcase(name, pattern) for pattern in group.columns)
-        and not any(fnmatch.fnmatchcase(name, pattern) for pattern in group.except_)
-    ]
+    found = [name for name in names if means(group, name)]
     if not found and not scene.shape.declared:
         scene.fault(f"the group names no column of {scene.table}", (*path, "columns"), f"columns: {', '.join(names)}")
     return found

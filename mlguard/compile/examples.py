@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mlguard.compile.collect import means
 from mlguard.compile.draft import Scene
 from mlguard.lang.fault import nearest
 from mlguard.program import Level, Rule
-from mlguard.spec.models import SloFile
+from mlguard.spec.models import Example, SloFile
 
 # What an SLO that is no rule on one row is about instead.
 _ABOUT = {
@@ -40,11 +41,13 @@ def judge_examples(file: SloFile, scene: Scene, rules: Sequence[Rule], named: Se
         columns = list(dict.fromkeys([*columns, *named]))
     for index, example in enumerate(file.examples):
         for name in example.row:
-            if name not in columns:
+            if name not in columns and not (scene.shape.declared and _grouped(file, name)):
                 _unknown_column(scene, index, name, columns)
         for place, name in enumerate(example.breaks):
             path = ("examples", index, "breaks", place)
             rule = known.get(name)
+            if rule is None and scene.shape.declared and _of_group(file, example, name):
+                continue
             if rule is None:
                 guess = nearest(name, known)
                 usable = ", ".join(each.name for each in rules if on_one_row(each))
@@ -57,6 +60,19 @@ def judge_examples(file: SloFile, scene: Scene, rules: Sequence[Rule], named: Se
                 scene.fault(f"`{name}` {_ABOUT[rule.level]}, which no example row can break", path, "remove it here")
             elif name in example.breaks[:place]:
                 scene.fault(f"`{name}` is here a second time", path, "remove it")
+
+
+def _grouped(file: SloFile, column: str) -> bool:
+    """Tell whether a group means the column, should the table have it."""
+    return any(means(group, column) for group in file.groups)
+
+
+def _of_group(file: SloFile, example: Example, name: str) -> bool:
+    """Tell whether a group gives the SLO to a column of the example, which only the table need have."""
+    column, _, key = name.rpartition(".")
+    return column in example.row and any(
+        means(group, column) and any(key == each for each, _ in group.rules()) for group in file.groups
+    )
 
 
 def _unknown_column(scene: Scene, index: int, name: str, columns: Sequence[str]) -> None:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
 from mlguard.compile import compile_project
+from mlguard.compile.examples import on_one_row
 from mlguard.emit.compare import Side, count_differences, drop_view, first_keys, gather
 from mlguard.errors import EvaluationError, Exit, PlanError
+from mlguard.exercise.arrived import arrived_rules, lookups
 from mlguard.local import judge
-from mlguard.local import rows as local_rows
 from mlguard.local.engine import Engine, engine
 from mlguard.local.sources import make_view, open_source
 from mlguard.names import TableName
-from mlguard.program import Level, Rule, TableProgram
+from mlguard.program import Rule, TableProgram
 from mlguard.report.verdict import Outcome, Report, Verdict
 from mlguard.spec import Project
 
@@ -110,7 +111,8 @@ def compare(
 ) -> Comparison:
     """Judge data by two versions of SLO files and return how they differ.
 
-    Rules on single rows are compared row by row; all other SLOs by how they come out.
+    Rules on single rows are compared row by row, on rows as they arrive, before any repair; all other SLOs by how they
+    come out.
 
     Args:
         old: the SLO files as they are.
@@ -224,13 +226,10 @@ class _Pair:
             program = compile_project(Project((file,)), {self.table: shapes[self.table]}).tables[self.table]
             self.programs[place] = program
             chosen = [rule for rule in program.rules if _chosen(project, rule)]
-            judged, refused = local_rows.row_rules(replace(program, rules=tuple(chosen)), self.given)
-            self.refused |= {slo.partition("/")[2]: why for slo, why in refused.items()}
+            judged, refused = arrived_rules(program, chosen, self.given)
+            self.refused |= refused
             side = Side(side.name, tuple(item.rule.name for item in judged))
-            lookups = local_rows.lookups(judged)
-            conditions = [item.conditions[0] for item in judged]
-            sql = gather(side, program, conditions, lookups)
-            self._run(sql)
+            self._run(gather(side, program, [item.broken for item in judged], lookups(judged)))
             for table in self.given:
                 self.engine.run(drop_view(table))
         else:
@@ -248,7 +247,7 @@ class _Pair:
 
 
 def _chosen(project: Project, rule: Rule) -> bool:
-    return rule.level is Level.ROW and project.selection.covers(str(rule.table), rule.name, rule.tags)
+    return on_one_row(rule) and project.selection.covers(str(rule.table), rule.name, rule.tags)
 
 
 def _difference(slo: str, before: Verdict | None, after: Verdict | None, rows: _Rows | None) -> Difference:
@@ -268,4 +267,3 @@ def _difference(slo: str, before: Verdict | None, after: Verdict | None, rows: _
         said=told.observed or told.reason,
         reason=rows.reason,
     )
-

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from mlguard.emit.duck_guard import source_duck
@@ -18,9 +17,9 @@ from mlguard.emit.examples import (
     text_of,
     view_duck,
 )
+from mlguard.exercise.arrived import ArrivedRule, arrived_rules, lookups
 from mlguard.exercise.table import Seen, Table
 from mlguard.lang.types import INTEGERS, Kind
-from mlguard.local import rows
 from mlguard.local.engine import Engine
 from mlguard.local.sources import make_view, open_source
 from mlguard.local.types import converted
@@ -60,9 +59,9 @@ class DuckExamples:
         name = f"mlguard examples {self._made}"
         misfits = self._load(name, table)
         undecided = {rule.name: why for rule in rules if (why := table.untyped(rule))}
-        program = replace(table.program, rules=tuple(rule for rule in rules if rule.name not in undecided))
-        judged, refused = rows.row_rules(program, self.given)
-        undecided |= {slo.removeprefix(f"{program.table}/"): why for slo, why in refused.items()}
+        typed = [rule for rule in rules if rule.name not in undecided]
+        judged, refused = arrived_rules(table.program, typed, self.given)
+        undecided |= refused
         found = self._ask(name, table, judged)
         seen = []
         for number in range(len(table.examples)):
@@ -74,11 +73,11 @@ class DuckExamples:
         return seen
 
     def _ask(
-        self, name: str, table: Table, judged: Sequence[rows.RowRule]
+        self, name: str, table: Table, judged: Sequence[ArrivedRule]
     ) -> dict[int, tuple[list[str], dict[str, str]]]:
         cells = {column.name: _cell(column, table.program.time_zone) for column in table.program.shape.columns}
-        source = source_duck(view_duck(name, table.program, cells), rows.lookups(judged), table.program, ROW)
-        conditions = [condition for item in judged for condition in (item.conditions[0], item.doubt or "false")]
+        source = source_duck(view_duck(name, table.program, cells), lookups(judged), table.program, ROW)
+        conditions = [condition for item in judged for condition in (item.broken, item.doubt)]
         answers = self.engine.rows(judge_duck(source, conditions), str(table.program.table))
         found: dict[int, tuple[list[str], dict[str, str]]] = {}
         for number, *values in answers:

@@ -86,9 +86,10 @@ def run_examples(
         SpecError: an SLO file is wrong, or does not fit the database.
         EngineError: DuckDB is not installed, or the database cannot be reached.
     """
-    with benches(
-        project, target, engine=engine, embedded=embedded, schema=schema, data=data, trace=trace
-    ) as (first, *more):
+    with benches(project, target, engine=engine, embedded=embedded, schema=schema, data=data, trace=trace) as (
+        first,
+        *more,
+    ):
         verdicts: list[Verdict] = []
         for place, table in enumerate(first.tables):
             seen = [bench.engine.judge(bench.tables[place], bench.tables[place].rules) for bench in (first, *more)]
@@ -150,9 +151,7 @@ def _real(project: Project, connection: psycopg.Connection[Any]) -> Program:
 
 
 @contextmanager
-def _database(
-    target: Target, *, embedded: bool, schema: Sequence[str | Path]
-) -> Iterator[psycopg.Connection[Any]]:
+def _database(target: Target, *, embedded: bool, schema: Sequence[str | Path]) -> Iterator[psycopg.Connection[Any]]:
     from mlguard.connect import session
 
     if not embedded:
@@ -183,7 +182,9 @@ def load_schema(connection: psycopg.Connection[Any], schema: Sequence[str | Path
             raise PlanError(f"{path} cannot be read: {error.strerror}") from error
         except psycopg.Error as error:
             said = (error.diag.message_primary or str(error)).strip()
-            raise PlanError(f"{path}: PostgreSQL answered: {said}", help="psql commands such as \\copy do not work here") from error
+            raise PlanError(
+                f"{path}: PostgreSQL answered: {said}", help="psql commands such as \\copy do not work here"
+            ) from error
 
 
 def _verdicts(table: Table, names: Sequence[str], seen: Sequence[Sequence[Seen]]) -> Iterator[Verdict]:

@@ -44,15 +44,15 @@ def command(
     OLD and NEW are folders of SLO files, or single files. Rules on single rows are compared row by row, all other SLOs
     by how they come out. Needs no database.
     """
-    from mlguard import api
     from mlguard.exercise import compare
     from mlguard.local import named
     from mlguard.report import compare_text
+    from mlguard.spec import load_project
 
     sources = {str(table): path for table, path in named(data).items()}
-    projects = [api.load(path, select=state.select) for path in (old, new)]
+    before, after = (load_project(path, select=state.select) for path in (old, new))
     trace = (lambda sql: say(f"{sql};")) if state.verbose else None
-    found = compare(*projects, sources, batch_by=batch_by, as_of=as_of, trace=trace)
+    found = compare(before, after, sources, batch_by=batch_by, as_of=as_of, trace=trace)
     render = {"text": compare_text.to_text, "json": compare_text.to_json, "markdown": compare_text.to_markdown}
     out(render[style](found))
     return found.exit_code(fail_on_difference=fail_on_difference)
