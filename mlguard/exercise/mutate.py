@@ -29,7 +29,11 @@ class MutationReport(ExampleReport):
     """
 
     unit = "SLO"
-    nothing = "nothing was tested: no SLO file that is selected has `examples`"
+
+    @property
+    def units(self) -> tuple[Verdict, ...]:
+        """Every SLO."""
+        return self.verdicts
 
 
 def mutate(

@@ -57,6 +57,11 @@ class ExampleReport(Report):
     nothing: ClassVar[str] = "nothing was tested: no SLO file that is selected has `examples`"
     left_out: tuple[str, ...] = field(default=(), compare=False)
 
+    @property
+    def units(self) -> tuple[Verdict, ...]:
+        """The examples, without the SLOs that were judged on none."""
+        return tuple(verdict for verdict in self.verdicts if verdict.name.startswith("example "))
+
 
 def run_examples(
     project: Project,

@@ -81,7 +81,9 @@ def summary(report: Report) -> str:
     tables = len({verdict.table for verdict in report.verdicts})
     parts = []
     for outcome in Outcome:
-        n = len(report.having(outcome))
+        n = sum(verdict.outcome is outcome for verdict in report.units)
         if n:
             parts.append(f"{n} {outcome.value}")
-    return f"{count(len(report.verdicts), report.unit)} on {count(tables, 'table')}: {', '.join(parts)}"
+    if others := len(report.verdicts) - len(report.units):
+        parts.append(f"{count(others, 'SLO')} judged on none")
+    return f"{count(len(report.units), report.unit)} on {count(tables, 'table')}: {', '.join(parts)}"

@@ -72,6 +72,11 @@ class Report:
     verdicts: tuple[Verdict, ...] = field(default_factory=tuple)
     engine: str = ""
 
+    @property
+    def units(self) -> tuple[Verdict, ...]:
+        """The verdicts that the summary counts."""
+        return self.verdicts
+
     def having(self, *outcomes: Outcome) -> tuple[Verdict, ...]:
         """Return the verdicts with one of `outcomes`."""
         return tuple(verdict for verdict in self.verdicts if verdict.outcome in outcomes)
