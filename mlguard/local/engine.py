@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,7 +70,12 @@ class Engine:
         import duckdb
 
         try:
-            found: pd.DataFrame = self.connection.execute(sql).df()
+            with warnings.catch_warnings():
+                # DuckDB 2.0 calls pandas in a way that pandas 3 will refuse; that is between the two of them.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                warnings.simplefilter("ignore", FutureWarning)
+                warnings.simplefilter("ignore", PendingDeprecationWarning)
+                found: pd.DataFrame = self.connection.execute(sql).df()
         except duckdb.Error as error:
             raise self.failure(error, "") from error
         return found

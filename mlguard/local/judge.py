@@ -192,9 +192,9 @@ class _Table:
                 item = self.row_rules[by_row[rule.id]]
                 found.append(rows.verdict(self.engine, self.program, self.rows.source, item, self._batches(item)))
             elif rule.placement.place is Place.UNIQUE:
-                found.append(rows.unique(self.engine, self.program, rule))
+                found.append(rows.unique(self.engine, self.replay.program, rule))
             elif rule.placement.place is Place.FOREIGN_KEY:
-                found.append(rows.references(self.engine, self.program, rule, self.given))
+                found.append(rows.references(self.engine, self.replay.program, rule, self.given))
             elif rule.max_age is not None:
                 found.append(self._stale(rule))
             else:
@@ -263,7 +263,7 @@ class _Table:
         now = f"timestamptz {quoted(self.as_of.astimezone(UTC).isoformat(sep=' '))}"
         sql = (
             f"select epoch_us(max(case when {text} <= {now} and isfinite({text}) then {text} end)), count(*)"
-            f"\nfrom {self.program.table.sql} as r"
+            f"\nfrom {self.replay.program.table.sql} as r"
         )
         ((newest, n),) = self.engine.rows(sql, f"{self.program.table}: {rule.name}", table=str(self.program.table))
         at = datetime.fromtimestamp(newest / 1e6, UTC) if newest is not None else None

@@ -95,6 +95,7 @@ class Replay:
             rule.id: Judge(rule, program, self.baseline, self.past) for rule in program.judged if rule.expr is not None
         }
         self.by_time: dict[tuple[str, ...], Counted] = {}
+        self.looked: datetime | None = None  # up to when a baseline was looked for
         self.order: dict[tuple[str, ...], list[tuple[datetime, Segment, Document]]] = {}
 
     def run(self) -> Judged:
@@ -223,8 +224,7 @@ class Replay:
         learned = self._learned(self.windows)
         segments: dict[str, Segments] = {}
         for window in self._closed():
-            if self.baseline.wanted:
-                self._count_bins(self.baseline.freeze(window.end, self._left_out()), sets, self.by_time)
+            self._freeze_until(window.end, sets)
             label = f"{window.over} from {words(window.start)} to {words(window.end)}"
             scope = Scope(window.over, label, start=window.start, end=window.end)
             for rule in self.windows:
@@ -238,6 +238,16 @@ class Replay:
             if window.over in learned:
                 n = sum(int(d["n"]) for _, d in self._inside((), window.start, window.end))
                 self._keep_learned(learned[window.over], scope, self._between(window.start, window.end), n)
+
+    def _freeze_until(self, end: datetime, sets: Sets) -> None:
+        """Look for a baseline at the end of each of the table's own windows, as the sweeps of a live table do."""
+        if not self.baseline.wanted or not self.order[()]:
+            return
+        at = self.looked if self.looked is not None else floor(self.order[()][0][0], self.program.window)
+        while self.baseline.lacking and add(at, self.program.window, 1) <= end:
+            at = add(at, self.program.window, 1)
+            self._count_bins(self.baseline.freeze(at, self._left_out()), sets, self.by_time)
+        self.looked = at
 
     def _sort(self) -> None:
         self.order = {

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from mlguard import api
 from mlguard.lang.metrics import METRICS, Family
 from mlguard.local import judge
+from mlguard.local.calendar import instant
 from mlguard.operate.backtest import backtest
 from tests.support import write
 
@@ -65,7 +67,7 @@ def test_every_judged_metric_is_compared() -> None:
 
 def slo_file(checks: Sequence[str], over: str, more: str = "", extra: str = "") -> str:
     slos = "\n".join(
-        f"  - {{name: m{number}, check: \"{check}\", over: {over}, min_rows: 1{extra}}}"
+        f'  - {{name: m{number}, check: "{check}", over: {over}, min_rows: 1{extra}}}'
         for number, check in enumerate(checks)
     )
     columns = "\n".join(f"  {name}: {{type: '{pg}'}}" for name, (pg, _) in COLUMNS.items() if name != "x")
@@ -93,7 +95,9 @@ def same_value(here: float | None, there: float | None, scale: float = 0.0) -> b
     return here == there or math.isclose(here, there, rel_tol=1e-9, abs_tol=max(1e-9, 1e-9 * scale))
 
 
-def batches_on_postgresql(connection: psycopg.Connection[Any], batches: Sequence[Sequence[Row]]) -> dict[str, list[Any]]:
+def batches_on_postgresql(
+    connection: psycopg.Connection[Any], batches: Sequence[Sequence[Row]]
+) -> dict[str, list[Any]]:
     """Write each batch in a transaction of its own; return by SLO what was judged of each."""
     for rows in batches:
         with connection.transaction(), connection.cursor().copy(b"copy f.t from stdin") as copy:
@@ -108,7 +112,9 @@ def batches_on_postgresql(connection: psycopg.Connection[Any], batches: Sequence
 
 
 def batches_on_duckdb(folder: Path, batches: Sequence[Sequence[Row]]) -> dict[str, list[Any]]:
-    report = judge(api.load(folder / "slos"), {"f.t": frame([row for rows in batches for row in rows])}, batch_by="load")
+    report = judge(
+        api.load(folder / "slos"), {"f.t": frame([row for rows in batches for row in rows])}, batch_by="load"
+    )
     return {
         slo: [
             (f.outcome.value, f.n, [n for n, _ in f.metrics], [v for _, v in f.metrics], f.observed, f.reason)
@@ -158,8 +164,13 @@ def over_batches(server18: Any, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield dsn, folder
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], print_blob=True,
-          phases=[Phase.explicit, Phase.reuse, Phase.generate])  # shrinking takes minutes; the failing case is printed whole
+@settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    print_blob=True,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+)  # shrinking takes minutes; the failing case is printed whole
 @given(st.lists(st.lists(ROW, min_size=1, max_size=25), min_size=1, max_size=5))
 def test_batches_of_any_rows(over_batches: tuple[str, Path], batches: list[list[Row]]) -> None:
     dsn, folder = over_batches
@@ -174,8 +185,6 @@ def test_batches_of_any_rows(over_batches: tuple[str, Path], batches: list[list[
 
 def days(n: int, seed: int, per_day: int = 60) -> list[Row]:
     """Return days of rows whose distribution moves near the end, some without an event time."""
-    import random
-
     chance = random.Random(seed)
     rows: list[Row] = []
     for day in range(n):
@@ -191,10 +200,20 @@ def days(n: int, seed: int, per_day: int = 60) -> list[Row]:
     return [row for row in rows if row[-1] is None or row[-1].day != 25]  # a day without rows
 
 
-@pytest.mark.parametrize("over", ["1 day", "last 3 days", "7 days"])
+# Not `previous` over weeks: a replay in the database sweeps once a bucket, so that its baseline is frozen days later
+# than that of a table that is swept all the time, which the local replay stands for.
+@pytest.mark.parametrize(
+    ("over", "baseline"),
+    [
+        ("1 day", "first 14 days"),
+        ("1 day", "previous 14 days"),
+        ("last 3 days", "first 14 days"),
+        ("last 3 days", "previous 14 days"),
+        ("7 days", "first 14 days"),
+    ],
+)
 @pytest.mark.parametrize("by", ["", ", by: d"])
-@pytest.mark.parametrize("baseline", ["first 14 days", "previous 14 days"])
-def test_windows(guarded_db: str, tmp_path: Path, over: str, by: str, baseline: str) -> None:
+def test_windows(guarded_db: str, tmp_path: Path, over: str, baseline: str, by: str) -> None:
     rows = days(45, 7)
     project = api.load(write(tmp_path, slo_file(OVER_WINDOWS, over, f"baseline: {baseline}\n", by)))
     with psycopg.connect(guarded_db, autocommit=True) as connection:
@@ -212,17 +231,17 @@ def test_windows(guarded_db: str, tmp_path: Path, over: str, by: str, baseline: 
         (value.slo, value.end, tuple(sorted(value.segment.items()))): (value.outcome, value.value, value.observed)
         for value in replayed.values
     }
+    last = max(end for _, end, _ in there if end is not None)
     compared = 0
     for slo, items in report.details.items():
         for found in items:
-            from mlguard.local.calendar import instant
-
             assert found.scope.end is not None
             key = (slo, instant(found.scope.end, "Europe/Berlin"), tuple(sorted(found.scope.segment)))
+            if key[1] > last:
+                continue  # a replay of stored rows ends with the last day that has some
             outcome, value, observed = there[key]
             mine = found.metrics[0][1] if found.metrics else None
-            assert same_value(mine, value), (key, mine, value, found)
+            assert same_value(mine, value), (mine, value, observed, key, found)
             assert (found.outcome.value, found.observed) == (outcome, observed or ""), (key, found)
             compared += 1
     assert compared > 100
-    _ = date
