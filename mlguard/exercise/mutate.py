@@ -85,7 +85,7 @@ def _verdict(rule: Rule, forms: Sequence[tuple[str, Rule]], seen: Sequence[Seen]
     unnoticed = [words for words, form in forms if not any(_tells(rule, form, each) for each in seen)]
     if not unnoticed:
         first = f"example {breaking[0] + 1} breaks it"
-        told = f", {len(forms)} of {len(forms)} weaker forms are noticed" if forms else ""
+        told = f", {len(forms)} of {len(forms)} weaker forms noticed" if forms else ""
         return replace(verdict_of(rule, Outcome.PASS, observed=first + told), limit="")
     more = f" and {len(unnoticed) - MOST_TOLD} more" if len(unnoticed) > MOST_TOLD else ""
     listed = ", or ".join(unnoticed[:MOST_TOLD]) + more

@@ -14,8 +14,7 @@ from mlguard.errors import Exit
 
 
 @click.command("compare")
-@click.argument("old", metavar="OLD", type=click.Path(path_type=Path))
-@click.argument("new", metavar="NEW", type=click.Path(path_type=Path))
+@click.argument("sides", metavar="OLD NEW", nargs=2, type=click.Path(path_type=Path))
 @shared("select")
 @formats("text", "json", "markdown")
 @click.option(
@@ -31,8 +30,7 @@ from mlguard.errors import Exit
 @click.pass_obj
 def command(
     state: State,
-    old: Path,
-    new: Path,
+    sides: tuple[Path, Path],
     style: str,
     data: tuple[str, ...],
     batch_by: str | None,
@@ -50,7 +48,7 @@ def command(
     from mlguard.spec import load_project
 
     sources = {str(table): path for table, path in named(data).items()}
-    before, after = (load_project(path, select=state.select) for path in (old, new))
+    before, after = (load_project(path, select=state.select) for path in sides)
     trace = (lambda sql: say(f"{sql};")) if state.verbose else None
     found = compare(before, after, sources, batch_by=batch_by, as_of=as_of, trace=trace)
     render = {"text": compare_text.to_text, "json": compare_text.to_json, "markdown": compare_text.to_markdown}

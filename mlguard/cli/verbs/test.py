@@ -74,7 +74,9 @@ def command(
     if report.left_out and report.verdicts and style == "text":
         from mlguard.report.columns import count
 
-        say(f"{count(len(report.left_out), 'SLO is', 'SLOs are')} not about one row, so no example can try them")
+        many = len(report.left_out) > 1
+        said = f"{count(len(report.left_out), 'SLO is', 'SLOs are')} not about one row"
+        say(f"{said}, so no example can try {'them' if many else 'it'}")
     if not report.verdicts:
         if style not in ("text", "github", "markdown"):
             say(report.nothing)

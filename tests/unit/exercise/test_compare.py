@@ -27,7 +27,10 @@ slos:
   - {name: old_rule, check: age <> 7}
   - {name: covered, check: coverage(age) >= 0.5, over: batch, min_rows: 1}
 """
-ROWS = "(1, 50, 'free', 'abc'), (2, 120, 'pro', 'abcd'), (3, -1, 'gold', ''), (4, 7, 'free', 'abcdef'), (5, null, 'x', 'a')"
+ROWS = (
+    "(1, 50, 'free', 'abc'), (2, 120, 'pro', 'abcd'), (3, -1, 'gold', ''), (4, 7, 'free', 'abcdef'),"
+    " (5, null, 'x', 'a')"
+)
 
 
 @pytest.fixture
@@ -45,7 +48,8 @@ def compared(tmp_path: Path, data: str, new: str, old: str = OLD) -> Comparison:
         (tmp_path / name).mkdir()
         (tmp_path / name / "b.slo.yaml").write_text(text)
         projects.append(load_project(tmp_path / name))
-    return compare(*projects, {"a.b": data})
+    before, after = projects
+    return compare(before, after, {"a.b": data})
 
 
 def test_the_same_files_have_no_difference(tmp_path: Path, data: str) -> None:
