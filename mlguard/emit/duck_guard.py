@@ -1,0 +1,113 @@
+"""When a row breaks a rule, in DuckDB: TRUE exactly where PostgreSQL says so, and never an error. Pure.
+
+What raises on a row is caught by TRY around the rule. TRY gives NULL there, so inside it the rule is brought to true or
+false, and outside it NULL is read as broken. The CASE right inside TRY also keeps DuckDB from computing a part of the
+rule beforehand, outside of TRY, because another column of the query has the same part (duckdb: common sub-expressions).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mlguard.emit.duck_core import NotLocal, quoted
+from mlguard.emit.duck_expr import Writer, lookup_name
+from mlguard.emit.rules import expression
+from mlguard.lang import tree
+from mlguard.lang.tree import Expr
+from mlguard.names import TableName, quote_ident
+from mlguard.program import Rule, TableProgram
+
+__all__ = ["NotLocal", "Judged", "broken_duck", "judged_duck", "safe_duck", "source_duck"]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One rule as conditions on a row."""
+
+    broken: str  # TRUE where the row breaks the rule, FALSE elsewhere
+    doubts: tuple[tuple[str, str], ...]  # condition (TRUE or FALSE) → why the row is not judged where it is TRUE
+    lookups: tuple[tree.InTable, ...]  # what source_duck must join for it
+    fallible: bool  # whether some row raises
+
+
+def judged_duck(rule: Rule, program: TableProgram, row: str) -> Judged:
+    """Return a rule on a row, in the words of DuckDB.
+
+    Args:
+        rule: a row rule that is an expression.
+        program: the table's.
+        row: the alias of the relation, made by source_duck where the rule looks into another table.
+
+    Raises:
+        NotLocal: a construct of UNSUPPORTED.
+    """
+    writer = Writer(row, program.time_zone)
+    check = writer.write(expression(rule))
+    own = writer.fails
+    broken = f"{check} is not true" if rule.nulls_fail else f"{check} is false"
+    if rule.where is not None:
+        before = Writer(row, program.time_zone)
+        where = before.write(rule.where)
+        broken = f"{where} is true and {broken}" if not own else f"case when {where} then {broken} else false end"
+        writer.doubts = {**before.doubts, **writer.doubts}
+        writer.lookups = [*before.lookups, *writer.lookups]
+        writer.fails += before.fails
+    doubts = tuple((_certain(condition), why) for condition, why in writer.doubts.items())
+    if writer.fails:
+        broken = f"coalesce(try(case when {broken} then true else false end), true)"
+    return Judged(f"({broken})", doubts, tuple(writer.lookups), bool(writer.fails))
+
+
+def _certain(condition: str) -> str:
+    return f"coalesce(try(case when {condition} then true else false end), false)"
+
+
+def broken_duck(rule: Rule, program: TableProgram, row: str) -> str:
+    """Return the condition that is TRUE exactly where the row breaks the rule, else FALSE; see judged_duck."""
+    return judged_duck(rule, program, row).broken
+
+
+def safe_duck(expr: Expr, program: TableProgram, row: str) -> str:
+    """Return a value of the row, NULL where PostgreSQL would raise.
+
+    Raises:
+        NotLocal: a construct of UNSUPPORTED.
+    """
+    writer = Writer(row, program.time_zone)
+    text = writer.write(expr)
+    return f"try(case when true then {text} end)" if writer.fails else text
+
+
+def source_duck(
+    relation: str,
+    lookups: Sequence[tree.InTable],
+    program: TableProgram,
+    row: str,
+    tables: Mapping[TableName, str] | None = None,
+) -> str:
+    """Return a relation with alias `row`, widened by one column for each lookup.
+
+    Args:
+        relation: the rows, as an item of FROM.
+        lookups: those of the rules that are judged on it.
+        program: the table's.
+        row: the alias.
+        tables: other tables → what to read for them; else by their own names.
+    """
+    if not lookups:
+        return f"{relation} as {row}"
+    columns: dict[str, str] = {}
+    for lookup in lookups:
+        name = TableName(lookup.schema, lookup.table)
+        source = (tables or {}).get(name, name.sql)
+        member = quote_ident(lookup.column)
+        operand = safe_duck(lookup.operand, program, "r")
+        columns[lookup_name(lookup)] = f"({operand}) in (select {member} from {source})"
+    written = ",\n  ".join(f"{text} as {quote_ident(name)}" for name, text in columns.items())
+    return f"(\n  select r.*,\n  {written}\n  from {relation} as r\n) as {row}"
+
+
+def reason(rule: Rule) -> str:
+    """Return the rule's id as a constant."""
+    return quoted(rule.id)
