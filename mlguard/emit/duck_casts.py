@@ -32,7 +32,7 @@ _NOT_READ = "text that is not one"
 
 def whole(pattern: str, text: str, flags: str = "s") -> str:
     """Return that all of `text`, but for blanks around, matches."""
-    return f"regexp_full_matches({text}, {quoted(f'(?{flags}){_BLANK}(?:{pattern}){_BLANK}')})"
+    return f"regexp_full_match({text}, {quoted(f'(?{flags}){_BLANK}(?:{pattern}){_BLANK}')})"
 
 
 def from_text(w: Writer, expr: tree.Cast) -> str:
@@ -49,6 +49,8 @@ def from_text(w: Writer, expr: tree.Cast) -> str:
         good = whole(f"[-+]?{_DIGITS}", "{x}")
         value = f"cast(replace({trimmed}, '_', '') as {name})"
     elif kind in FLOATS:
+        base = whole("[-+]?0[xX][0-9a-fA-F.]+([pP][-+]?[0-9]+)?|nan\\([^)]*\\)", text, "is")
+        w.doubt(base, "a number in another base")
         return w.let((text,), lambda x: _float(w, expr, x))
     elif kind is Kind.BOOL:
         lowered = f"lower({trimmed})"
@@ -56,7 +58,7 @@ def from_text(w: Writer, expr: tree.Cast) -> str:
         good = f"{lowered} in ({', '.join(map(quoted, (*_TRUE, *_FALSE)))})"
         value = f"{lowered} in ({truths})"
     elif kind is Kind.UUID:
-        good = r"regexp_full_matches({x}, '[0-9a-fA-F]{4}(-?[0-9a-fA-F]{4}){7}|\{[0-9a-fA-F]{4}(-?[0-9a-fA-F]{4}){7}\}')"
+        good = r"regexp_full_match({x}, '[0-9a-fA-F]{4}(-?[0-9a-fA-F]{4}){7}|\{[0-9a-fA-F]{4}(-?[0-9a-fA-F]{4}){7}\}')"
         good = good.replace("{4}", "{{4}}").replace("{7}", "{{7}}").replace("\\{", "\\{{").replace("\\}", "\\}}")
         value = "cast(replace(replace(replace({x}, '{{', ''), '}}', ''), '-', '') as uuid)"
     elif kind in (Kind.JSON, Kind.JSONB):
@@ -78,7 +80,6 @@ def from_text(w: Writer, expr: tree.Cast) -> str:
 def _float(w: Writer, expr: tree.Cast, x: str) -> str:
     name = duck_type(expr.type)
     bad = w.failing(_NOT_READ, expr.type)
-    w.doubt(whole("[-+]?0[xX][0-9a-fA-F.]+([pP][-+]?[0-9]+)?|nan\\([^)]*\\)", x, "is"), "a number in another base")
     trimmed = f"trim({x}, chr(32) || chr(9) || chr(10) || chr(11) || chr(12) || chr(13))"
     value = f"cast({trimmed} as {name})"
     endless = f"regexp_replace(lower({trimmed}), '^[+]|^-(nan)', '\\1')"
@@ -137,6 +138,9 @@ def read_numeric(w: Writer, expr: tree.Cast) -> Num:
     else:
         text = w.write(expr.operand)
         w.doubt(whole("[-+]?0[xXoObB][0-9a-fA-F_]+", text), "a number in another base, read from PostgreSQL 16 on")
+        if not bounded:
+            digits = "a number of more than 17 digits, or beyond double precision, as numeric"
+            w.doubt(f"regexp_matches({text}, '[eE].*[0-9]{{3}}|([0-9][._]?){{18}}')", digits)
         pattern = rf"[-+]?{_MANTISSA}([eE][-+]?[0-9]+)?"
         trimmed = "trim({x}, chr(32) || chr(9) || chr(10) || chr(11) || chr(12) || chr(13))"
         endless = bad if bounded else f"cast(regexp_replace(lower({trimmed}), '^[+]', '') as double)"

@@ -7,7 +7,7 @@ where a node is right but for some values, these are noted as a doubt (`Writer.d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
 from mlguard.emit import duck_casts, duck_math, duck_numeric, duck_text, duck_times
@@ -66,6 +66,7 @@ class Writer:
         self.doubts: dict[str, str] = {}  # condition → why a row on which it is true is not judged
         self.lookups: list[tree.InTable] = []
         self._names = Names()
+        self._trials: dict[int, bool] = {}
 
     def write(self, expr: Expr) -> str:
         """Return `expr`."""
@@ -99,6 +100,23 @@ class Writer:
     def spelled(self, condition: str) -> None:
         """Note that the text of a JSON value is used."""
         self.doubt(condition, "the spelling of a JSON number with a fraction, of an object or an array")
+
+    def can_fail(self, *exprs: Expr) -> bool:
+        """Tell whether one of `exprs` raises on some row, leaving no trace."""
+        for expr in exprs:
+            if id(expr) not in self._trials:
+                trial = Writer(self.prefix.rstrip("."), self.zone)
+                trial._trials = self._trials
+                trial._value(expr)
+                self._trials[id(expr)] = trial.fails > 0
+        return any(self._trials[id(expr)] for expr in exprs)
+
+    def strict(self, exprs: Sequence[Expr], texts: Sequence[str], body: Callable[..., str]) -> str:
+        """Return `body` of the texts of operands that PostgreSQL evaluates all.
+
+        DuckDB leaves out a later one where an earlier is NULL; if it can raise, it is evaluated beforehand.
+        """
+        return self.let(tuple(texts), body) if self.can_fail(*exprs[1:]) else body(*texts)
 
     def typed(self, expr: Expr) -> str:
         """Return an operand whose DuckDB type is PostgreSQL's: a bare number would adapt to what is beside it."""
@@ -150,7 +168,9 @@ class Writer:
             case tree.Negate():
                 return duck_math.negate(self, expr)
             case tree.Concat():
-                return f"({self.atom(self.write(expr.left))} || {self.atom(self.write(expr.right))})"
+                parts = (expr.left, expr.right)
+                texts = [self.atom(self.write(part)) for part in parts]
+                return self.strict(parts, texts, lambda a, b: f"({a} || {b})")
             case tree.Regex():
                 return duck_text.regex(self, expr)
             case tree.JsonGet():
@@ -196,7 +216,6 @@ class Writer:
 
     def _logical(self, expr: tree.Logical) -> str:
         """Write AND and OR; an operand that can raise is reached only where those before it leave the result open."""
-        stop = "false" if expr.op == "and" else "true"
         written = self.write(expr.operands[0])
         for operand in expr.operands[1:]:
             before = self.fails
@@ -205,10 +224,7 @@ class Writer:
             if self.fails == before:
                 written = f"({plain})"
             else:
-                written = self.let(
-                    (written,),
-                    lambda x, text=text: f"case when {x} is {stop} then {stop} else {x} {expr.op} {self.atom(text)} end",
-                )
+                written = self._in_turn(expr.op, written, text)
         return written
 
     def _sides(self, what: str, *sides: Expr) -> list[str]:
@@ -219,6 +235,8 @@ class Writer:
                 return [self.atom(duck_math.as_float(self, side, Kind.FLOAT8)) for side in sides]
             if Kind.NUMERIC in kinds:
                 return duck_numeric.compared([duck_math.number(self, side) for side in sides], what)
+        if kinds == {Kind.DATE, Kind.TIMESTAMP}:
+            return [duck_times.as_timestamp(self, side) for side in sides]
         if Kind.JSONB in kinds or Kind.JSON in kinds:
             raise NotLocal(what, "of jsonb: write (payload ->> 'key') for what is compared")
         return [self.atom(self.write(side)) for side in sides]
@@ -232,13 +250,14 @@ class Writer:
         if Kind.JSONB in (expr.left.type.kind, expr.right.type.kind) and expr.op in ("=", "<>"):
             return duck_text.compare(self, expr.left, expr.right, expr.op)
         equality = expr.op in ("=", "<>")
-        left, right = (self._sides if equality else self._ordered)(expr.op, expr.left, expr.right)
-        return f"({left} {expr.op} {right})"
+        sides = (expr.left, expr.right)
+        texts = (self._sides if equality else self._ordered)(expr.op, *sides)
+        return self.strict(sides, texts, lambda a, b: f"({a} {expr.op} {b})")
 
     def _distinct(self, expr: tree.Distinct) -> str:
         word = "is not distinct from" if expr.negated else "is distinct from"
-        left, right = self._sides("IS DISTINCT FROM", expr.left, expr.right)
-        return f"({left} {word} {right})"
+        sides = (expr.left, expr.right)
+        return self.strict(sides, self._sides("IS DISTINCT FROM", *sides), lambda a, b: f"({a} {word} {b})")
 
     def _is_(self, expr: tree.Is) -> str:
         operand = expr.operand
@@ -251,14 +270,47 @@ class Writer:
 
     def _between(self, expr: tree.Between) -> str:
         operand, low, high = self._ordered("BETWEEN", expr.operand, expr.low, expr.high)
-        return f"({operand} {'not ' * expr.negated}between {low} and {high})"
+        if not self.can_fail(expr.low, expr.high):
+            return f"({operand} {'not ' * expr.negated}between {low} and {high})"
+        # PostgreSQL compares with the upper end only where the lower leaves the result open.
+        below, above = ("<", ">") if expr.negated else (">=", "<=")
+
+        def both(x: str) -> str:
+            first = self.strict((expr.operand, expr.low), (x, low), lambda a, b: f"({a} {below} {b})")
+            second = self.strict((expr.operand, expr.high), (x, high), lambda a, b: f"({a} {above} {b})")
+            return self._in_turn("or" if expr.negated else "and", first, second)
+
+        return self.let((operand,), both)
+
+    def _in_turn(self, op: str, first: str, second: str) -> str:
+        """Return AND or OR whose second operand is evaluated only where the first leaves the result open."""
+        stop = "false" if op == "and" else "true"
+        return self.let(
+            (first,), lambda x: f"case when {x} is {stop} then {stop} else {x} {op} {self.atom(second)} end"
+        )
 
     def _in_list(self, expr: tree.InList) -> str:
         if expr.operand.type.kind is Kind.JSONB:
             tests = [duck_text.compare(self, expr.operand, item, "=") for item in expr.items]
             return f"({'not ' * expr.negated}({' or '.join(tests)}))"
-        operand, *items = self._sides("IN", expr.operand, *expr.items)
-        return f"({operand} {'not ' * expr.negated}in ({', '.join(items)}))"
+        if not self.can_fail(*expr.items):
+            operand, *items = self._sides("IN", expr.operand, *expr.items)
+            return f"({operand} {'not ' * expr.negated}in ({', '.join(items)}))"
+        # Constants first, together; then one after the other until one is equal (parse_expr.c, transformAExprIn).
+        constants = [item for item in expr.items if not any(isinstance(node, tree.Column) for node in item.walk())]
+        first = constants if len(constants) > 1 else []
+        later = [item for item in expr.items if item not in first]
+        operand, *items = self._sides("IN", expr.operand, *first, *later)
+
+        def each(x: str) -> str:
+            found = f"({x} in ({', '.join(items[: len(first)])}))" if first else ""
+            for item, text in zip(later, items[len(first) :], strict=True):
+                test = self.strict((expr.operand, item), (x, text), lambda a, b: f"({a} = {b})")
+                found = self._in_turn("or", found, test) if found else test
+            return found
+
+        found = self.let((operand,), each)
+        return f"(not {found})" if expr.negated else found
 
     def _in_table(self, expr: tree.InTable) -> str:
         """Write the column in which the result of the sub-select stands: TRY cannot hold one itself."""
@@ -359,8 +411,8 @@ class Writer:
         kinds = {arg.type.kind for arg in expr.args}
         if kinds <= INTEGERS or expr.type.kind not in NUMBERS:
             first = self.atom(self.typed(expr.args[0]))
-            return self.let((first,), lambda x: f"case when {x} = {right} then null else {x} end")
-        return f"nullif({left}, {right})::{duck_type(expr.type)}"
+            return self.let((first, right), lambda a, b: f"case when {a} = {b} then null else {a} end")
+        return self.strict(expr.args, (left, right), lambda a, b: f"nullif({a}, {b})::{duck_type(expr.type)}")
 
 
 def lookup_name(expr: tree.InTable) -> str:

@@ -1,8 +1,7 @@
 """When a row breaks a rule, in DuckDB: TRUE exactly where PostgreSQL says so, and never an error. Pure.
 
-What raises on a row is caught by TRY around the rule. TRY gives NULL there, so inside it the rule is brought to true or
-false, and outside it NULL is read as broken. The CASE right inside TRY also keeps DuckDB from computing a part of the
-rule beforehand, outside of TRY, because another column of the query has the same part (duckdb: common sub-expressions).
+What raises on a row is caught by TRY around the rule. TRY gives NULL there; the rule itself is true or false, never NULL,
+and outside TRY NULL is read as broken.
 """
 
 from __future__ import annotations
@@ -55,12 +54,20 @@ def judged_duck(rule: Rule, program: TableProgram, row: str) -> Judged:
         writer.fails += before.fails
     doubts = tuple((_certain(condition), why) for condition, why in writer.doubts.items())
     if writer.fails:
-        broken = f"coalesce(try(case when {broken} then true else false end), true)"
+        broken = f"coalesce({_tried(broken)}, true)"
     return Judged(f"({broken})", doubts, tuple(writer.lookups), bool(writer.fails))
 
 
 def _certain(condition: str) -> str:
-    return f"coalesce(try(case when {condition} then true else false end), false)"
+    return f"coalesce({_tried(condition)}, false)"
+
+
+def _tried(text: str) -> str:
+    """Return a value, or NULL on a row on which it raises.
+
+    What stands twice in a query DuckDB computes once, beforehand and outside of TRY. It does not look into a lambda.
+    """
+    return f"try(list_transform([true], lambda v0: {text})[1])"
 
 
 def broken_duck(rule: Rule, program: TableProgram, row: str) -> str:
@@ -76,7 +83,7 @@ def safe_duck(expr: Expr, program: TableProgram, row: str) -> str:
     """
     writer = Writer(row, program.time_zone)
     text = writer.write(expr)
-    return f"try(case when true then {text} end)" if writer.fails else text
+    return _tried(text) if writer.fails else text
 
 
 def source_duck(

@@ -84,7 +84,8 @@ def _arithmetic(w: Writer, expr: tree.Arithmetic) -> Num:
     shown = left.shown and right.shown
     if op == "*":
         made = numeric.exact("", left.whole + right.whole, left.scale + right.scale, op, shown=shown)
-        return Exact(f"cast({w.atom(left.text)} * {w.atom(right.text)} as {made.type})", made.whole, made.scale, shown)
+        text = _both(w, expr, left.text, right.text, made.type)
+        return Exact(text, made.whole, made.scale, shown)
     if op == "/":
         w.fails += 1
         zero = w.failing(ZERO, SqlType(Kind.FLOAT8))
@@ -108,7 +109,12 @@ def _arithmetic(w: Writer, expr: tree.Arithmetic) -> Num:
         return Exact(_remainder(w, *(numeric.to(side, whole, scale) for side in (left, right)), held), whole, scale)
     made = numeric.exact("", whole + 1, scale, op, shown=shown)
     sides = [numeric.to(side, made.whole, made.scale) for side in (left, right)]
-    return Exact(f"cast({sides[0]} {op} {sides[1]} as {made.type})", made.whole, made.scale, shown)
+    return Exact(_both(w, expr, *sides, made.type), made.whole, made.scale, shown)
+
+
+def _both(w: Writer, expr: tree.Arithmetic, left: str, right: str, held: str) -> str:
+    sides = (w.atom(left), w.atom(right))
+    return w.strict((expr.left, expr.right), sides, lambda a, b: f"cast({a} {expr.op} {b} as {held})")
 
 
 def _remainder(w: Writer, left: str, right: str, held: str) -> str:
@@ -141,7 +147,7 @@ def _call(w: Writer, expr: tree.Call) -> Num:
             return _renamed(like, f"{expr.name}({', '.join(texts)})")
         case "nullif":
             texts, like = numeric.aligned([number(w, arg) for arg in expr.args], expr.name)
-            return _renamed(like, f"nullif({texts[0]}, {texts[1]})")
+            return _renamed(like, w.strict(expr.args, texts, lambda a, b: f"nullif({a}, {b})"))
         case "abs":
             inner = number(w, first)
             return _renamed(inner, f"abs({inner.text})") if not isinstance(inner, Ratio) else _no_ratio("abs")
@@ -264,7 +270,8 @@ def arithmetic(w: Writer, expr: tree.Arithmetic) -> str:
         left, right = (f"{w.typed(side)}" for side in (expr.left, expr.right))
         if expr.op == "%":
             return _modulo(w, left, right)
-        return f"({w.atom(left)} {'//' if expr.op == '/' else expr.op} {w.atom(right)})"
+        op = "//" if expr.op == "/" else expr.op
+        return w.strict((expr.left, expr.right), (w.atom(left), w.atom(right)), lambda a, b: f"({a} {op} {b})")
     left, right = as_float(w, expr.left, kind), as_float(w, expr.right, kind)
     return _float(w, expr, left, right)
 
@@ -283,10 +290,10 @@ def _bounded(expr: Expr, kind: Kind) -> bool:
 
 def _float(w: Writer, expr: tree.Arithmetic, left: str, right: str) -> str:
     kind, op = expr.type.kind, expr.op
-    plain = f"({w.atom(left)} {op} {w.atom(right)})"
     if op in "+-":
         if _bounded(expr.left, kind) and _bounded(expr.right, kind):
-            return plain
+            sides = (w.atom(left), w.atom(right))
+            return w.strict((expr.left, expr.right), sides, lambda a, b: f"({a} {op} {b})")
         bad = "isinf({r}) and not isinf({a}) and not isinf({b})"
     elif op == "*":
         bad = "(isinf({r}) and not isinf({a}) and not isinf({b})) or ({r} = 0 and {a} <> 0 and {b} <> 0)"

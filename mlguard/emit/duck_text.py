@@ -73,13 +73,15 @@ def call(w: Writer, expr: tree.Call) -> str | None:
         case "trim" if len(args) == 1:
             return f"trim({args[0]}, ' ')"
         case "trim":
-            return f"trim({args[0]}, {args[1]})"
-        case "left" | "right":
-            return f"{expr.name}({args[0]}, {w.typed(expr.args[1])})"
+            return w.strict(expr.args, args, lambda x, marks: f"trim({x}, {marks})")
+        case "left":
+            return w.strict(expr.args, (args[0], w.typed(expr.args[1])), lambda x, n: f"left({x}, {n})")
+        case "right":
+            return _right(w, args[0], expr.args[1])
         case "length":
             return f"length({args[0]})::integer"
         case "starts_with":
-            return f"starts_with({args[0]}, {args[1]})"
+            return w.strict(expr.args, args, lambda x, start: f"starts_with({x}, {start})")
         case "cardinality":
             return f"len({args[0]})::integer"
         case "array_length":
@@ -90,6 +92,16 @@ def call(w: Writer, expr: tree.Call) -> str | None:
 _NAMES = frozenset(
     {"lower", "upper", "trim", "left", "right", "length", "starts_with", "cardinality", "array_length"}
 )
+
+
+def _right(w: Writer, text: str, count: Expr) -> str:
+    """Return the last characters; the least integer has no opposite, and PostgreSQL then takes the whole text."""
+    if isinstance(count, Literal):
+        return f"right({text}, {w.typed(count)})"
+    return w.let(
+        (text, w.write(count)),
+        lambda x, n: f"case when {n} = -2147483648 then {x} else right({x}, {n}) end",
+    )
 
 
 def _array_length(expr: tree.Call, array: str) -> str:
@@ -114,7 +126,8 @@ def json_get(w: Writer, expr: tree.JsonGet) -> str:
 
 def _walked(w: Writer, expr: tree.JsonGet) -> str:
     operand, path = w.atom(w.write(expr.operand)), expr.path
-    _doubts(w, expr.operand, operand)
+    if expr.operand.type.kind is Kind.JSON and not isinstance(expr.operand, tree.JsonGet):
+        operand = _readable(w, operand)
     if expr.op == "#>>":
         assert isinstance(path, Literal)
         keys = [key for key in str(path.value)[1:-1].split(",") if key != ""]
@@ -127,7 +140,7 @@ def _walked(w: Writer, expr: tree.JsonGet) -> str:
             return "null::json"
         if isinstance(path.value, str):
             return _key(operand, path.value)
-        return f"({operand} -> {path.value})"
+        return _position(w, expr.operand, operand, str(path.value))
     if path.type.kind is Kind.TEXT:
         return w.let(
             (operand, w.write(path)),
@@ -136,7 +149,19 @@ def _walked(w: Writer, expr: tree.JsonGet) -> str:
                 f" then {x} -> ('/' || replace(replace({key}, '~', '~0'), '/', '~1')) end"
             ),
         )
-    return f"({operand} -> {w.typed(path)}::bigint)"
+    return _position(w, expr.operand, operand, f"{w.atom(w.write(path))}::bigint")
+
+
+def _position(w: Writer, expr: Expr, operand: str, position: str) -> str:
+    """Return an element of an array; jsonb keeps a bare value as an array of one, and its element 0 is the value."""
+    if expr.type.kind is Kind.JSON:
+        return w.let((operand, position), lambda x, n: f"{x} -> {n}")
+    return w.let(
+        (operand, position),
+        lambda x, n: (
+            f"case when json_type({x}) in ('ARRAY', 'OBJECT') then {x} -> {n}::bigint when {n} in (0, -1) then {x} end"
+        ),
+    )
 
 
 def _key(operand: str, key: str) -> str:
@@ -170,9 +195,12 @@ def _as_text(w: Writer, value: str) -> str:
     return f"({value} ->> '$')"
 
 
-def _doubts(w: Writer, expr: Expr, operand: str) -> None:
-    if expr.type.kind is Kind.JSON:
-        w.fails += 1
+def _readable(w: Writer, operand: str) -> str:
+    """Return a json, raising where it holds an escaped NUL: PostgreSQL reads all its strings, and text cannot hold one."""
+    w.fails += 1
+    bad = w.failing("unsupported Unicode escape sequence", SqlType(Kind.JSON))
+    nul = quoted(r"(^|[^\\])(\\\\)*\\u0000")
+    return w.let((operand,), lambda x: f"case when regexp_matches({x}::varchar, {nul}) then {bad} else {x} end")
 
 
 def compare(w: Writer, left: Expr, right: Expr, op: str) -> str:

@@ -63,10 +63,20 @@ def ranged(w: Writer, text: str, kind: Kind, type_name: str) -> str:
     out = w.failing_as(_RANGE, type_name, kind)
     first = _FIRST[Kind.DATE if kind is Kind.DATE else Kind.TIMESTAMP]
     if kind is Kind.TIMESTAMPTZ:
-        first = "timestamptz '4714-11-24 00:00:00+00 (BC)'"
+        first = "(timestamp '4714-11-24 (BC)' at time zone 'UTC')"
     late = f" or {{x}} > {_LAST_DATE}" if kind is Kind.DATE else ""
     bad = f"({{x}} < {first}{late}) and isfinite({{x}})"
     return w.let((text,), lambda x: f"case when {bad.format(x=x)} then {out} else {x} end")
+
+
+def as_timestamp(w: Writer, expr: Expr) -> str:
+    """Return a date or timestamp to be compared: a date later than all timestamps as the last day that has one."""
+    text = w.atom(w.write(expr))
+    if expr.type.kind is not Kind.DATE:
+        return text
+    if isinstance(expr, Literal):
+        return f"{text}::timestamp"
+    return w.let((text,), lambda x: f"case when isfinite({x}) then least({x}, date '294247-01-10') else {x} end::timestamp")
 
 
 def arithmetic(w: Writer, expr: tree.Arithmetic) -> str | None:
@@ -82,17 +92,24 @@ def arithmetic(w: Writer, expr: tree.Arithmetic) -> str | None:
         return _scaled(w, expr)
     one, two = w.atom(w.write(left)), w.atom(w.write(right))
     if kind is Kind.INT4:
-        return f"({one} - {two})::integer"
+        bad = w.failing("cannot subtract infinite dates", expr.type)
+        return w.let(
+            (one, two),
+            lambda a, b: f"case when isinf({a}) or isinf({b}) then {bad} else ({a} - {b})::integer end",
+        )
+    sides = (left, right)
     if kinds == {Kind.TIME}:
-        return f"((date '2000-01-01' + {one}) - (date '2000-01-01' + {two}))"
+        return w.strict(sides, (one, two), lambda a, b: f"(({_day(a)}) - ({_day(b)}))")
     if kind is Kind.DATE:
         one, two = (f"{text}::integer" if side.type.kind in INTEGERS else text for side, text in ((left, one), (right, two)))
-        return ranged(w, f"({one} {op} {two})", kind, "date")
+    together = w.strict(sides, (one, two), lambda a, b: f"({a} {op} {b})")
+    if kind is Kind.DATE:
+        return ranged(w, together, kind, "date")
     if kind is Kind.TIMESTAMP:
-        return ranged(w, f"({one} {op} {two})", kind, "timestamp")
+        return ranged(w, together, kind, "timestamp")
     if kind is Kind.INTERVAL and kinds & TIMES:
         w.doubt(f"isinf({one}) or isinf({two})", "the length from or to infinity")
-    return f"({one} {op} {two})"
+    return together
 
 
 def _moved(w: Writer, expr: tree.Arithmetic) -> str:
@@ -101,7 +118,9 @@ def _moved(w: Writer, expr: tree.Arithmetic) -> str:
     moment, length = (expr.right, expr.left) if flipped else (expr.left, expr.right)
     text = w.write(moment)
     for zone, step in _steps(w, length):
-        text = at_zone(w, f"({at_zone(w, text, zone)} {expr.op} {step})", zone)
+        local = at_zone(w, text, zone)
+        moved = w.strict((moment, length), (local, step), lambda a, b: f"({a} {expr.op} {b})")
+        text = at_zone(w, moved, zone)
     return text
 
 
@@ -204,12 +223,12 @@ def _field(w: Writer, word: str, kind: Kind, text: str) -> Num:
     if word == "epoch":
         if kind is Kind.INTERVAL:
             return _epoch_of_interval(w, text)
-        moment = f"{w.atom(text)}::timestamp" if kind is Kind.DATE else text
-        whole = f"epoch_us({moment if kind is not Kind.TIME else _day(text)})"
+        if kind is Kind.DATE:
+            days = f"({w.atom(text)} - date '1970-01-01')"
+            return Exact(f"cast({days} * 86400 as decimal(19,0))", 19, 0, shown=True)
+        whole = f"epoch_us({text if kind is not Kind.TIME else _day(text)})"
         if kind is Kind.TIME:
             whole = f"({whole} - 946684800000000)"
-        if kind is Kind.DATE:
-            return Exact(f"cast({whole} // 1000000 as decimal(19,0))", 19, 0, shown=True)
         return Exact(f"cast({whole} as decimal(19,0)) * 0.000001::decimal(7,6)", 20, 6, shown=True)
     if word in ("second", "milliseconds"):
         scale = 6 if word == "second" else 3
