@@ -59,8 +59,9 @@ def to_duck(expr: Expr, row: str | None = None, time_zone: str = "UTC") -> str:
 class Writer:
     """Writes one expression after the other, and notes what they can do to a row."""
 
-    def __init__(self, row: str | None = None, zone: str = "UTC") -> None:
+    def __init__(self, row: str | None = None, zone: str = "UTC", elsewhere: Mapping[str, str] | None = None) -> None:
         self.prefix = f"{row}." if row else ""
+        self.elsewhere = elsewhere or {}  # columns that are read under another name
         self.zone = zone
         self.fails = 0  # nodes written so far that raise on some row
         self.doubts: dict[str, str] = {}  # condition → why a row on which it is true is not judged
@@ -105,7 +106,7 @@ class Writer:
         """Tell whether one of `exprs` raises on some row, leaving no trace."""
         for expr in exprs:
             if id(expr) not in self._trials:
-                trial = Writer(self.prefix.rstrip("."), self.zone)
+                trial = Writer(self.prefix.rstrip("."), self.zone, self.elsewhere)
                 trial._trials = self._trials
                 trial._value(expr)
                 self._trials[id(expr)] = trial.fails > 0
@@ -189,7 +190,7 @@ class Writer:
         raise NotLocal(type(expr).__name__, "has no value in a row")
 
     def _column(self, expr: tree.Column) -> str:
-        text = self.prefix + quote_ident(expr.name)
+        text = self.prefix + quote_ident(self.elsewhere.get(expr.name, expr.name))
         if expr.type.kind is Kind.UNKNOWN:
             raise NotLocal(expr.name, "the file does not say of which type it is")
         return f"rtrim({text}, ' ')" if duck_text.is_blank_padded(expr) else text

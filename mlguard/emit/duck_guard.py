@@ -54,15 +54,15 @@ def judged_duck(rule: Rule, program: TableProgram, row: str) -> Judged:
         writer.fails += before.fails
     doubts = tuple((_certain(condition), why) for condition, why in writer.doubts.items())
     if writer.fails:
-        broken = f"coalesce({_tried(broken)}, true)"
+        broken = f"coalesce({tried(broken)}, true)"
     return Judged(f"({broken})", doubts, tuple(writer.lookups), bool(writer.fails))
 
 
 def _certain(condition: str) -> str:
-    return f"coalesce({_tried(condition)}, false)"
+    return f"coalesce({tried(condition)}, false)"
 
 
-def _tried(text: str) -> str:
+def tried(text: str) -> str:
     """Return a value, or NULL on a row on which it raises.
 
     What stands twice in a query DuckDB computes once, beforehand and outside of TRY. It does not look into a lambda.
@@ -83,7 +83,7 @@ def safe_duck(expr: Expr, program: TableProgram, row: str) -> str:
     """
     writer = Writer(row, program.time_zone)
     text = writer.write(expr)
-    return _tried(text) if writer.fails else text
+    return tried(text) if writer.fails else text
 
 
 def source_duck(
