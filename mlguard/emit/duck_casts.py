@@ -27,6 +27,8 @@ _CLOCK = r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
 _TRUE, _FALSE = ("t", "tr", "tru", "true", "y", "ye", "yes", "on", "1"), (
     *("f", "fa", "fal", "fals", "false", "n", "no", "of", "off", "0"),
 )
+_ROUGH = "[eE].*[0-9]{3}|([0-9][._]?){18}"
+_TOO_ROUGH = "a number of more than 17 digits, or beyond double precision, as numeric"
 _NOT_READ = "text that is not one"
 
 
@@ -118,7 +120,8 @@ def _moment(w: Writer, kind: Kind, name: str, text: str, bad: str) -> str:
     return w.let(
         (text,),
         lambda x: (
-            f"case when {whole(pattern, x)} and try_cast(trim({x}) as {name}) is not null then cast(trim({x}) as {name})"
+            f"case when {whole(pattern, x)} and not regexp_matches({x}, '^\\s*0+-')"
+            f" and try_cast(trim({x}) as {name}) is not null then cast(trim({x}) as {name})"
             f" when {x} is not null then {bad} end"
         ),
     )
@@ -134,13 +137,15 @@ def read_numeric(w: Writer, expr: tree.Cast) -> Num:
     bad = w.failing_as(_NOT_READ, held)
     if expr.operand.type.kind is Kind.JSONB:
         text = _json_number(w, expr)
+        if not bounded:
+            spelled = f"{w.write(expr.operand)} ->> '$'"
+            w.doubt(f"regexp_matches({spelled}, '{_ROUGH}')", _TOO_ROUGH)
         made = w.let((text,), lambda x: f"cast({x} as {held})")
     else:
         text = w.write(expr.operand)
         w.doubt(whole("[-+]?0[xXoObB][0-9a-fA-F_]+", text), "a number in another base, read from PostgreSQL 16 on")
         if not bounded:
-            digits = "a number of more than 17 digits, or beyond double precision, as numeric"
-            w.doubt(f"regexp_matches({text}, '[eE].*[0-9]{{3}}|([0-9][._]?){{18}}')", digits)
+            w.doubt(f"regexp_matches({text}, '{_ROUGH}')", _TOO_ROUGH)
         pattern = rf"[-+]?{_MANTISSA}([eE][-+]?[0-9]+)?"
         trimmed = "trim({x}, chr(32) || chr(9) || chr(10) || chr(11) || chr(12) || chr(13))"
         endless = bad if bounded else f"cast(regexp_replace(lower({trimmed}), '^[+]', '') as double)"
@@ -189,6 +194,18 @@ def from_jsonb(w: Writer, expr: tree.Cast) -> str:
             (text,),
             lambda x: (
                 f"case when json_type({x}) = 'BOOLEAN' then {x} ->> '$' = 'true'"
+                f" when json_type({x}) <> 'NULL' then {bad} end"
+            ),
+        )
+    if kind in INTEGERS:
+        name, bad = duck_type(expr.type), w.failing(_NOT_READ, expr.type)
+        text = w.write(expr.operand)
+        w.doubt(f"json_type({text}) = 'NULL'", "JSON's null as a number, an error before PostgreSQL 18")
+        return w.let(
+            (text,),
+            lambda x: (
+                f"case when json_type({x}) in ('UBIGINT', 'BIGINT') then cast({x} ->> '$' as {name})"
+                f" when json_type({x}) = 'DOUBLE' then cast(round(cast({x} ->> '$' as double)) as {name})"
                 f" when json_type({x}) <> 'NULL' then {bad} end"
             ),
         )

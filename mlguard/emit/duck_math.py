@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mlguard.emit.duck_expr import Writer
 
 _INTEGER_DIGITS = {Kind.INT2: 5, Kind.INT4: 10, Kind.INT8: 19}
+_NARROW = 18
 RANGE = "value out of range"
 ZERO = "division by zero"
 
@@ -84,7 +85,10 @@ def _arithmetic(w: Writer, expr: tree.Arithmetic) -> Num:
     shown = left.shown and right.shown
     if op == "*":
         made = numeric.exact("", left.whole + right.whole, left.scale + right.scale, op, shown=shown)
-        text = _both(w, expr, left.text, right.text, made.type)
+        # Two decimals of up to 18 digits DuckDB multiplies in 18 digits, whatever the product needs.
+        narrow = max(left.digits, right.digits) <= _NARROW < made.digits
+        above = f"cast({left.text} as decimal({_NARROW + 1},{left.scale}))" if narrow else left.text
+        text = _both(w, expr, above, right.text, made.type)
         return Exact(text, made.whole, made.scale, shown)
     if op == "/":
         w.fails += 1
@@ -106,10 +110,11 @@ def _arithmetic(w: Writer, expr: tree.Arithmetic) -> Num:
     if op == "%":
         numeric.exact("", whole, scale, op)
         held = f"decimal({max(whole + scale, 1)},{scale})"
-        return Exact(_remainder(w, *(numeric.to(side, whole, scale) for side in (left, right)), held), whole, scale)
+        above, below = (numeric.to(side, whole, scale) for side in (left, right))
+        return Exact(_remainder(w, above, below, held), whole, scale)
     made = numeric.exact("", whole + 1, scale, op, shown=shown)
     sides = [numeric.to(side, made.whole, made.scale) for side in (left, right)]
-    return Exact(_both(w, expr, *sides, made.type), made.whole, made.scale, shown)
+    return Exact(_both(w, expr, sides[0], sides[1], made.type), made.whole, made.scale, shown)
 
 
 def _both(w: Writer, expr: tree.Arithmetic, left: str, right: str, held: str) -> str:

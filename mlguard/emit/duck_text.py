@@ -34,14 +34,21 @@ def like(w: Writer, expr: tree.Like) -> str:
         return f"({operand} {word} {w.write(pattern)} escape '\\')"
     w.fails += 1
     bad = w.failing("pattern ends in the escape character", BOOL)
-    # A trailing backslash counts only where it is not escaped itself; PostgreSQL sees it when it comes to it.
-    return w.let(
-        (operand, w.write(pattern)),
-        lambda x, p: (
-            f"case when regexp_matches({p}, '(^|[^\\\\])(\\\\\\\\)*\\\\$', 's') and {x} is not null then {bad}"
+    ends = quoted(r"(^|[^\\])(\\\\)*\\$")
+    after_percent = quoted(r"(^|[^\\])(\\\\)*%_*\\$")
+    plain = word.removeprefix("not ")
+
+    def body(x: str, p: str) -> str:
+        # The backslash is an error where PostgreSQL comes to it: with text left over, or behind a % (like_match.c).
+        until = f"left({p}, -1) || case when regexp_matches({p}, {after_percent}, 's') then '' else '_%' end"
+        reached = f"{x} {plain} ({until}) escape '\\'"
+        return (
+            f"case when regexp_matches({p}, {ends}, 's') then"
+            f" case when {reached} then {bad} when {x} is not null then {str(expr.negated).lower()} end"
             f" else {x} {word} {p} escape '\\' end"
-        ),
-    )
+        )
+
+    return w.let((operand, w.write(pattern)), body)
 
 
 def beyond_ascii(w: Writer, operand: str) -> None:

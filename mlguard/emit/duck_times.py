@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _RANGE = "date or timestamp out of range"
 _FIRST = {Kind.DATE: "date '4714-11-24 (BC)'", Kind.TIMESTAMP: "timestamp '4714-11-24 (BC)'"}
 _LAST_DATE = "date '5874897-12-31'"
+_ERAS = {"decade": 10, "century": 100, "millennium": 1000}
 _ENDLESS = frozenset({"century", "decade", "epoch", "isoyear", "julian", "millennium", "year"})
 
 
@@ -196,6 +197,8 @@ def date_trunc(w: Writer, expr: tree.Call) -> str:
     word = str(unit.value) if isinstance(unit, Literal) else ""
     kind = operand.type.kind
     w.fails += 1
+    if word in _ERAS and kind is not Kind.INTERVAL:
+        return _era(w, word, kind, w.write(operand))
     if kind is Kind.TIMESTAMPTZ:
         begins_in_utc = word in BELOW_HOUR or (word == "hour" and whole_hours(w.zone))
         zone = "UTC" if begins_in_utc else w.zone
@@ -203,6 +206,24 @@ def date_trunc(w: Writer, expr: tree.Call) -> str:
         return at_zone(w, cut, zone)
     cut = f"date_trunc({quoted(word)}, {w.write(operand)})"
     return cut if kind is Kind.INTERVAL else ranged(w, cut, Kind.TIMESTAMP, "timestamp")
+
+
+def _era(w: Writer, word: str, kind: Kind, text: str) -> str:
+    """Cut to a decade, century or millennium; these begin in the year 1 (timestamp.c, timestamp_trunc)."""
+    size = _ERAS[word]
+    local = at_zone(w, text, w.zone) if kind is Kind.TIMESTAMPTZ else text
+    after, before = (f"({{y}} // {size}) * {size}", f"-((9 - {{y}}) // {size}) * {size}")
+    if word != "decade":
+        after = f"(({{y}} + {size - 1}) // {size}) * {size} - {size - 1}"
+        before = f"-(({size} - {{y}}) // {size}) * {size} + 1"
+
+    def body(x: str) -> str:
+        year = f"extract(year from {x})"
+        begin = f"case when {year} > 0 then {after} else {before} end".replace("{y}", year)
+        return f"case when isinf({x}) then {x} else date_trunc('year', {x}) + to_years(({begin} - {year})::integer) end"
+
+    cut = ranged(w, w.let((local,), body), Kind.TIMESTAMP, "timestamp")
+    return at_zone(w, cut, w.zone) if kind is Kind.TIMESTAMPTZ else cut
 
 
 def extract(w: Writer, expr: tree.Call) -> Num:
@@ -237,7 +258,22 @@ def _field(w: Writer, word: str, kind: Kind, text: str) -> Num:
     if word == "julian" and kind is not Kind.DATE:
         raise NotLocal("extract(julian)", "of a timestamp: its fraction is rounded to a scale of its own")
     digits = 12 if word == "microseconds" else 10
-    return Exact(f"cast(extract({word} from {text}) as decimal({digits},0))", digits, 0, shown=True)
+    value = f"extract({word} from {text})"
+    if kind in TIMES and word in ("year", "isoyear", "decade"):
+        value = _of_era(w, word, text)
+    if kind is Kind.INTERVAL and word == "quarter":
+        negative = f"extract(year from {text}) < 0 or extract(month from {text}) < 0"
+        w.doubt(negative, "the quarter of a negative interval, which PostgreSQL 18 counts anew")
+    return Exact(f"cast({value} as decimal({digits},0))", digits, 0, shown=True)
+
+
+def _of_era(w: Writer, word: str, text: str) -> str:
+    """Return a year or decade: PostgreSQL has no year 0, DuckDB has (timestamp.c, timestamp_part_common)."""
+    if word == "decade":
+        year = f"extract(year from {text})"
+        return w.let((year,), lambda y: f"case when {y} >= 0 then {y} // 10 else -((9 - {y}) // 10) end")
+    year = f"extract({word} from {text})"
+    return w.let((year,), lambda y: f"case when {y} > 0 then {y} else {y} - 1 end")
 
 
 def _epoch_of_interval(w: Writer, text: str) -> Num:
