@@ -25,6 +25,10 @@ _SEEN = 50  # columns of one rule that are shown
 Tables = Mapping[TableName, str]
 
 
+def _lines(parts: Sequence[str]) -> str:
+    return ",\n  ".join(parts)
+
+
 def row_rules(program: TableProgram) -> tuple[Rule, ...]:
     """Return the rules that are an expression on one row, in file order."""
     return tuple(rule for rule in program.rules if rule.expr is not None and rule.level is Level.ROW)
@@ -60,7 +64,7 @@ def canonical_duck(relation: str, program: TableProgram, keep: Sequence[str] = (
         for column in program.shape.columns
     ]
     columns += [f"r.{quote_ident(name)}" for name in keep]
-    return f"(select\n  {',\n  '.join(columns)}\nfrom {relation} as r)"
+    return f"(select\n  {_lines(columns)}\nfrom {relation} as r)"
 
 
 def repair_duck(relation: str, program: TableProgram, keep: Sequence[str] = (), tables: Tables | None = None) -> str:
@@ -82,7 +86,7 @@ def repair_duck(relation: str, program: TableProgram, keep: Sequence[str] = (), 
     kept = [*own, *keep]
     first = [f"r.{quote_ident(name)}" for name in kept]
     first += [f"r.{quote_ident(name)} as {quote_ident(arrived_name(name))}" for name in mended]
-    current = f"(select\n  {',\n  '.join(first)}\nfrom {relation} as r)"
+    current = f"(select\n  {_lines(first)}\nfrom {relation} as r)"
     carried = [*kept, *(arrived_name(name) for name in mended)]
     for rule in _repairing(program):
         current = _mend(current, rule, program, carried, mended, tables)
@@ -113,14 +117,14 @@ def _mend(
     fine: list[str] = []
     for repair in rule.repairs:
         before = writer.fails
-        text = writer.write(repair.value)
+        column = next(found for found in program.shape.columns if found.name == repair.column)
+        text = _assigned(writer, writer.write(repair.value), column.type)
         if writer.fails > before:
             fine.append(f"{tried(f'({text}) is null')} is not null")
             text = tried(text)
         when = " and ".join(['m."mlguard breaks it"', *fine])
-        column = next(found for found in program.shape.columns if found.name == repair.column)
         current_value = f"m.{quote_ident(repair.column)}"
-        values[repair.column] = f"case when {when} then ({text})::{duck_type(column.type)} else {current_value} end"
+        values[repair.column] = f"case when {when} then {text} else {current_value} end"
     if writer.lookups:
         raise NotLocal("a lookup in a repair's value", "it is looked up for the rule only")
     flagged = source_duck(current, judged.lookups, program, "m", tables)
@@ -128,7 +132,27 @@ def _mend(
     columns = [
         f"{values[name]} as {quote_ident(name)}" if name in values else f"m.{quote_ident(name)}" for name in carried
     ]
-    return f"(select\n  {',\n  '.join(columns)}\nfrom {inner} as m)"
+    return f"(select\n  {_lines(columns)}\nfrom {inner} as m)"
+
+
+def _assigned(writer: Writer, text: str, type: SqlType) -> str:
+    """Return a value as a column takes it: numbers rounded to its scale, text no longer than it may be."""
+    held = f"{writer.atom(text)}::{duck_type(type)}"
+    if "(" not in type.sql or type.kind not in (Kind.NUMERIC, Kind.TEXT):
+        return held
+    writer.fails += 1
+    if type.kind is Kind.NUMERIC:
+        return held
+    most = int(type.sql[type.sql.index("(") + 1 : -1])
+    bad = writer.failing("value too long for the column", type)
+    return writer.let(
+        (held,),
+        # Blanks too many are cut off without an error (manual 8.3).
+        lambda x: (
+            f"case when length({x}) <= {most} then {x}"
+            f" when length(rtrim({x}, ' ')) <= {most} then left({x}, {most}) when {x} is not null then {bad} end"
+        ),
+    )
 
 
 @dataclass(frozen=True)
@@ -186,7 +210,7 @@ def violations_duck(scan: Scan, program: TableProgram, row: str = "r") -> str:
     ]
     return (
         f"select\n  {key_duck(program, row)} as key,\n  {scan.kept_out} as kept_out,\n"
-        f"  list_filter([\n    {',\n    '.join(seen)}\n  ], lambda one: one is not null) as broken\n"
+        f"  list_filter([\n    {_lines(seen)}\n  ], lambda one: one is not null) as broken\n"
         f"from {scan.source}\nwhere {' or '.join(scan.broken) or 'false'}"
     )
 
