@@ -42,16 +42,17 @@ def judged_duck(rule: Rule, program: TableProgram, row: str) -> Judged:
         NotLocal: a construct of UNSUPPORTED.
     """
     writer = Writer(row, program.time_zone)
+    where = None if rule.where is None else writer.write(rule.where)
+    before = writer.fails
     check = writer.write(expression(rule))
-    own = writer.fails
     broken = f"{check} is not true" if rule.nulls_fail else f"{check} is false"
-    if rule.where is not None:
-        before = Writer(row, program.time_zone)
-        where = before.write(rule.where)
-        broken = f"{where} is true and {broken}" if not own else f"case when {where} then {broken} else false end"
-        writer.doubts = {**before.doubts, **writer.doubts}
-        writer.lookups = [*before.lookups, *writer.lookups]
-        writer.fails += before.fails
+    if where is not None and writer.fails == before:
+        broken = f"{writer.atom(where)} is true and {broken}"
+    elif where is not None:
+        # AND evaluates its second operand where the first is NULL: a check that raises there breaks the rule.
+        broken = writer.let(
+            (where,), lambda x: f"case when {x} is false then false when {broken} then {x} is true else false end"
+        )
     doubts = tuple((_certain(condition), why) for condition, why in writer.doubts.items())
     if writer.fails:
         broken = f"coalesce({tried(broken)}, true)"

@@ -52,10 +52,10 @@ def program_of(zone: str) -> TableProgram:
     return TableProgram(TABLE, SHAPE, (), ("row_no",), time_zone=zone)
 
 
-def rule_of(expr: object, **more: object) -> Rule:
+def rule_of(expr: object, text: str = "", **more: object) -> Rule:
     """Return a row rule of an expression."""
     placement = Placement(Place.BEFORE_ROW, "a test")
-    return Rule("a", TABLE, Level.ROW, Action.QUARANTINE, expr, "", "", placement, **more)  # type: ignore[arg-type]
+    return Rule("a", TABLE, Level.ROW, Action.QUARANTINE, expr, text, "", placement, **more)  # type: ignore[arg-type]
 
 
 def case_of(rule: Rule, program: TableProgram) -> Case | NotLocal:
