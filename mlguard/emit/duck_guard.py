@@ -1,7 +1,7 @@
 """When a row breaks a rule, in DuckDB: TRUE exactly where PostgreSQL says so, and never an error. Pure.
 
-What raises on a row is caught by TRY around the rule. TRY gives NULL there; the rule itself is true or false, never NULL,
-and outside TRY NULL is read as broken.
+What raises on a row is caught by TRY around the rule. TRY gives NULL there; the rule itself is true or false, never
+NULL, and outside TRY NULL is read as broken.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mlguard.lang.tree import Expr
 from mlguard.names import TableName, quote_ident
 from mlguard.program import Rule, TableProgram
 
-__all__ = ["NotLocal", "Judged", "broken_duck", "judged_duck", "safe_duck", "source_duck"]
+__all__ = ["Judged", "NotLocal", "broken_duck", "judged_duck", "safe_duck", "source_duck"]
 
 
 @dataclass(frozen=True)

@@ -160,8 +160,5 @@ def test_a_load_ends_the_same(server18: object, tmp_path: Path, name: str) -> No
         assert [plain(json.loads(row)) for (row,) in duck.execute(stay).fetchall()] == landed
         changes = changes_duck("t", program)
         mended = duck.execute(changes).fetchall() if changes else []
-        mine = {
-            (json.loads(key)["id"], column): (value_of(old), value_of(new))
-            for key, column, old, new in mended
-        }
+        mine = {(json.loads(key)["id"], column): (value_of(old), value_of(new)) for key, column, old, new in mended}
         assert mine == {place: (plain(old), plain(new)) for place, (old, new) in changed.items() if old != new}

@@ -81,7 +81,7 @@ def differences(engines: Engines, judged: Sequence[Case], loaded: Sequence[Row])
             named = [name for part in (expr, where) if part is not None for name in columns_of(part)]
             who = "PostgreSQL" if number in one else "DuckDB"
             lines.append(
-                f"broken in {who} only: ({case.rule.text!r}, {({name: row[name] for name in named})!r}),"
+                f"broken in {who} only: ({case.rule.text!r}, { ({name: row[name] for name in named})!r}),"
                 f" zone {case.program.time_zone}, nulls_fail {case.rule.nulls_fail}, where {where is not None}"
             )
     return lines
