@@ -26,7 +26,7 @@ LONGEST = 400_000  # characters: a text beyond that is of an expression nobody w
 # What is never judged locally, and why. tests/parity holds each entry against a rule that is refused for it.
 UNSUPPORTED: Mapping[str, str] = {
     "sqrt, ln, exp, power of numeric": "rounded to a scale that depends on the value; of floats and integers not",
-    "quotients of numeric": "rounded to a scale that depends on the values; compared with a short number they are judged",
+    "quotients of numeric": "rounded to a scale that depends on the values; beside a short number judged",
     "arithmetic on numeric without precision": "held as double, which compares but does not add exactly",
     "numeric of more than 38 digits": "no decimal of DuckDB holds it",
     "round(x, digits) with digits from a column": "its scale would differ from row to row",

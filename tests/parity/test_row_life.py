@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import psycopg
@@ -15,6 +16,7 @@ from mlguard import api
 from mlguard.emit.duck_core import duck_type
 from mlguard.emit.duck_rules import changes_duck, json_duck, scan_duck, violations_duck
 from mlguard.program import TableProgram
+from tests import servers
 from tests.parity.engines import spelled_for_duck
 from tests.support import prepare, project, query
 from tests.unit.lang.generate import column_type
@@ -25,13 +27,21 @@ create schema ops;
 create table ops.blocked (id integer, word text);
 insert into ops.blocked values (3, 'spam'), (null, null);
 create table features.t (
-  id integer primary key, i integer, s smallint, n numeric(8,2), f double precision, t text, d date, z timestamptz, p jsonb
+  id integer primary key, i integer, s smallint, n numeric(8,2), f double precision,
+  t text, d date, z timestamptz, p jsonb
 );
 """
 COLUMNS = {
-    "id": "integer", "i": "integer", "s": "smallint", "n": "numeric(8,2)", "f": "double precision", "t": "text",
-    "d": "date", "z": "timestamp with time zone", "p": "jsonb",
-}  # fmt: skip
+    "id": "integer",
+    "i": "integer",
+    "s": "smallint",
+    "n": "numeric(8,2)",
+    "f": "double precision",
+    "t": "text",
+    "d": "date",
+    "z": "timestamp with time zone",
+    "p": "jsonb",
+}
 ROWS: list[tuple[object, ...]] = [
     (1, 5, 1, "1.50", "0.5", "a", "2024-02-29", "2024-03-31 01:30+00", '{"a": 1}'),
     (2, -5, 0, "-1.00", "-0.5", "", None, None, None),
@@ -127,8 +137,8 @@ def value_of(text: str | None) -> object:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_load_ends_the_same(server18: object, tmp_path: Path, name: str) -> None:
-    with server18.guarded_database() as dsn:  # type: ignore[attr-defined]
+def test_a_load_ends_the_same(server18: servers.TestServer, tmp_path: Path, name: str) -> None:
+    with server18.guarded_database() as dsn:
         prepare(dsn, TABLE)
         text = FILES[name]
         api.apply(project(tmp_path, HEAD + text), dsn)
@@ -139,12 +149,12 @@ def test_a_load_ends_the_same(server18: object, tmp_path: Path, name: str) -> No
             connection.commit()
         program = program_of(tmp_path, dsn, text)
         landed = [plain(row) for (row,) in query(dsn, "select to_jsonb((x.*)) from features.t as x order by id")]
+        kept_rows: Any = query(dsn, "select key, broken from mlguard.quarantine")
         kept = {
-            int(str(key["id"])): {one["slo"]: plain(one["observed"]) for one in broken}  # type: ignore[index]
-            for key, broken in query(dsn, "select key, broken from mlguard.quarantine")
+            int(str(key["id"])): {one["slo"]: plain(one["observed"]) for one in broken} for key, broken in kept_rows
         }
-        logged = query(dsn, "select key, column_name, old, new from mlguard.change order by id")
-        changed = {(key["id"], column): (old, new) for key, column, old, new in logged}  # type: ignore[index]
+        logged: Any = query(dsn, "select key, column_name, old, new from mlguard.change order by id")
+        changed = {(key["id"], column): (old, new) for key, column, old, new in logged}
     with duck_with(ROWS) as duck:
         scan = scan_duck("t", program)
         assert not scan.refused

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -140,6 +141,14 @@ def test_each_gap_is_declared_and_open(name: str) -> None:
     for text in REFUSED[name]:
         refused = case_of(rule_of(compile_row(text, scope)), program_of("UTC"))
         assert isinstance(refused, NotLocal), f"{text} is judged now: take it out of REFUSED"
+
+
+def test_the_page_lists_every_gap() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "parity.md").read_text(encoding="utf-8").replace("`", "")
+    rows_of_page = [f"| {name} | {why} |".replace("`", "") for name, why in UNSUPPORTED.items()]
+    assert [row for row in rows_of_page if row not in page] == []
+    refused = page[page.index("## Refused") : page.index("## Rows that")]
+    assert refused.count("\n| ") == len(UNSUPPORTED) + 1
 
 
 @pytest.mark.parametrize("name", DOUBTED)
