@@ -14,10 +14,11 @@ from mlguard.emit import duck_casts, duck_compare, duck_decimal, duck_math, duck
 from mlguard.emit.duck_core import Names, NotLocal, duck_type, fail, is_simple, is_wrapped, quoted
 from mlguard.emit.duck_numeric import Num
 from mlguard.lang import tree
+from mlguard.lang.spell import spelled
 from mlguard.lang.tree import Expr, Literal
 from mlguard.lang.types import FLOATS, INTEGERS, NUMBERS, TIMES, Kind, SqlType
 from mlguard.lang.unify import is_null
-from mlguard.names import quote_ident
+from mlguard.names import digest, quote_ident
 
 _TIMED = TIMES | {Kind.TIME, Kind.INTERVAL}
 LOOKUP = "mlguard lookup "  # begins the names of columns that hold results of IN (SELECT …)
@@ -337,7 +338,4 @@ class Writer:
 
 def lookup_name(expr: tree.InTable) -> str:
     """Return the name of the column that holds whether the operand is in the table, the same for equal lookups."""
-    from mlguard.lang.spell import spelled
-    from mlguard.names import digest
-
     return LOOKUP + digest(spelled(expr.operand), expr.schema, expr.table, expr.column)

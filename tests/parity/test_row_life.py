@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,15 @@ import pytest
 
 from mlguard import api
 from mlguard.emit.duck_core import duck_type
-from mlguard.emit.duck_rules import changes_duck, json_duck, scan_duck, violations_duck
+from mlguard.emit.duck_rules import (
+    changes_duck,
+    count_duplicates_duck,
+    duplicates_duck,
+    json_duck,
+    orphans_duck,
+    scan_duck,
+    violations_duck,
+)
 from mlguard.program import TableProgram
 from tests import servers
 from tests.parity.engines import spelled_for_duck
@@ -172,3 +181,47 @@ def test_a_load_ends_the_same(server18: servers.TestServer, tmp_path: Path, name
         mended = duck.execute(changes).fetchall() if changes else []
         mine = {(json.loads(key)["id"], column): (value_of(old), value_of(new)) for key, column, old, new in mended}
         assert mine == {place: (plain(old), plain(new)) for place, (old, new) in changed.items() if old != new}
+
+
+KEYS = """
+create schema features;
+create table features.parent (k double precision primary key);
+insert into features.parent values ('NaN'), (0), (2);
+create table features.k (id integer, f double precision, t text);
+insert into features.k values
+  (1, 'NaN', 'a'), (2, 'NaN', 'a'), (3, 0, 'a'), (4, '-0', 'a'), (5, null, 'a'), (6, null, 'a'), (7, 1, 'A'),
+  (8, 1, 'a'), (9, 2, null), (10, 2, null), (11, 5, 'b'), (12, 5, 'b'), (13, 5, 'b');
+"""
+KEYS_FILE = """
+mlguard: 1
+table: features.k
+reads: none
+slos:
+  - {name: unused, check: id > 0}
+columns:
+  f: {type: double precision, references: features.parent.k}
+"""
+
+
+def test_duplicates_and_orphans_are_the_same(server18: servers.TestServer, tmp_path: Path) -> None:
+    from mlguard.emit.table import count_duplicates, count_orphans
+
+    with server18.database() as dsn:
+        prepare(dsn, KEYS)
+        with psycopg.connect(dsn) as connection:
+            program = next(iter(api.program(project(tmp_path, KEYS_FILE), connection).tables.values()))
+            refers = next(rule for rule in program.rules if rule.references is not None)
+            unique = replace(refers, unique=("f", "t"))
+            theirs = [
+                connection.execute(sql.encode()).fetchone()
+                for sql in (count_duplicates(program, unique), count_orphans(program, refers))
+            ]
+    with duckdb.connect() as duck:
+        duck.execute(KEYS.replace("double precision", "double"))
+        ours = [
+            duck.execute(count_duplicates_duck("features.k", unique)).fetchone(),
+            duck.execute(f"select count(*) from features.k as r where {orphans_duck(refers)}").fetchone(),
+        ]
+        assert ours == theirs == [(4,), (5,)]
+        rows = f"select id from features.k as r qualify {duplicates_duck(unique)} order by id"
+        assert [row[0] for row in duck.execute(rows).fetchall()] == [1, 2, 3, 4, 11, 12, 13]
