@@ -4188,6 +4188,23 @@ CREATE FUNCTION mlguard._judge_reads(p_as_of timestamp with time zone) RETURNS b
 $$;
 ALTER FUNCTION mlguard._judge_reads(p_as_of timestamp with time zone) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._judge_reads(p_as_of timestamp with time zone) IS 'Private. Judges by the clock what readers find by theirs; returns how many verdicts were written.';
+CREATE FUNCTION mlguard._judge_request() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $$
+begin
+  -- The mark goes first: the next statement then leaves another, also under SET CONSTRAINTS … IMMEDIATE.
+  delete from mlguard._request r where r.tbl = new.tbl and r.xid = new.xid and r.keys is null;
+  if exists (select from mlguard._request r where r.tbl = new.tbl and r.xid = new.xid and r.keys is not null) then
+    execute format('select %s', new.judge);
+    delete from mlguard._request r where r.tbl = new.tbl and r.xid = new.xid and r.keys is not null;
+  end if;
+  return null;
+end
+$$;
+ALTER FUNCTION mlguard._judge_request() OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._judge_request() IS 'Private. Runs the steps over the requests that a transaction touched.';
 CREATE FUNCTION mlguard._judge_schema(p_tbl text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -11992,6 +12009,45 @@ end
 $$;
 ALTER FUNCTION mlguard.replay(p_table regclass) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.replay(p_table regclass) IS 'Offers every waiting row of a table to it again, the latest version of each key; what release() says of each.';
+CREATE FUNCTION mlguard.request_acting_v1(p_tbl text, p_acting boolean) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if p_acting then
+    insert into mlguard._acting (tbl) values (p_tbl) on conflict do nothing;
+    perform set_config('mlguard.acting', 'on', true);
+  else
+    perform set_config('mlguard.acting', '', true);
+    delete from mlguard._acting a where a.tbl = p_tbl and a.xid = pg_current_xact_id();
+  end if;
+end
+$$;
+ALTER FUNCTION mlguard.request_acting_v1(p_tbl text, p_acting boolean) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.request_acting_v1(p_tbl text, p_acting boolean) IS 'While true, what is written to a table is what COMMIT made of a request: steps leave such a row as it is.';
+CREATE FUNCTION mlguard.request_due_v1(p_tbl text, p_judge text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  insert into mlguard._request (tbl, judge) values (p_tbl, p_judge) on conflict (tbl, xid) where keys is null do nothing
+$$;
+ALTER FUNCTION mlguard.request_due_v1(p_tbl text, p_judge text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.request_due_v1(p_tbl text, p_judge text) IS 'Has COMMIT judge the requests that this transaction touches, once. Called before a statement, so that they are judged before the batch is closed and judged, and after it, since SET CONSTRAINTS … IMMEDIATE judges at once.';
+CREATE FUNCTION mlguard.request_refused_v1(p_step text, p_meant bigint, p_done bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  raise exception using
+    errcode = 'check_violation',
+    message = format('mlguard: %s: %s of %s rows could not be given their new value; COMMIT refused, nothing was stored',
+                     p_step, p_meant - p_done, p_meant),
+    hint = 'A rule or a trigger of the table keeps the new value out, or another transaction wrote the same request at '
+           'the same time: then send it again.';
+end
+$$;
+ALTER FUNCTION mlguard.request_refused_v1(p_step text, p_meant bigint, p_done bigint) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.request_refused_v1(p_step text, p_meant bigint, p_done bigint) IS 'Refuses a COMMIT in which some rows of a request would stay as they were.';
 CREATE FUNCTION mlguard.request_retrain(p_model text, p_reason text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -13704,6 +13760,28 @@ COMMENT ON COLUMN mlguard._reference.decimals IS 'Decimals that the numbers keep
 COMMENT ON COLUMN mlguard._reference.nums IS 'Numbers that were heavy in some sample.';
 COMMENT ON COLUMN mlguard._reference.texts IS 'All texts.';
 COMMENT ON COLUMN mlguard._reference.shares IS 'Their shares of the pooled values.';
+CREATE TABLE mlguard._request (
+    id bigint NOT NULL,
+    tbl text NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    judge text NOT NULL,
+    keys jsonb
+);
+ALTER TABLE mlguard._request OWNER TO postgres;
+COMMENT ON TABLE mlguard._request IS 'Private. Requests whose rows this transaction wrote, and the mark by which COMMIT judges them. Empty between transactions.';
+COMMENT ON COLUMN mlguard._request.id IS 'Number.';
+COMMENT ON COLUMN mlguard._request.tbl IS 'The prediction table.';
+COMMENT ON COLUMN mlguard._request.xid IS 'The transaction.';
+COMMENT ON COLUMN mlguard._request.judge IS 'The generated function that runs the steps, as it is called.';
+COMMENT ON COLUMN mlguard._request.keys IS 'Requests of one statement, some hundred at most: [[value of each column], …]; null: the mark.';
+ALTER TABLE mlguard._request ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME mlguard._request_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 ALTER TABLE mlguard._retrain_request ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME mlguard._retrain_request_id_seq
     START WITH 1
@@ -15050,6 +15128,8 @@ CREATE UNIQUE INDEX _prediction_batch_hour ON mlguard._prediction_batch USING bt
 CREATE INDEX _prediction_batch_tbl ON mlguard._prediction_batch USING btree (tbl, started_at);
 CREATE INDEX _quarantine_batch ON mlguard._quarantine USING btree (batch, id);
 CREATE INDEX _quarantine_waiting ON mlguard._quarantine USING btree (tbl, status, id);
+CREATE UNIQUE INDEX _request_due ON mlguard._request USING btree (tbl, xid) WHERE (keys IS NULL);
+CREATE INDEX _request_keys ON mlguard._request USING btree (tbl, xid) WHERE (keys IS NOT NULL);
 CREATE INDEX _retrain_request_model ON mlguard._retrain_request USING btree (model, id);
 CREATE UNIQUE INDEX _retrain_request_open ON mlguard._retrain_request USING btree (model) WHERE (state = ANY (ARRAY['requested'::text, 'vetoed'::text, 'claimed'::text]));
 CREATE INDEX _review_batch ON mlguard._review USING btree (batch, id);
@@ -15084,6 +15164,8 @@ CREATE CONSTRAINT TRIGGER judge_due AFTER INSERT ON mlguard._assertion_due DEFER
 ALTER TABLE mlguard._assertion_due ENABLE ALWAYS TRIGGER judge_due;
 CREATE CONSTRAINT TRIGGER judge_loads AFTER INSERT ON mlguard._delta DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (new.first) EXECUTE FUNCTION mlguard._judge_loads();
 ALTER TABLE mlguard._delta ENABLE ALWAYS TRIGGER judge_loads;
+CREATE CONSTRAINT TRIGGER judge_request AFTER INSERT ON mlguard._request DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.keys IS NULL)) EXECUTE FUNCTION mlguard._judge_request();
+ALTER TABLE mlguard._request ENABLE ALWAYS TRIGGER judge_request;
 CREATE TRIGGER keep_load AFTER DELETE ON mlguard._state FOR EACH ROW WHEN ((((old.load IS NOT NULL) AND (NOT old.load_kept)) OR (old.op = 'TRUNCATE'::text))) EXECUTE FUNCTION mlguard._keep_load();
 ALTER TABLE mlguard._state ENABLE ALWAYS TRIGGER keep_load;
 CREATE TRIGGER refuse_rewriting BEFORE DELETE OR UPDATE OR TRUNCATE ON mlguard._event FOR EACH STATEMENT EXECUTE FUNCTION mlguard._refuse_rewriting();
@@ -15241,6 +15323,7 @@ REVOKE ALL ON FUNCTION mlguard._judge_load(p_tbl text, p_load text, p_part bigin
 REVOKE ALL ON FUNCTION mlguard._judge_loads() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_metrics(p_batch bigint, p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_reads(p_as_of timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._judge_request() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_schema(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_staleness(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_usual(p_tbl text, p_over text, p_start timestamp with time zone, p_end timestamp with time zone, p_batch bigint, p_n bigint) FROM PUBLIC;
@@ -15575,6 +15658,9 @@ REVOKE ALL ON FUNCTION mlguard.remember_schema_v1(p_tbl text, p_wanted text[]) F
 REVOKE ALL ON FUNCTION mlguard.repaired_v1(p_tbl text, p_key jsonb, p_row_hash text, p_column text, p_old jsonb, p_new jsonb, p_rule text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.replay(p_table regclass) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.replay(p_table regclass) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.request_acting_v1(p_tbl text, p_acting boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.request_due_v1(p_tbl text, p_judge text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.request_refused_v1(p_step text, p_meant bigint, p_done bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.request_retrain(p_model text, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.request_retrain(p_model text, p_reason text) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard.request_retrain(p_model text, p_reason text) TO mlguard_task;

@@ -14,10 +14,11 @@ from mlguard.emit import duck_casts, duck_compare, duck_decimal, duck_math, duck
 from mlguard.emit.duck_core import Names, NotLocal, duck_type, fail, is_simple, is_wrapped, quoted
 from mlguard.emit.duck_numeric import Num
 from mlguard.lang import tree
+from mlguard.lang.spell import spelled
 from mlguard.lang.tree import Expr, Literal
 from mlguard.lang.types import FLOATS, INTEGERS, NUMBERS, TIMES, Kind, SqlType
 from mlguard.lang.unify import is_null
-from mlguard.names import quote_ident
+from mlguard.names import digest, quote_ident
 
 _TIMED = TIMES | {Kind.TIME, Kind.INTERVAL}
 LOOKUP = "mlguard lookup "  # begins the names of columns that hold results of IN (SELECT …)
@@ -26,7 +27,7 @@ LONGEST = 400_000  # characters: a text beyond that is of an expression nobody w
 # What is never judged locally, and why. tests/parity holds each entry against a rule that is refused for it.
 UNSUPPORTED: Mapping[str, str] = {
     "sqrt, ln, exp, power of numeric": "rounded to a scale that depends on the value; of floats and integers not",
-    "quotients of numeric": "rounded to a scale that depends on the values; compared with a short number they are judged",
+    "quotients of numeric": "rounded to a scale that depends on the values; beside a short number judged",
     "arithmetic on numeric without precision": "held as double, which compares but does not add exactly",
     "numeric of more than 38 digits": "no decimal of DuckDB holds it",
     "round(x, digits) with digits from a column": "its scale would differ from row to row",
@@ -337,7 +338,4 @@ class Writer:
 
 def lookup_name(expr: tree.InTable) -> str:
     """Return the name of the column that holds whether the operand is in the table, the same for equal lookups."""
-    from mlguard.lang.spell import spelled
-    from mlguard.names import digest
-
     return LOOKUP + digest(spelled(expr.operand), expr.schema, expr.table, expr.column)

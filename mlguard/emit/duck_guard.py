@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mlguard.emit.duck_core import NotLocal, quoted
+from mlguard.emit.duck_core import NotLocal
 from mlguard.emit.duck_expr import Writer, lookup_name
 from mlguard.emit.rules import expression
 from mlguard.lang import tree
@@ -114,8 +114,3 @@ def source_duck(
         columns[lookup_name(lookup)] = f"({operand}) in (select {member} from {source})"
     written = ",\n  ".join(f"{text} as {quote_ident(name)}" for name, text in columns.items())
     return f"(\n  select r.*,\n  {written}\n  from {relation} as r\n) as {row}"
-
-
-def reason(rule: Rule) -> str:
-    """Return the rule's id as a constant."""
-    return quoted(rule.id)

@@ -287,8 +287,8 @@ def _iso(text: str, kind: Kind) -> str:
     return shown
 
 
-def duplicates_duck(relation: str, rule: Rule, row: str = "r") -> str:
-    """Return a condition on a relation's row: some other row has the same values in the rule's unique columns.
+def duplicates_duck(rule: Rule, row: str = "r") -> str:
+    """Return a condition on a row: some other row has the same values in the rule's unique columns.
 
     NULL is equal to nothing, NaN to itself, 0 to -0. It is a window over the relation: use it in SELECT or QUALIFY.
     """

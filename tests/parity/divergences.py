@@ -12,7 +12,10 @@ FOUND: dict[str, Example] = {
     "it looks into CASE for that": ("sqrt(f) in (floor(g), - f)", {"f": "-1", "g": "1"}),
     "it leaves out an operand beside a NULL": ("(array_length(a, 1)) = (f::smallint)", {"a": "{}", "f": "1.7e308"}),
     "so it does in BETWEEN": ("t::integer not between sqrt(s) and 1", {"t": None, "s": "-265"}),
-    "BETWEEN stops at its lower end": ("n::numeric(6,2) not between s and i::smallint", {"n": "9", "s": "10", "i": "2147483647"}),
+    "BETWEEN stops at its lower end": (
+        "n::numeric(6,2) not between s and i::smallint",
+        {"n": "9", "s": "10", "i": "2147483647"},
+    ),
     "IN stops at the first equal": ("i in (s, s % s)", {"i": "0", "s": "0"}),
     "a date beyond all timestamps": ("d = l", {"d": "5874897-12-31", "l": "2024-01-01"}),
     "the epoch of such a date": ("extract(epoch from d) > 0", {"d": "5874897-12-31"}),
@@ -21,7 +24,10 @@ FOUND: dict[str, Example] = {
     "an escaped NUL anywhere in a json": ("k ->> 'b' is null", {"k": '{"a":"\\u0000"}'}),
     "element 0 of a bare jsonb value": ("p -> 0 is null", {"p": '"s"'}),
     "element -1 of a bare jsonb value": ("p -> -1 is null", {"p": "3"}),
-    "keys that DuckDB takes for paths": ("p -> '$' is null and p -> '' is null and p -> 'a.b' is null", {"p": '{"a":{"b":1}}'}),
+    "keys that DuckDB takes for paths": (
+        "p -> '$' is null and p -> '' is null and p -> 'a.b' is null",
+        {"p": '{"a":{"b":1}}'},
+    ),
     "a key of digits is no position": ("p -> '0' is null", {"p": "[1,2]"}),
     "a bigint in jsonb": ("(p -> 'a')::bigint > 9223372036854775806", {"p": '{"a":9223372036854775807}'}),
     "halves in jsonb": ("(p -> 'a')::integer = 3", {"p": '{"a":2.5}'}),
@@ -56,4 +62,4 @@ FOUND: dict[str, Example] = {
     "an array without elements": ("array_length(a, 1) is null and cardinality(a) = 0", {"a": "{}"}),
     "a pattern that is nearly reached": ("t like u", {"t": "12:30", "u": "1%:\\"}),
     "a new line is any character": ("t ~ 'a.b' and not t ~ '^b'", {"t": "a\nb"}),
-}  # fmt: skip
+}

@@ -144,8 +144,7 @@ class Engines:
     def broken_in_duck(self, cases: Sequence[Case]) -> tuple[list[set[int]], list[set[int]]]:
         """Return the rows that break each rule in DuckDB, and those it leaves undecided."""
         texts = [case.judged.broken for case in cases]
-        for case in cases:
-            texts.append(" or ".join(condition for condition, _ in case.judged.doubts) or "false")
+        texts += [" or ".join(condition for condition, _ in case.judged.doubts) or "false" for case in cases]
         lookups = [lookup for case in cases for lookup in case.judged.lookups]
         source = source_duck("x", lookups, cases[0].program, "r")
         found = self.duck.execute(f"select r.row_no, {', '.join(texts)} from {source} order by 1").fetchall()

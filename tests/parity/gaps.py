@@ -11,7 +11,13 @@ from typing import NamedTuple
 
 REFUSED: dict[str, tuple[str, ...]] = {
     "sqrt, ln, exp, power of numeric": ("sqrt(m) > 1", "ln(m) > 0", "exp(m) > 1", "power(m, 2) > 1"),
-    "quotients of numeric": ("m / i > m", "(m / 3) * 3 = m", "(m / 3)::numeric(6,2) > 1", "round(m / 3, 2) > 1", "j / m > 1"),
+    "quotients of numeric": (
+        "m / i > m",
+        "(m / 3) * 3 = m",
+        "(m / 3)::numeric(6,2) > 1",
+        "round(m / 3, 2) > 1",
+        "j / m > 1",
+    ),
     "arithmetic on numeric without precision": ("n + 1 > 0", "n * 2 > 0", "n % 2 = 0", "round(n, 2) > 1"),
     "numeric of more than 38 digits": ("m * m * m * m > 0", "t::numeric(50,2) > 0", "m::numeric(39,0) > 0"),
     "round(x, digits) with digits from a column": ("round(m, i) > 0",),
@@ -25,9 +31,14 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "array_length of a dimension other than 1": ("array_length(a, 2) is null", "array_length(a, i) is null"),
     "LIKE and ~ on char(n)": ("h like 'a%'", "h ~ '^a'"),
     "regular expressions with back references, look-around, embedded options or collating elements": (
-        r"t ~ '(a)\1'", "t ~ '(?=a)'", "t ~ '(?i)a'", "t ~ '[[.a.]]'", "t ~ '***:a'", r"t ~ '\ma'",
+        r"t ~ '(a)\1'",
+        "t ~ '(?=a)'",
+        "t ~ '(?i)a'",
+        "t ~ '[[.a.]]'",
+        "t ~ '***:a'",
+        r"t ~ '\ma'",
     ),
-}  # fmt: skip
+}
 
 
 class Doubt(NamedTuple):
