@@ -107,6 +107,18 @@ class Table:
         return texts, np.array([found[value] for value in texts])
 
 
+def steps_of(table: Table) -> tuple[bool, int | None]:
+    """Whether the partitions are weeks, and the first one's day of the week (0 is Monday) where its key is a date."""
+    keys = [batch.key for batch in table.batches]
+    if "-W" in keys[0]:
+        return True, None
+    try:
+        days = pd.to_datetime(pd.Series(keys), format="%Y-%m-%d")
+    except ValueError:
+        return False, None
+    return bool(days.diff().min() >= pd.Timedelta(days=7)), int(days[0].weekday())
+
+
 def faults(table: Table, batch: Batch, rng: np.random.Generator) -> Iterator[Fault]:
     """Corrupts a batch once in every way that its columns allow."""
     return _Faults(table, batch, rng).all()

@@ -16,6 +16,7 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bench.alert_faults import steps_of
 from bench.alert_quality import TABLE as WHOLE
 from bench.alert_quality import Result
 from mlguard.learn import TABLE, Learner, Sample
@@ -23,9 +24,9 @@ from mlguard.learn.duck import ColumnKind, kinds_of, sample_of
 
 
 def slot_of(key: str) -> int | None:
-    """Day of the week of a partition that is a day (or a week, for which it never changes); None for other keys."""
+    """Day of the week of a partition whose key is a date; None for other keys."""
     try:
-        return pd.Timestamp(key).dayofweek if len(key) == len("2013-01-31") else None
+        return pd.Timestamp(key).weekday() if len(key) == len("2013-01-31") else None
     except ValueError:
         return None
 
@@ -41,10 +42,11 @@ class Usual:
         self.connection = duckdb.connect(config={"threads": 1})
         self.kinds: dict[str, ColumnKind] | None = None
         self.observed: list[Any] = []
+        self.weekly = steps_of(table)[0]
 
     def _sample(self, batch: Any) -> Sample:
         relation = self.connection.from_df(batch.df)
-        return sample_of(relation, slot=slot_of(batch.key), kinds=self.kinds)
+        return sample_of(relation, slot=None if self.weekly else slot_of(batch.key), kinds=self.kinds)
 
     def fit(self, history: list[Any]) -> None:
         """Observes what has been added to the history since the last call."""

@@ -1,6 +1,6 @@
 """Files judged without a server: `mlguard check --data` as a whole process, beside one DuckDB query written by hand.
 
-Two million rows of 20 columns in Parquet and the 38 rules of the workload: its 20 row rules, three more columns that are
+Two million rows of 20 columns in Parquet and the 38 rules of the workload: its 20 row rules, two more columns that are
 never NULL, a unique key, 12 null rates, two means, and a number of rows.
 """
 
@@ -111,7 +111,10 @@ def by_hand(data: Path, *, tuned: bool) -> str:
             "select coalesce(sum(n - 1), 0) from (select count(*) as n from read_parquet"
             f"('{data}') group by entity_id having count(*) > 1)"
         )
-    return f"import duckdb\nconnection = duckdb.connect()\nfor query in {queries!r}:\n    print(connection.execute(query).fetchall())"
+    return (
+        "import duckdb\nconnection = duckdb.connect()\n"
+        f"for query in {queries!r}:\n    print(connection.execute(query).fetchall())"
+    )
 
 
 def _one(value: float) -> Spread:

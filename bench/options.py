@@ -13,6 +13,8 @@ class Options:
     rows: int
     rounds: int
     quick: bool
+    asked: int | None = None
+    """Rows that the command line named, for a suite that has its own default."""
 
     @property
     def seconds(self) -> int:

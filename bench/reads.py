@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,8 @@ from bench.workload import table
 
 SMALL, TIMES = 10_000, 100
 POINT_READS = 3_000
+ROUND_TRIPS = 100  # reads of one sample of what a client waits: short, because a busy machine drifts
+SLICES = 20
 SCANNED = 1_000_000  # rows read by one sample of full scans, however small the table
 NOISE = 1.03  # a full scan is the same work twice: what is above this is not noise
 PLAIN, GUARDED = "plain table", "guarded view"
@@ -61,6 +64,10 @@ def _compare(server: BenchServer, name: str, rows: int, options: Options) -> lis
             {side: partial(_points, connections[side], relation, rows) for side, relation in relations.items()},
             options,
         )
+        answered = interleave(
+            {side: partial(_round_trips, connections[side], relation, rows) for side, relation in relations.items()},
+            2 * options.rounds * SLICES,
+        )
         scanned = _series(
             {
                 side: partial(_scans, connections[side], relation, max(1, SCANNED // rows))
@@ -69,7 +76,8 @@ def _compare(server: BenchServer, name: str, rows: int, options: Options) -> lis
             options,
         )
     return [
-        Figure("reads", f"point read, {rows} rows", PLAIN, waited.ratio(GUARDED, PLAIN), at_most(1.1)),
+        Figure("reads", f"point read, {rows} rows, pgbench", PLAIN, waited.ratio(GUARDED, PLAIN), at_most(1.1)),
+        Figure("reads", f"point read, {rows} rows, psycopg", PLAIN, answered.ratio(GUARDED, PLAIN), at_most(1.1)),
         Figure("reads", f"full scan, {rows} rows, CPU", PLAIN, scanned.ratio(GUARDED, PLAIN), at_most(NOISE)),
         Figure("reads", f"point read, {rows} rows, CPU alone", PLAIN, spent.ratio(GUARDED, PLAIN)),
     ]
@@ -104,6 +112,15 @@ def _points(connection: Connection, relation: str, rows: int) -> float:
         for number in range(POINT_READS):
             connection.execute(query, (number * 7919 % rows,), prepare=True)
         return cpu_seconds(pid) - before
+
+
+def _round_trips(connection: Connection, relation: str, rows: int) -> float:
+    """Return the seconds that a Python client waits for prepared reads by primary key, its own work included."""
+    query = f"select {COLUMNS} from {relation} where entity_id = %s".encode()
+    before = time.perf_counter()
+    for number in range(ROUND_TRIPS):
+        connection.execute(query, (number * 7919 % rows,), prepare=True).fetchall()
+    return time.perf_counter() - before
 
 
 def _scans(connection: Connection, relation: str, times: int) -> float:

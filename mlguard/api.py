@@ -17,8 +17,9 @@ from mlguard import catalog, catalog_assertions, evaluate, runtime
 from mlguard.apply import Applied, Options, Progress, refuse_breaking, run
 from mlguard.compile import compile_project
 from mlguard.compile.assertion import tables_read
+from mlguard.compile.labels import tables_joined
 from mlguard.connect import session
-from mlguard.emit.gate import view_name
+from mlguard.emit import gate, served
 from mlguard.emit.objects import LOCK_SHARE_ROWS, DbObject, Kind, Statement
 from mlguard.emit.table import objects, quarantine_existing
 from mlguard.errors import ApplyError, PlanError
@@ -103,12 +104,14 @@ def program(project: Project, connection: psycopg.Connection[Any]) -> Program:
         CompileError: a table does not exist, is a view, or an SLO cannot be placed on it.
     """
     wanted = [file.table for file in project.files]
-    asserted = tables_read(project.files)
+    asserted, joined = tables_read(project.files), tables_joined(project.files)
     with _pinned(connection):
         shapes = catalog.shapes(connection, wanted)
         others = catalog_assertions.shapes(connection, asserted) if asserted else {}
+        sources = catalog_assertions.shapes(connection, joined) if joined else {}
+        pii = catalog_assertions.personal_columns(connection, joined) if joined else {}
         personal = catalog_assertions.personal(connection) if asserted else frozenset()
-    return compile_project(project, shapes, others, personal)
+    return compile_project(project, shapes, others, personal, sources, pii)
 
 
 @contextmanager
@@ -183,24 +186,23 @@ def _runtime_step(connection: psycopg.Connection[Any]) -> str | None:
     return f"upgrade {found} to {wanted}"
 
 
-def _regrant(connection: psycopg.Connection[Any], program: TableProgram) -> list[Statement] | None:
-    """Return what gives readers of the guarded view their rights back, None where the view can be changed in place.
+def _regrant(connection: psycopg.Connection[Any], program: TableProgram) -> dict[str, list[Statement]]:
+    """Return for each view that cannot be changed in place what gives its readers their rights back.
 
     CREATE OR REPLACE VIEW can add columns at the end; a renamed, dropped or retyped one needs the view made anew.
     """
-    view = view_name(program.table)
+    views = (gate.view_name(program.table), served.view_name(program.table))
+    new = [(column.name, column.type) for column in program.shape.columns]
+    found = {}
     with _pinned(connection):
-        shape = catalog.shapes(connection, [view]).get(view)
-        if shape is None or shape.relkind != "v":
-            return None
-        old = [(column.name, column.type) for column in shape.columns]
-        new = [(column.name, column.type) for column in program.shape.columns]
-        if new[: len(old)] == old:
-            return None
-        return [
-            Statement(f"grant {privilege} on {view.sql} to {quote_ident(role) if role else 'public'}")
-            for role, privilege in catalog.grants(connection, view)
-        ]
+        for view, shape in catalog.shapes(connection, views).items():
+            old = [(column.name, column.type) for column in shape.columns]
+            if shape.relkind == "v" and new[: len(old)] != old:
+                found[str(view)] = [
+                    Statement(f"grant {privilege} on {view.sql} to {quote_ident(role) if role else 'public'}")
+                    for role, privilege in catalog.grants(connection, view)
+                ]
+    return found
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from mlguard.record import Record, of_rule, of_table
 if TYPE_CHECKING:
     import psycopg
 
+# The triggers without which states no longer say what the rows are.
+COUNTING = re.compile(r"mlguard_after_(rows|labels|attributes)_")
 ONE_AT_A_TIME = 0x6D6C6775  # advisory lock key ('mlgu'): two applies wait for each other
 Progress = Callable[[str, int, int], None]  # what is being done, how many steps are done, of how many
 
@@ -255,7 +258,7 @@ def _recount(table: TablePlan) -> DbObject | None:
         item for item in states.objects(table.program) if item.name == states.recount_signature(table.program)
     )
     touched = [item for step in table.steps for item in (step.made, step.gone) if item is not None]
-    moved = any(item.kind is Kind.TRIGGER and "after_rows" in item.name for item in touched)
+    moved = any(item.kind is Kind.TRIGGER and COUNTING.search(item.name) for item in touched)
     return recount if moved or any(item.identity == recount.identity for item in touched) else None
 
 
@@ -440,7 +443,7 @@ def _forget(connection: psycopg.Connection[Any], table: TablePlan) -> None:
             " decided_by = session_user, reason = 'mlguard remove' where tbl = %s and status = 'waiting'",
             (str(table.table),),
         )
-        for private in ("_object", "_freshness", "_state", "_bucket", "_sample", "_table"):
+        for private in ("_object", "_freshness", "_state", "_bucket", "_sample", "_pairing", "_recount_due", "_table"):
             connection.execute(f"delete from mlguard.{private} where tbl = %s".encode(), (str(table.table),))
 
 

@@ -282,7 +282,9 @@ where p.pronamespace = pg_catalog.to_regnamespace('mlguard')
   and (p.proname like 'judge %%' or p.proname like 'before row %%' or p.proname like 'breaks %%'
        or p.proname like 'broken row %%' or p.proname like 'after %%'
        or p.proname like 'kept out %%' or p.proname like 'count before %%'
-       or p.proname like 'verdict %%' or p.proname like 'recount %%' or p.proname like 'sample %%')
+       or p.proname like 'post %%' or p.proname like 'verdict %%'
+       or p.proname like 'recount %%' or p.proname like 'sample %%'
+       or pg_catalog.obj_description(p.oid, 'pg_proc') like 'mlguard:%%')
 """,
     Kind.VIEW: """
 select n.nspname || '.' || c.relname, n.nspname || '.' || c.relname, pg_catalog.pg_get_viewdef(c.oid)

@@ -114,6 +114,20 @@ def personal(connection: psycopg.Connection[Any]) -> frozenset[TableName]:
     return frozenset(TableName.parse(tbl) for (tbl,) in catalog.rows(connection, _PERSONAL))
 
 
+def personal_columns(
+    connection: psycopg.Connection[Any], tables: Iterable[TableName]
+) -> dict[TableName, frozenset[str]]:
+    """Return the pii columns of some tables, as far as they are guarded; none where there is no runtime."""
+    if not catalog.rows(connection, "select 1 where pg_catalog.to_regclass('mlguard._table') is not null"):
+        return {}
+    found = catalog.rows(
+        connection,
+        "select tbl, pii from mlguard._table where tbl = any(%(tables)s)",
+        tables=[str(table) for table in tables],
+    )
+    return {TableName.parse(tbl): frozenset(names) for tbl, names in found}
+
+
 def examine(connection: psycopg.Connection[Any], program: Program) -> None:
     """Let PostgreSQL read every assertion as the body of a view that is never committed, and ask what it found.
 

@@ -126,7 +126,7 @@ def plan_table(
     installed: InstalledTable | None,
     moves: Sequence[Statement] = (),
     *,
-    regrant: Sequence[Statement] | None = None,
+    regrant: Mapping[str, Sequence[Statement]] | None = None,
 ) -> TablePlan:
     """Return the steps from what is installed to what is wanted.
 
@@ -135,8 +135,8 @@ def plan_table(
         wanted: its objects, in order of creation.
         installed: what is there; None for a table never applied.
         moves: statements that take rows which break new rules out of the table, run after the rules stand.
-        regrant: None where CREATE OR REPLACE can change the guarded view (columns were added at its end, or none);
-            else the view is made anew, and these give its readers their rights back.
+        regrant: views that CREATE OR REPLACE cannot change (it adds columns at the end, and nothing else): they are
+            made anew, and these give their readers their rights back.
     """
     wanted = list(wanted)
     before = {item.identity: item for item in installed.objects} if installed else {}
@@ -150,7 +150,7 @@ def plan_table(
     needed = (Kind.FUNCTION, Kind.COUNTERS)
     steps += [step for step in drops if step.gone is not None and step.gone.kind not in needed]
     for made in wanted:
-        steps += _object_steps(made, before.get(made.identity), regrant)
+        steps += _object_steps(made, before.get(made.identity), (regrant or {}).get(made.name))
     steps += [step for step in drops if step.gone is not None and step.gone.kind in needed]
     if moves:
         steps.append(

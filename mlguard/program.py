@@ -208,6 +208,113 @@ class Repair:
 
 
 @dataclass(frozen=True)
+class Points:
+    """Points between which a score is interpolated in a straight line; outside them the nearest one counts."""
+
+    column: str  # of the prediction table
+    table: TableName
+    x: str
+    y: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One post-prediction step: what it does to a row, and to which rows.
+
+    Attributes:
+        name: as the change log names it.
+        kind: the file's word: set, clamp, round, default, calibrate, normalise, route, top_k, dedupe.
+        when: only rows for which this is true; None: every row.
+        sets: column → new value, computed from the row as the steps before left it; empty for what is no assignment.
+        points: a calibration by the points of a table.
+        total: its values are known to be computable for every row, whatever a guard would have to suppose.
+        on_error: 'quarantine' or 'reject': what an error of the step does to its row.
+        by, order, k: of what is judged at COMMIT: columns that rows are grouped by, the column that ranks a group's
+            rows or, of normalise, is divided by its sum, and how many rows stay.
+    """
+
+    name: str
+    kind: str
+    when: Expr | None = None
+    sets: tuple[Repair, ...] = ()
+    points: Points | None = None
+    total: bool = False
+    on_error: str = "quarantine"
+    by: tuple[str, ...] = ()
+    order: str = ""
+    k: int = 0
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns the step writes before the row lands."""
+        return tuple(item.column for item in self.sets) + ((self.points.column,) if self.points else ())
+
+    @property
+    def scales(self) -> tuple[str, ...]:
+        """The columns the step writes at COMMIT."""
+        return (self.order,) if self.kind == "normalise" and self.by else ()
+
+    @property
+    def at_commit(self) -> bool:
+        """True for what is judged over the rows of a request, once they have all landed."""
+        return bool(self.by)
+
+
+@dataclass(frozen=True)
+class LabelSource:
+    """Where the truth about predictions is found."""
+
+    table: TableName
+    on: tuple[str, ...]  # columns both tables share
+    value: Expr  # on a row of the label table
+    event_time: Expr | None = None  # on a row of the label table
+    mature_after: Span = Span("0 days")
+    shape: TableShape | None = None  # None: no database was asked
+
+
+@dataclass(frozen=True)
+class AttributeSource:
+    """Columns of another table about what is predicted for, for segments and fairness."""
+
+    table: TableName
+    on: tuple[str, ...]  # columns both tables share
+    columns: tuple[str, ...]
+    shape: TableShape | None = None  # None: no database was asked
+
+
+@dataclass(frozen=True)
+class FeatureSource:
+    """A feature table as a training run joins it: its newest row per key that the time of the prediction allows."""
+
+    table: TableName
+    on: tuple[str, ...]  # its key columns, which the table of predictions has too
+    event_time: Expr  # on a row of the feature table
+    time_zone: str
+    columns: tuple[ColumnShape, ...]  # what is added to a prediction
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What makes a table one of predictions."""
+
+    model: str
+    version_column: str | None = None
+    approval: bool = False  # versions nobody approved may not write
+    features: tuple[TableName, ...] = ()  # inputs whose gates are looked at when predictions are written
+    when_features_held: str = "reject"  # 'reject' | 'fallback' | 'allow'
+    steps: tuple[Step, ...] = ()
+    raw: Mapping[str, str] = field(default_factory=dict)  # column → column that keeps the model's own value
+    labels: LabelSource | None = None
+    attributes: AttributeSource | None = None
+    joined: tuple[FeatureSource, ...] = ()  # features that a training run reads beside the predictions
+
+    @property
+    def request(self) -> tuple[str, ...]:
+        """The columns that name a request: of what is judged at COMMIT the fewest; () where nothing is."""
+        return min((step.by for step in self.steps if step.at_commit), key=len, default=())
+
+
+@dataclass(frozen=True)
 class Placement:
     """Where a rule lives, and why there."""
 
@@ -246,6 +353,7 @@ class Rule:
     reopen: str = "next"  # 'same' | 'next': when a window hold ends
     learned: tuple[str, ...] = ()  # learned health of `column` (None: of the table): series families, or ('all',)
     tolerance: Decimal = Decimal(1)  # multiplies learned limits
+    matures: Span | None = None  # of a rule about labels: how long after a window's end they are waited for
     assertion: Assertion | None = None
     shadow: bool = False
     waivable: bool = False
@@ -293,6 +401,7 @@ class TableProgram:
     named: tuple[str, ...] = ()  # columns that the file names: what breaks when one is dropped or retyped
     schema_mode: str = "at_least"  # 'exact' | 'at_least' | 'off'
     importance: Mapping[str, Decimal] = field(default_factory=dict)
+    predictions: Predictions | None = None
     owner: str = ""
     consumers: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()  # what plan tells beside the steps

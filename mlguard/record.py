@@ -6,15 +6,16 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from mlguard.emit import labelled
 from mlguard.emit.baselines import event_sql, missing_words
 from mlguard.emit.gaps import gap_metric
 from mlguard.emit.samples import sampler_name
 from mlguard.emit.states import judges_batches, recount_name
-from mlguard.emit.verdicts import verdict_name
-from mlguard.lang.analyse import told_metrics
+from mlguard.emit.verdicts import counts_labels, verdict_name
+from mlguard.lang.analyse import columns_of, told_metrics
 from mlguard.lang.measure import measured_name
 from mlguard.names import digest
-from mlguard.program import Rule, TableProgram
+from mlguard.program import AttributeSource, LabelSource, Predictions, Rule, TableProgram
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def of_rule(rule: Rule) -> Record:
             "column_name": rule.column,
             "max_bad_share": rule.max_bad.share if rule.max_bad else None,
             "max_bad_rows": rule.max_bad.rows if rule.max_bad else None,
-            "min_rows": rule.min_rows,
+            "min_rows": 0 if counts_labels(rule) else rule.min_rows,
             "max_age": rule.max_age,
             "arrives": _deadline(rule),
             "shadow": rule.shadow,
@@ -65,6 +66,7 @@ def of_rule(rule: Rule) -> Record:
             "metrics": _metrics(rule),
             "verdict": (verdict_name(rule) or None) if rule.over is not None else None,
             "learned": list(rule.learned),
+            "matures": rule.matures.text if rule.matures is not None else "0 hours",
             "sensitivity": float(rule.tolerance),
         }
     )
@@ -83,6 +85,20 @@ def _metrics(rule: Rule) -> list[str]:
     if rule.over is None or rule.expr is None:
         return []
     return [measured_name(metric, rule.where) for metric in told_metrics(rule.expr)]
+
+
+def _joins(program: TableProgram) -> list[dict[str, Any]]:
+    """Return the tables whose rows are matched with the table's own, where an SLO needs that."""
+    wanted = labelled.wanted(program)
+    found: list[tuple[str, LabelSource | AttributeSource, tuple[str, ...]]] = []
+    if wanted.labels is not None:
+        found.append(("labels", wanted.labels, columns_of(wanted.labels.value)))
+    if wanted.attributes is not None:
+        found.append(("attributes", wanted.attributes, wanted.attributes.columns))
+    return [
+        {"what": what, "table": source.table.sql, "on": list(source.on), "columns": list(columns)}
+        for what, source, columns in found
+    ]
 
 
 def of_table(program: TableProgram) -> Record:
@@ -117,5 +133,18 @@ def of_table(program: TableProgram) -> Record:
             "sampler": sampler_name(program) or None,
             "event_sql": event_sql(program),
             "missing": json.dumps(missing_words(program)),
+            **_of_predictions(program.predictions),
+            "joins": json.dumps(_joins(program)),
         }
     )
+
+
+def _of_predictions(predictions: Predictions | None) -> dict[str, Any]:
+    predictions = predictions or Predictions(model="")
+    return {
+        "model": predictions.model or None,
+        "version_column": predictions.version_column,
+        "approval": predictions.approval,
+        "features": [str(table) for table in predictions.features],
+        "when_features_held": predictions.when_features_held,
+    }

@@ -124,7 +124,7 @@ COMMENT ON COLUMN mlguard._incident.told_severity IS 'The severity that was told
 COMMENT ON COLUMN mlguard._incident.told_to IS 'Whom the outbox has told.';
 CREATE FUNCTION mlguard._acted_on(p_id bigint, p_act text) RETURNS mlguard._incident
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _incident mlguard._incident;
@@ -152,7 +152,7 @@ ALTER FUNCTION mlguard._acted_on(p_id bigint, p_act text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._acted_on(p_id bigint, p_act text) IS 'Private. The incident of a number, locked against sweeps; raises where there is none, or it is resolved.';
 CREATE FUNCTION mlguard._alarm_of(p_incident mlguard._incident) RETURNS mlguard._incident
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Volatile: it has to see what the sweep before it just wrote.
   -- To acknowledge a consequence is to acknowledge the alarm it belongs to.
@@ -165,7 +165,7 @@ ALTER FUNCTION mlguard._alarm_of(p_incident mlguard._incident) OWNER TO postgres
 COMMENT ON FUNCTION mlguard._alarm_of(p_incident mlguard._incident) IS 'Private. The incident that alerts for another one, or itself.';
 CREATE FUNCTION mlguard._arm(p_tbl text, p_over text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _trial integer;
@@ -200,7 +200,7 @@ ALTER FUNCTION mlguard._arm(p_tbl text, p_over text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._arm(p_tbl text, p_over text) IS 'Private. Lets learned SLOs act once their trial stayed within the budget: at most one alarm in twenty windows or batches, real ones included.';
 CREATE FUNCTION mlguard._arrival(p_tbl text, p_arrives jsonb, p_at timestamp with time zone, OUT due timestamp with time zone, OUT wanted timestamp with time zone, OUT arrived boolean) RETURNS record
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $$
 declare
@@ -220,17 +220,56 @@ end
 $$;
 ALTER FUNCTION mlguard._arrival(p_tbl text, p_arrives jsonb, p_at timestamp with time zone, OUT due timestamp with time zone, OUT wanted timestamp with time zone, OUT arrived boolean) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._arrival(p_tbl text, p_arrives jsonb, p_at timestamp with time zone, OUT due timestamp with time zone, OUT wanted timestamp with time zone, OUT arrived boolean) IS 'Private. The last deadline of an arrives_by, from which event time on data was wanted by then, and whether such data was written since the deadline before. PL/pgSQL for its cached plans: guarded reads ask it.';
+CREATE FUNCTION mlguard._ask_retrain(p_model text, p_slo text, p_incident bigint, p_why text, p_as_of timestamp with time zone) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _request mlguard._retrain_request;
+begin
+  insert into mlguard._retrain_request (model, slo, incidents, why)
+  values (p_model, p_slo, array_remove(array[p_incident], null), p_why)
+  on conflict (model) where state in ('requested', 'vetoed', 'claimed') do nothing
+  returning * into _request;
+  if _request.id is null then
+    update mlguard._retrain_request r
+    set incidents = r.incidents || p_incident
+    where r.model = p_model and r.state in ('requested', 'vetoed', 'claimed')
+      and p_incident is not null and p_incident <> all (r.incidents)
+    returning * into _request;
+    return null;
+  end if;
+  perform mlguard._record_retrain('request retrain', _request, p_why);
+  perform mlguard._veto(_request.id, p_as_of);
+  return _request.id;
+end
+$$;
+ALTER FUNCTION mlguard._ask_retrain(p_model text, p_slo text, p_incident bigint, p_why text, p_as_of timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._ask_retrain(p_model text, p_slo text, p_incident bigint, p_why text, p_as_of timestamp with time zone) IS 'Private. Opens a request, or adds the incident to the open one of the model; returns the new request.';
 CREATE FUNCTION mlguard._asker() RETURNS name
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select case when current_setting('role') = 'none' then session_user else current_setting('role') end::name
 $$;
 ALTER FUNCTION mlguard._asker() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._asker() IS 'Private. Who called, for functions that run as their owner.';
+CREATE FUNCTION mlguard._asking(p_word text) RETURNS TABLE(incident bigint, slo text, tbl text, segment jsonb, opened_at timestamp with time zone, last_verdict bigint, words text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select i.id, i.slo, i.tbl, i.segment, i.opened_at, i.last_verdict,
+         format('%s: %s', i.slo, concat_ws(', ', i.observed, i.allowed))
+  from mlguard._slo s
+  join mlguard._incident i on i.slo = s.id and i.state <> 'resolved'
+  where p_word = any (s.then_do) and not s.shadow
+  order by i.id
+$$;
+ALTER FUNCTION mlguard._asking(p_word text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._asking(p_word text) IS 'Private. Open incidents of SLOs whose `then` has a word.';
 CREATE FUNCTION mlguard._asks_for_stale(p_states jsonb[], p_metrics text[]) RETURNS boolean
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select exists (
     select
@@ -251,7 +290,7 @@ ALTER FUNCTION mlguard._asks_for_stale(p_states jsonb[], p_metrics text[]) OWNER
 COMMENT ON FUNCTION mlguard._asks_for_stale(p_states jsonb[], p_metrics text[]) IS 'Private. Whether a metric is made from a state that deleted rows left unknown.';
 CREATE FUNCTION mlguard._assertion_key(p_row jsonb, p_tbl text) RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select coalesce(jsonb_object_agg(e.key, e.value), '{}')
   from mlguard._table t, jsonb_each(p_row) e
@@ -261,7 +300,7 @@ ALTER FUNCTION mlguard._assertion_key(p_row jsonb, p_tbl text) OWNER TO postgres
 COMMENT ON FUNCTION mlguard._assertion_key(p_row jsonb, p_tbl text) IS 'Private. Of a row that an assertion returned the columns that are named like key columns of the table.';
 CREATE FUNCTION mlguard._assertion_words(p_n bigint, p_samples jsonb, p_tbl text) RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- What the row says of itself, where the SELECT has a column `says`: a falls from 40 to 31 (customer_id 7), and 2 more.
   select case when p_samples -> 0 ? 'says' then
@@ -288,7 +327,7 @@ ALTER FUNCTION mlguard._assertion_words(p_n bigint, p_samples jsonb, p_tbl text)
 COMMENT ON FUNCTION mlguard._assertion_words(p_n bigint, p_samples jsonb, p_tbl text) IS 'Private. What an assertion returned, as messages say it.';
 CREATE FUNCTION mlguard._at_rank(p_vals double precision[], p_ranks double precision[], p_rank double precision) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _place integer := greatest(width_bucket(p_rank, p_ranks), 1);
@@ -306,7 +345,7 @@ ALTER FUNCTION mlguard._at_rank(p_vals double precision[], p_ranks double precis
 COMMENT ON FUNCTION mlguard._at_rank(p_vals double precision[], p_ranks double precision[], p_rank double precision) IS 'Private. The value at a rank, interpolated between points.';
 CREATE FUNCTION mlguard._attach(p_id bigint, p_cause bigint) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _child mlguard._incident;
@@ -350,9 +389,20 @@ end
 $$;
 ALTER FUNCTION mlguard._attach(p_id bigint, p_cause bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._attach(p_id bigint, p_cause bigint) IS 'Private. Makes an incident, and what it was the cause of, a consequence of another one.';
+CREATE FUNCTION mlguard._await_seal() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into mlguard._unsealed (event) values (new.id) on conflict do nothing;
+  return null;
+end
+$$;
+ALTER FUNCTION mlguard._await_seal() OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._await_seal() IS 'Private. Puts a new event in the queue of the sealer.';
 CREATE FUNCTION mlguard._bad_rows(p_batch bigint) RETURNS TABLE(slo text, bad bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $$
   select found.slo, sum(found.bad)::bigint
@@ -377,7 +427,7 @@ ALTER FUNCTION mlguard._bad_rows(p_batch bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._bad_rows(p_batch bigint) IS 'Private. Bad rows of a batch by SLO, whether they landed, were kept out or were mended.';
 CREATE FUNCTION mlguard._baseline_metrics(p_metrics text[]) RETURNS TABLE(metric text, name text, column_name text, spelled text)
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
   -- psi(age), psi("Age") where plan = 'free'; the argument is spelled as in the names of states.
   select m.metric, f.parts[1],
@@ -425,6 +475,12 @@ CREATE TABLE mlguard._table (
     event_sql text,
     missing jsonb DEFAULT '{}'::jsonb NOT NULL,
     batch_column text,
+    model text,
+    version_column text,
+    approval boolean DEFAULT false NOT NULL,
+    features text[] DEFAULT '{}'::text[] NOT NULL,
+    when_features_held text DEFAULT 'reject'::text NOT NULL,
+    joins jsonb DEFAULT '[]'::jsonb NOT NULL,
     CONSTRAINT _table_cap CHECK ((quarantine_cap > 0)),
     CONSTRAINT _table_name CHECK ((tbl = ((schema_name || '.'::text) || table_name))),
     CONSTRAINT _table_schema_mode CHECK ((schema_mode = ANY (ARRAY['exact'::text, 'at_least'::text, 'off'::text])))
@@ -462,9 +518,15 @@ COMMENT ON COLUMN mlguard._table.sampler IS 'The generated function that samples
 COMMENT ON COLUMN mlguard._table.event_sql IS 'The event time of a row t as timestamptz, in SQL as mlguard writes it; null: the table has none.';
 COMMENT ON COLUMN mlguard._table.missing IS 'What counts as missing beside NULL: {column: [values as text]}; numbers are compared as numbers.';
 COMMENT ON COLUMN mlguard._table.batch_column IS 'The column whose values tell loads apart; null: a batch is a transaction, unless begin_batch() names it.';
+COMMENT ON COLUMN mlguard._table.model IS 'Of a table of predictions: the model that writes it.';
+COMMENT ON COLUMN mlguard._table.version_column IS 'Column that says which version of the model wrote a row.';
+COMMENT ON COLUMN mlguard._table.approval IS 'Versions that nobody approved may not write here.';
+COMMENT ON COLUMN mlguard._table.features IS 'Tables the model reads: their gates are looked at when predictions come.';
+COMMENT ON COLUMN mlguard._table.when_features_held IS 'What becomes of predictions then: reject, fallback or allow.';
+COMMENT ON COLUMN mlguard._table.joins IS 'Tables whose rows are matched with its own: [{"what": labels or attributes, "table", "on": [columns], "columns": [those taken from it]}].';
 CREATE FUNCTION mlguard._baseline_periods(p_table mlguard._table, p_kind text, p_length interval, p_columns text[], p_as_of timestamp with time zone) RETURNS TABLE(column_name text, starts timestamp with time zone, ends timestamp with time zone, due timestamp with time zone)
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   _relation regclass := to_regclass(format('%I.%I', p_table.schema_name, p_table.table_name));
@@ -551,7 +613,7 @@ ALTER FUNCTION mlguard._baseline_periods(p_table mlguard._table, p_kind text, p_
 COMMENT ON FUNCTION mlguard._baseline_periods(p_table mlguard._table, p_kind text, p_length interval, p_columns text[], p_as_of timestamp with time zone) IS 'Private. From which stretch of time a learned baseline takes each column, and from when on it may; a column with fewer than 200 values is left out.';
 CREATE FUNCTION mlguard._baseline_wanted(p_tbl text, p_version integer) RETURNS TABLE(column_name text, spelled text, present boolean)
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select w.column_name, w.spelled, exists (
            select
@@ -565,7 +627,7 @@ ALTER FUNCTION mlguard._baseline_wanted(p_tbl text, p_version integer) OWNER TO 
 COMMENT ON FUNCTION mlguard._baseline_wanted(p_tbl text, p_version integer) IS 'Private. Columns that SLOs compare with the baseline, and whether a version of it has them.';
 CREATE FUNCTION mlguard._batch_place(p_tbl text) RETURNS tid
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   _place text := split_part(split_part(current_setting('mlguard.batches', true), '|' || p_tbl || '=', 2), '|', 1);
@@ -578,7 +640,7 @@ ALTER FUNCTION mlguard._batch_place(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._batch_place(p_tbl text) IS 'Private. Where the row of this transaction''s batch on a table is, as the transaction remembers it; null: unknown.';
 CREATE FUNCTION mlguard._batch_sample(p_batch bigint) RETURNS TABLE(column_name text, n bigint, k integer, nums double precision[], texts text[])
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -593,7 +655,7 @@ ALTER FUNCTION mlguard._batch_sample(p_batch bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._batch_sample(p_batch bigint) IS 'Private. The sample of a batch, one row a column.';
 CREATE FUNCTION mlguard._batch_states(p_batch bigint) RETURNS TABLE(segment jsonb, states jsonb)
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -644,7 +706,7 @@ ALTER FUNCTION mlguard._batch_states(p_batch bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._batch_states(p_batch bigint) IS 'Private. What a batch wrote, by segment: without what it took away again itself, with what corrected it later.';
 CREATE FUNCTION mlguard._before(p_scope bigint) RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select y.id
   from mlguard._learned_scope c
@@ -657,7 +719,7 @@ ALTER FUNCTION mlguard._before(p_scope bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._before(p_scope bigint) IS 'Private. The observed scope just before one.';
 CREATE FUNCTION mlguard._begin_baseline(p_tbl text, p_kind text, p_source text, p_starts timestamp with time zone, p_ends timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _version integer;
@@ -675,7 +737,7 @@ ALTER FUNCTION mlguard._begin_baseline(p_tbl text, p_kind text, p_source text, p
 COMMENT ON FUNCTION mlguard._begin_baseline(p_tbl text, p_kind text, p_source text, p_starts timestamp with time zone, p_ends timestamp with time zone) IS 'Private. Opens the next version of a baseline; it is in use once _freeze_baseline() says so.';
 CREATE FUNCTION mlguard._below(p_theta double precision) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- 52 bits of the 64, which a double holds exactly.
   select case
@@ -686,7 +748,7 @@ ALTER FUNCTION mlguard._below(p_theta double precision) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._below(p_theta double precision) IS 'Private. The hash that hashes below a theta are smaller than, in hexadecimal digits; null: no limit.';
 CREATE FUNCTION mlguard._below(p_nums double precision[], p_counts integer[], p_edges double precision[]) RETURNS double precision[]
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   with bin as (
     select width_bucket(u.x, p_edges) as bin, sum(coalesce(u.c, 1)) as c
@@ -701,7 +763,7 @@ ALTER FUNCTION mlguard._below(p_nums double precision[], p_counts integer[], p_e
 COMMENT ON FUNCTION mlguard._below(p_nums double precision[], p_counts integer[], p_edges double precision[]) IS 'Private. Share of the numbers below each edge; counts may be null for one each.';
 CREATE FUNCTION mlguard._binned(p_value text, p_num double precision, p_bins jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Numbers by edges, an edge belonging to the bin above it; texts by the most frequent ones.
   select case
@@ -716,7 +778,7 @@ ALTER FUNCTION mlguard._binned(p_value text, p_num double precision, p_bins json
 COMMENT ON FUNCTION mlguard._binned(p_value text, p_num double precision, p_bins jsonb) IS 'Private. The bin of a value, for dependence.';
 CREATE FUNCTION mlguard._cell_sql(p_tbl regclass, p_relation regclass) RETURNS TABLE(column_name text, spelled text, in_bins boolean, in_values boolean, amount text, category text)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
   -- The same cells as in the states of generated triggers: NaN and missing values are NULL, magnitudes beyond 1e140
   -- infinite, categories text, long ones cut, of pii columns hashed.
@@ -764,7 +826,7 @@ ALTER FUNCTION mlguard._cell_sql(p_tbl regclass, p_relation regclass) OWNER TO p
 COMMENT ON FUNCTION mlguard._cell_sql(p_tbl regclass, p_relation regclass) IS 'Private. Expressions on a row t of a relation that give the compared columns of a guarded table, as numbers and as categories; null where they are not compared so.';
 CREATE FUNCTION mlguard._cells(p_scope bigint, p_column text) RETURNS TABLE(i bigint, value text, num double precision)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Both zeros are one number, and NaN is a missing one.
   select u.i, coalesce(u.text, (nullif(u.num, 'NaN') + 0)::text), nullif(u.num, 'NaN')
@@ -776,16 +838,82 @@ ALTER FUNCTION mlguard._cells(p_scope bigint, p_column text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._cells(p_scope bigint, p_column text) IS 'Private. The sampled rows of one column, missing values as null.';
 CREATE FUNCTION mlguard._chi_squared(p_freedom double precision) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- 3.09… is the quantile of the normal distribution at 0.999.
   select p_freedom * (1 - 2 / (9 * p_freedom) + 3.090232306167813::float8 * sqrt(2 / (9 * p_freedom))) ^ 3
 $$;
 ALTER FUNCTION mlguard._chi_squared(p_freedom double precision) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._chi_squared(p_freedom double precision) IS 'Private. Quantile 0.999 of the chi-squared distribution. Wilson and Hilferty (1931).';
+CREATE TABLE mlguard._retrain_request (
+    id bigint NOT NULL,
+    model text NOT NULL,
+    state text DEFAULT 'requested'::text NOT NULL,
+    slo text,
+    incidents bigint[] DEFAULT '{}'::bigint[] NOT NULL,
+    why text NOT NULL,
+    vetoes jsonb DEFAULT '[]'::jsonb NOT NULL,
+    requested_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    vetoed_at timestamp with time zone,
+    claimed_at timestamp with time zone,
+    claimed_by text,
+    lease_until timestamp with time zone,
+    attempts integer DEFAULT 0 NOT NULL,
+    ticket bigint,
+    ended_at timestamp with time zone,
+    version text,
+    outcome text,
+    CONSTRAINT _retrain_request_state CHECK ((state = ANY (ARRAY['requested'::text, 'vetoed'::text, 'claimed'::text, 'done'::text, 'failed'::text, 'cancelled'::text])))
+);
+ALTER TABLE mlguard._retrain_request OWNER TO postgres;
+COMMENT ON TABLE mlguard._retrain_request IS 'Private. Requests to retrain: at most one of a model is open, whatever asks for it meanwhile is added to it.';
+COMMENT ON COLUMN mlguard._retrain_request.id IS 'Number.';
+COMMENT ON COLUMN mlguard._retrain_request.model IS 'The model.';
+COMMENT ON COLUMN mlguard._retrain_request.state IS 'requested (waits for a worker), vetoed (waits for its inputs), claimed, done, failed or cancelled.';
+COMMENT ON COLUMN mlguard._retrain_request.slo IS 'The SLO that asked first; null: a person did.';
+COMMENT ON COLUMN mlguard._retrain_request.incidents IS 'The incidents that asked.';
+COMMENT ON COLUMN mlguard._retrain_request.why IS 'Why, in words.';
+COMMENT ON COLUMN mlguard._retrain_request.vetoes IS 'What speaks against training now: [{table, slo, why}].';
+COMMENT ON COLUMN mlguard._retrain_request.requested_at IS 'When it was opened.';
+COMMENT ON COLUMN mlguard._retrain_request.vetoed_at IS 'Since when it is vetoed.';
+COMMENT ON COLUMN mlguard._retrain_request.claimed_at IS 'When it was claimed last.';
+COMMENT ON COLUMN mlguard._retrain_request.claimed_by IS 'By whom.';
+COMMENT ON COLUMN mlguard._retrain_request.lease_until IS 'Until when the claim holds without a sign of life.';
+COMMENT ON COLUMN mlguard._retrain_request.attempts IS 'How often it was claimed.';
+COMMENT ON COLUMN mlguard._retrain_request.ticket IS 'The ticket of the last claim.';
+COMMENT ON COLUMN mlguard._retrain_request.ended_at IS 'When it was done, had failed or was cancelled.';
+COMMENT ON COLUMN mlguard._retrain_request.version IS 'The version that came of it.';
+COMMENT ON COLUMN mlguard._retrain_request.outcome IS 'What became of it, in words.';
+CREATE FUNCTION mlguard._claimed(p_id bigint) RETURNS mlguard._retrain_request
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _request mlguard._retrain_request;
+begin
+  select r.* into _request from mlguard._retrain_request r where r.id = p_id for update;
+  if not found then
+    raise exception using
+      errcode = 'undefined_object', message = format('mlguard: there is no request %s to retrain', p_id);
+  elsif _request.state <> 'claimed' then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('mlguard: request %s is %s, not claimed', p_id, _request.state),
+      hint = coalesce(_request.outcome, 'mlguard.claim_retrain() claims one.');
+  elsif _request.claimed_by <> session_user
+        and not pg_has_role(session_user, (select c.relowner from pg_class c where c.oid = 'mlguard._retrain_request'::regclass), 'member') then
+    raise exception using
+      errcode = 'insufficient_privilege',
+      message = format('mlguard: request %s is claimed by %s', p_id, _request.claimed_by);
+  end if;
+  return _request;
+end
+$$;
+ALTER FUNCTION mlguard._claimed(p_id bigint) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._claimed(p_id bigint) IS 'Private. A request the caller has claimed, locked; raises otherwise.';
 CREATE FUNCTION mlguard._close_batch() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $$
 begin
@@ -804,7 +932,7 @@ ALTER FUNCTION mlguard._close_batch() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._close_batch() IS 'Private. Closes a batch at COMMIT, once, however many statements it had.';
 CREATE FUNCTION mlguard._closed(p_tbl text) RETURNS TABLE(slo text, state text, since timestamp with time zone, batch bigint, observed jsonb, slos text[], words text)
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select r.slo, r.state, r.since, r.batch, r.observed, everything.slos,
          r.words || case
@@ -823,7 +951,7 @@ ALTER FUNCTION mlguard._closed(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._closed(p_tbl text) IS 'Private. Why the gate of a table is closed, in one row; none while it is open.';
 CREATE FUNCTION mlguard._compared(p_s jsonb, p_c jsonb, p_key text, p_column text, OUT here double precision[], OUT baseline double precision[], OUT labels text[], OUT words text) RETURNS record
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _segment jsonb := coalesce(p_c -> 'segment', '{}');
@@ -946,7 +1074,7 @@ ALTER FUNCTION mlguard._compared(p_s jsonb, p_c jsonb, p_key text, p_column text
 COMMENT ON FUNCTION mlguard._compared(p_s jsonb, p_c jsonb, p_key text, p_column text, OUT here double precision[], OUT baseline double precision[], OUT labels text[], OUT words text) IS 'Private. Values in each bin or category here and in the baseline, as they are compared; words: why there is nothing to compare.';
 CREATE FUNCTION mlguard._conclude(p_verdict bigint, p_why text DEFAULT NULL::text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -1012,7 +1140,7 @@ ALTER FUNCTION mlguard._conclude(p_verdict bigint, p_why text) OWNER TO postgres
 COMMENT ON FUNCTION mlguard._conclude(p_verdict bigint, p_why text) IS 'Private. Acts on a verdict: notes the violation, refuses, opens and ends holds, tells incidents.';
 CREATE FUNCTION mlguard._correct_held(p_batch bigint, p_tbl text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -1102,7 +1230,7 @@ ALTER FUNCTION mlguard._correct_held(p_batch bigint, p_tbl text) OWNER TO postgr
 COMMENT ON FUNCTION mlguard._correct_held(p_batch bigint, p_tbl text) IS 'Private. Counts what a batch changed and deleted with the held batches it belongs to, and judges those again.';
 CREATE FUNCTION mlguard._corrected(p_incident mlguard._incident) RETURNS boolean
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Deleted rows end a hold without a new verdict.
   select p_incident.batch is not null and bool_and(
@@ -1159,6 +1287,7 @@ CREATE TABLE mlguard._slo (
     learned text[] DEFAULT '{}'::text[] NOT NULL,
     sensitivity double precision DEFAULT 1 NOT NULL,
     arrives jsonb,
+    matures interval DEFAULT '00:00:00'::interval NOT NULL,
     CONSTRAINT _slo_action CHECK ((action = ANY (ARRAY['reject'::text, 'quarantine'::text, 'repair'::text, 'hold'::text, 'warn'::text]))),
     CONSTRAINT _slo_id CHECK ((id = ((tbl || '/'::text) || name))),
     CONSTRAINT _slo_level CHECK ((level = ANY (ARRAY['row'::text, 'batch'::text, 'window'::text, 'read'::text, 'assertion'::text, 'schema'::text]))),
@@ -1205,6 +1334,7 @@ COMMENT ON COLUMN mlguard._slo.verdict IS 'The generated function that judges th
 COMMENT ON COLUMN mlguard._slo.learned IS 'For learned health: the series judged, or {all}; else empty.';
 COMMENT ON COLUMN mlguard._slo.sensitivity IS 'Multiplies every learned limit; above 1 fewer alarms.';
 COMMENT ON COLUMN mlguard._slo.arrives IS 'Of arrives_by: {"at": local time, "zone": its zone, "days": ISO numbers of weekdays, Monday 1}.';
+COMMENT ON COLUMN mlguard._slo.matures IS 'Of SLOs about labels: how long after the end of a window (and the time it waits for rows) labels are waited for.';
 CREATE TABLE mlguard._verdict (
     id bigint NOT NULL,
     at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
@@ -1250,7 +1380,7 @@ COMMENT ON COLUMN mlguard._verdict.reason IS 'Why not PASS or FAIL: shadow, waiv
 COMMENT ON COLUMN mlguard._verdict.detail IS 'Numbers behind it, for explain: band, bins, arithmetic.';
 CREATE FUNCTION mlguard._could_not(p_slo mlguard._slo, p_c jsonb, p_code text) RETURNS mlguard._verdict
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _v mlguard._verdict := mlguard._verdict_of(p_slo, p_c);
@@ -1264,7 +1394,7 @@ ALTER FUNCTION mlguard._could_not(p_slo mlguard._slo, p_c jsonb, p_code text) OW
 COMMENT ON FUNCTION mlguard._could_not(p_slo mlguard._slo, p_c jsonb, p_code text) IS 'Private. The verdict where judging raised an error.';
 CREATE FUNCTION mlguard._count_baseline(p_table mlguard._table, p_version integer) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _period record;
@@ -1285,7 +1415,7 @@ ALTER FUNCTION mlguard._count_baseline(p_table mlguard._table, p_version integer
 COMMENT ON FUNCTION mlguard._count_baseline(p_table mlguard._table, p_version integer) IS 'Private. Counts what a version in use lacks of filters and segments; counts that are there stay.';
 CREATE FUNCTION mlguard._count_batch(p_id bigint) RETURNS void
     LANGUAGE sql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $$
   update mlguard._batch
@@ -1298,7 +1428,7 @@ ALTER FUNCTION mlguard._count_batch(p_id bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._count_batch(p_id bigint) IS 'Private. Writes the totals of a batch that is done.';
 CREATE FUNCTION mlguard._count_kept(p_tbl text, p_slos text[], p_first boolean) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _counts jsonb;
@@ -1325,7 +1455,7 @@ ALTER FUNCTION mlguard._count_kept(p_tbl text, p_slos text[], p_first boolean) O
 COMMENT ON FUNCTION mlguard._count_kept(p_tbl text, p_slos text[], p_first boolean) IS 'Private. Counts a kept row for the warning under SERIALIZABLE, where reading the kept rows again would make concurrent writers fail. p_first: the first of its statement.';
 CREATE FUNCTION mlguard._count_refusal(p_no integer) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _counter regclass := to_regclass('mlguard.refused_' || p_no);
@@ -1340,7 +1470,7 @@ ALTER FUNCTION mlguard._count_refusal(p_no integer) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._count_refusal(p_no integer) IS 'Private. Counts one refusal and notes its time.';
 CREATE FUNCTION mlguard._count_segments(p_slo mlguard._slo, p_segments jsonb[], p_states jsonb[], p_end timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   _first timestamptz;
@@ -1358,7 +1488,7 @@ begin
   from mlguard._window w
   join mlguard._table t on t.tbl = w.tbl
   where w.slo = p_slo.id;
-  if p_end >= _first + _baseline then
+  if p_end >= _first + _baseline and exists (select from mlguard._segment s where s.slo = p_slo.id) then
     delete from mlguard._segment s
     using (
       select k.segment, row_number() over (order by k.n desc, k.segment) as place
@@ -1374,7 +1504,7 @@ ALTER FUNCTION mlguard._count_segments(p_slo mlguard._slo, p_segments jsonb[], p
 COMMENT ON FUNCTION mlguard._count_segments(p_slo mlguard._slo, p_segments jsonb[], p_states jsonb[], p_end timestamp with time zone) IS 'Private. Counts the segments of a window until the baseline is over, then keeps the largest for good.';
 CREATE FUNCTION mlguard._count_stored(p_table mlguard._table, p_version integer, p_from timestamp with time zone, p_to timestamp with time zone, p_left_out tstzmultirange) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 begin
   -- From the states that the table's own function computes, so that filters and segments of SLOs are in it: of the
@@ -1485,7 +1615,7 @@ COMMENT ON COLUMN mlguard._baseline.set_by IS 'Who set it, or whose sweep froze 
 COMMENT ON COLUMN mlguard._baseline.next_at IS 'Columns it lacks are not looked for again before then.';
 CREATE FUNCTION mlguard._counted(p_baseline mlguard._baseline, p_c jsonb) RETURNS boolean
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Buckets by event time are counted anew for a new baseline; other rows are counted by the edges they met.
   select (p_c ->> 'batch' is null and mlguard._counted_by_time(t))
@@ -1499,7 +1629,7 @@ ALTER FUNCTION mlguard._counted(p_baseline mlguard._baseline, p_c jsonb) OWNER T
 COMMENT ON FUNCTION mlguard._counted(p_baseline mlguard._baseline, p_c jsonb) IS 'Private. Whether the rows of a batch or window were counted by the edges of a baseline, if they have values at all.';
 CREATE FUNCTION mlguard._counted_by_time(p_table mlguard._table) RETURNS boolean
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select p_table.recount is not null and p_table.base is not null and p_table.event_sql is not null
 $$;
@@ -1507,7 +1637,7 @@ ALTER FUNCTION mlguard._counted_by_time(p_table mlguard._table) OWNER TO postgre
 COMMENT ON FUNCTION mlguard._counted_by_time(p_table mlguard._table) IS 'Private. Whether the buckets of a table can be computed from its stored rows: these tell which bucket they are of.';
 CREATE FUNCTION mlguard._deadline(p_arrives jsonb, p_before timestamp with time zone, p_itself boolean) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _zone text := p_arrives ->> 'zone';
@@ -1532,7 +1662,7 @@ ALTER FUNCTION mlguard._deadline(p_arrives jsonb, p_before timestamp with time z
 COMMENT ON FUNCTION mlguard._deadline(p_arrives jsonb, p_before timestamp with time zone, p_itself boolean) IS 'Private. The last deadline of an arrives_by before a time (p_itself: or at it).';
 CREATE FUNCTION mlguard._decide(p_id bigint, p_status text, p_reason text) RETURNS void
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   update mlguard._quarantine
   set status = p_status, decided_at = clock_timestamp(), decided_by = session_user, reason = p_reason
@@ -1542,7 +1672,7 @@ ALTER FUNCTION mlguard._decide(p_id bigint, p_status text, p_reason text) OWNER 
 COMMENT ON FUNCTION mlguard._decide(p_id bigint, p_status text, p_reason text) IS 'Private. Ends the waiting of a kept row.';
 CREATE FUNCTION mlguard._deciles(p_ordered double precision[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select coalesce(jsonb_agg(distinct p_ordered[1 + g.j * (cardinality(p_ordered) - 1) / 10]), '[]')
   from generate_series(1, 9) g (j)
@@ -1552,7 +1682,7 @@ ALTER FUNCTION mlguard._deciles(p_ordered double precision[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._deciles(p_ordered double precision[]) IS 'Private. Distinct deciles of ordered numbers.';
 CREATE FUNCTION mlguard._decimals(p_nums double precision[]) RETURNS integer
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _spare double precision := 0.005 * cardinality(p_nums);
@@ -1581,7 +1711,7 @@ ALTER FUNCTION mlguard._decimals(p_nums double precision[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._decimals(p_nums double precision[]) IS 'Private. Fewest decimals, up to 5, that all but 0.5 % of the numbers keep to; null: none.';
 CREATE FUNCTION mlguard._detail(p_slo text, p_observed jsonb, p_allowed text, p_key jsonb, p_more jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select jsonb_build_object(
            'slo', p_slo, 'table', split_part(p_slo, '/', 1), 'column', s.column_name, 'observed', p_observed,
@@ -1594,7 +1724,7 @@ ALTER FUNCTION mlguard._detail(p_slo text, p_observed jsonb, p_allowed text, p_k
 COMMENT ON FUNCTION mlguard._detail(p_slo text, p_observed jsonb, p_allowed text, p_key jsonb, p_more jsonb) IS 'Private. The DETAIL of a message: what clients read instead of its words.';
 CREATE FUNCTION mlguard._deviation(p_values double precision[]) RETURNS double precision
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Equal values give 0 and nothing else: what rounding leaves over would be taken for a unit.
   select case when max(u.x) = min(u.x) then 0 else stddev_pop(u.x) end from unnest(p_values) u (x)
@@ -1603,7 +1733,7 @@ ALTER FUNCTION mlguard._deviation(p_values double precision[]) OWNER TO postgres
 COMMENT ON FUNCTION mlguard._deviation(p_values double precision[]) IS 'Private. Standard deviation (population) of numbers.';
 CREATE FUNCTION mlguard._distance_detail(p_slo mlguard._slo, p_s jsonb, p_c jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _pii text[] := (select t.pii from mlguard._table t where t.tbl = p_slo.tbl);
@@ -1651,7 +1781,7 @@ ALTER FUNCTION mlguard._distance_detail(p_slo mlguard._slo, p_s jsonb, p_c jsonb
 COMMENT ON FUNCTION mlguard._distance_detail(p_slo mlguard._slo, p_s jsonb, p_c jsonb) IS 'Private. For explain: {metric: {baseline, noise, n, m, bins: [{bin, share, baseline}]}} with the 30 bins that differ most, without values of pii columns; null: nothing was compared with a baseline.';
 CREATE FUNCTION mlguard._domain(p_tbl text, p_over text, p_first text, p_second text, p_mixed boolean) RETURNS TABLE(t integer, share double precision)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_nestloop TO 'off'
     SET jit TO 'off'
     AS $$
@@ -1681,7 +1811,7 @@ ALTER FUNCTION mlguard._domain(p_tbl text, p_over text, p_first text, p_second t
 COMMENT ON FUNCTION mlguard._domain(p_tbl text, p_over text, p_first text, p_second text, p_mixed boolean) IS 'Private. Of each kept scope the share of rows with a pair of known values never seen together before.';
 CREATE FUNCTION mlguard._drop_unguarded() RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $_$
 declare
@@ -1709,7 +1839,7 @@ ALTER FUNCTION mlguard._drop_unguarded() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._drop_unguarded() IS 'Private. Deletes states, buckets and samples of tables that are not guarded any more; returns how many.';
 CREATE FUNCTION mlguard._emptied(p_hold bigint, p_why text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -1736,7 +1866,7 @@ ALTER FUNCTION mlguard._emptied(p_hold bigint, p_why text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._emptied(p_hold bigint, p_why text) IS 'Private. Ends the hold of a batch of which no rows are left.';
 CREATE FUNCTION mlguard._emptied_at(p_tbl text) RETURNS bigint
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $$
   select greatest(
@@ -1748,7 +1878,7 @@ ALTER FUNCTION mlguard._emptied_at(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._emptied_at(p_tbl text) IS 'Private. The line of mlguard._state that says a table was emptied; 0: it never was. What came before is void.';
 CREATE FUNCTION mlguard._end_holds(p_slo text, p_reason text) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _ended integer;
@@ -1764,7 +1894,7 @@ ALTER FUNCTION mlguard._end_holds(p_slo text, p_reason text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._end_holds(p_slo text, p_reason text) IS 'Private. A person ends every hold of an SLO, for the batches and windows it holds now; returns how many.';
 CREATE FUNCTION mlguard._end_snoozes(p_as_of timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _incident mlguard._incident;
@@ -1794,7 +1924,7 @@ ALTER FUNCTION mlguard._end_snoozes(p_as_of timestamp with time zone) OWNER TO p
 COMMENT ON FUNCTION mlguard._end_snoozes(p_as_of timestamp with time zone) IS 'Private. Ends snoozes that are over; returns how many.';
 CREATE FUNCTION mlguard._error_class(p_code text) RETURNS text
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Its class and not its message, which may hold a value.
   select format(
@@ -1817,16 +1947,47 @@ CREATE FUNCTION mlguard._error_class(p_code text) RETURNS text
 $$;
 ALTER FUNCTION mlguard._error_class(p_code text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._error_class(p_code text) IS 'Private. An SQLSTATE in words that show no value.';
+CREATE TABLE mlguard._event (
+    id bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    who text DEFAULT SESSION_USER NOT NULL,
+    act text NOT NULL,
+    target text NOT NULL,
+    before jsonb,
+    after jsonb,
+    reason text
+);
+ALTER TABLE mlguard._event OWNER TO postgres;
+COMMENT ON TABLE mlguard._event IS 'Private. Audited acts; append-only.';
+COMMENT ON COLUMN mlguard._event.id IS 'Number, in order of writing.';
+COMMENT ON COLUMN mlguard._event.at IS 'When.';
+COMMENT ON COLUMN mlguard._event.who IS 'Who: the user who logged in, whatever role was set.';
+COMMENT ON COLUMN mlguard._event.act IS 'What was done: apply, release, discard, off, waive, …';
+COMMENT ON COLUMN mlguard._event.target IS 'To what: an SLO id, a table, a quarantined row.';
+COMMENT ON COLUMN mlguard._event.before IS 'State before, without values of pii columns.';
+COMMENT ON COLUMN mlguard._event.after IS 'State after, without values of pii columns.';
+COMMENT ON COLUMN mlguard._event.reason IS 'Why, in the words of who did it.';
+CREATE FUNCTION mlguard._event_text(p_no bigint, p_event mlguard._event) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  -- jsonb prints one value in one way, whoever asks; so does a time in UTC.
+  select jsonb_build_array(
+           p_no, p_event.id, to_char(p_event.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), p_event.who,
+           p_event.act, p_event.target, p_event.before, p_event.after, p_event.reason)::text
+$$;
+ALTER FUNCTION mlguard._event_text(p_no bigint, p_event mlguard._event) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._event_text(p_no bigint, p_event mlguard._event) IS 'Private. What is hashed of an event: a JSON array of seal number, id, time in UTC, who, act, target, before, after, reason.';
 CREATE FUNCTION mlguard._evidence(p_states jsonb, p_columns text[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  -- Extremes are values of single rows; long states are for the machine.
+  -- Extremes are values of single rows, groups may be small; long states are for the machine.
   select jsonb_strip_nulls(jsonb_build_object(
     'states', jsonb_object_agg(s.key, s.value) filter (where s.key <> 'stale'),
     'stale', p_states -> 'stale'))
   from jsonb_each(p_states) s
-  where s.key !~ '^(keys|quantiles|min|max)\('
+  where s.key !~ '^(keys|quantiles|min|max|roc|parity|opportunity|unequal)\('
     and (s.key !~ '\(' or exists (select from unnest(p_columns) c (name) where strpos(s.key, c.name) > 0))
     and octet_length(s.value::text) <= 4000
 $$;
@@ -1834,7 +1995,7 @@ ALTER FUNCTION mlguard._evidence(p_states jsonb, p_columns text[]) OWNER TO post
 COMMENT ON FUNCTION mlguard._evidence(p_states jsonb, p_columns text[]) IS 'Private. The states behind a verdict, for explain.';
 CREATE FUNCTION mlguard._except(p_slo text, p_kind text, p_until timestamp with time zone, p_reason text) RETURNS timestamp with time zone
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _slo mlguard._slo;
@@ -1880,7 +2041,7 @@ ALTER FUNCTION mlguard._except(p_slo text, p_kind text, p_until timestamp with t
 COMMENT ON FUNCTION mlguard._except(p_slo text, p_kind text, p_until timestamp with time zone, p_reason text) IS 'Private. Writes an expiring exception to an SLO.';
 CREATE FUNCTION mlguard._exclude(p_id bigint, p_excluded boolean) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _n bigint;
@@ -1913,9 +2074,38 @@ end
 $$;
 ALTER FUNCTION mlguard._exclude(p_id bigint, p_excluded boolean) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._exclude(p_id bigint, p_excluded boolean) IS 'Private. Leaves the metrics of the batches and windows of an incident out of learned bands, or takes them in again.';
+CREATE FUNCTION mlguard._expire_claims() RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _request mlguard._retrain_request;
+  _n bigint := 0;
+begin
+  for _request in
+    select r.*
+    from mlguard._retrain_request r
+    where r.state = 'claimed' and r.lease_until < clock_timestamp()
+    for update skip locked
+  loop
+    update mlguard._retrain_request r
+    set state = case when r.attempts >= (mlguard._policy(r.model)).attempts then 'failed' else 'requested' end,
+        ended_at = case when r.attempts >= (mlguard._policy(r.model)).attempts then clock_timestamp() end,
+        outcome = format('no sign of life of %s since %s', r.claimed_by, mlguard._minute(r.lease_until)),
+        lease_until = null
+    where r.id = _request.id
+    returning r.* into _request;
+    perform mlguard._record_retrain('lose retrain', _request, _request.outcome);
+    _n := _n + 1;
+  end loop;
+  return _n;
+end
+$$;
+ALTER FUNCTION mlguard._expire_claims() OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._expire_claims() IS 'Private. Takes claims back from workers that gave no sign of life: for another worker, or as failed after too many.';
 CREATE FUNCTION mlguard._explained(p_first anyarray, p_second anyarray) RETURNS double precision
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_nestloop TO 'off'
     SET jit TO 'off'
     AS $$
@@ -1936,9 +2126,28 @@ CREATE FUNCTION mlguard._explained(p_first anyarray, p_second anyarray) RETURNS 
 $$;
 ALTER FUNCTION mlguard._explained(p_first anyarray, p_second anyarray) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._explained(p_first anyarray, p_second anyarray) IS 'Private. How much one binned column tells of another: mutual information over the smaller entropy.';
+CREATE FUNCTION mlguard._fair_groups(p_states jsonb, p_key text, p_least integer) RETURNS TABLE(name text, n double precision, a double precision, b double precision)
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select g.name, sum(g.n), sum(g.a), sum(g.b)
+  from (
+    select case
+             when t.key = '*' or (t.value ->> 0)::float8 < p_least then 'small groups'
+             when t.key = '?' then 'missing'
+             else t.key
+           end as name,
+           (t.value ->> 0)::float8 as n, (t.value ->> 1)::float8 as a, (t.value ->> 2)::float8 as b
+    from jsonb_each(p_states -> p_key -> 'c') t
+  ) g
+  group by g.name
+  having sum(g.n) >= greatest(p_least, 1)
+$$;
+ALTER FUNCTION mlguard._fair_groups(p_states jsonb, p_key text, p_least integer) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._fair_groups(p_states jsonb, p_key text, p_least integer) IS 'Private. Groups large enough to be compared, the small ones as one; a value has = before it.';
 CREATE FUNCTION mlguard._figure(p_value double precision, p_limits text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _number numeric;
@@ -1970,7 +2179,7 @@ ALTER FUNCTION mlguard._figure(p_value double precision, p_limits text) OWNER TO
 COMMENT ON FUNCTION mlguard._figure(p_value double precision, p_limits text) IS 'Private. A number as messages show it: three digits after the point, or three that count, and as many more as tell it from the limit.';
 CREATE FUNCTION mlguard._fill_baseline(p_table mlguard._table, p_version integer, p_columns text[], p_from timestamp with time zone, p_to timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _relation regclass := to_regclass(format('%I.%I', p_table.schema_name, p_table.table_name));
@@ -2016,7 +2225,7 @@ ALTER FUNCTION mlguard._fill_baseline(p_table mlguard._table, p_version integer,
 COMMENT ON FUNCTION mlguard._fill_baseline(p_table mlguard._table, p_version integer, p_columns text[], p_from timestamp with time zone, p_to timestamp with time zone) IS 'Private. Adds columns to a version of a baseline from the stored rows of a stretch of time; columns with fewer than 200 values stay out. Returns how many came in; _use_baseline() counts them.';
 CREATE FUNCTION mlguard._find(p_slo mlguard._slo, p_states jsonb, p_c jsonb) RETURNS mlguard._verdict
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   _v mlguard._verdict := mlguard._verdict_of(p_slo, p_c);
@@ -2114,7 +2323,7 @@ COMMENT ON COLUMN mlguard._batch.ended_at IS 'Nothing more was expected from the
 COMMENT ON COLUMN mlguard._batch.retired IS 'Its states are forgotten: rows that come under its name begin a new load.';
 CREATE FUNCTION mlguard._find_in_load(p_load mlguard._batch, p_slo mlguard._slo, p_segments jsonb[], p_states jsonb[], p_column text) RETURNS mlguard._verdict[]
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _part record;
@@ -2150,9 +2359,103 @@ end
 $$;
 ALTER FUNCTION mlguard._find_in_load(p_load mlguard._batch, p_slo mlguard._slo, p_segments jsonb[], p_states jsonb[], p_column text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._find_in_load(p_load mlguard._batch, p_slo mlguard._slo, p_segments jsonb[], p_states jsonb[], p_column text) IS 'Private. Judges one SLO over a load, a verdict for each segment. Stores nothing.';
+CREATE FUNCTION mlguard._find_unseen(p_tbl text) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+declare
+  _ids bigint[];
+  _now pg_snapshot;
+  _pairs numeric;
+  _n bigint := 0;
+  _more bigint;
+  _gone xid8;
+begin
+  -- Numbers of transactions that are still to come are of another server: the database was restored.
+  delete from mlguard._pairing m
+  where m.tbl = p_tbl and m.xid >= pg_snapshot_xmax(pg_current_snapshot())
+    and m.xid is distinct from pg_current_xact_id_if_assigned();
+  delete from mlguard._paired d where d.tbl = p_tbl and d.upto >= pg_snapshot_xmax(pg_current_snapshot());
+  -- One statement, one snapshot: a transaction that saw none of these marks had its number before _now ends.
+  select array_agg(m.id), pg_current_snapshot(),
+         count(*) filter (where m.side = 'predictions')::numeric * count(*) filter (where m.side <> 'predictions')
+  into _ids, _now, _pairs
+  from mlguard._pairing m
+  where m.tbl = p_tbl;
+  if _ids is null then
+    return 0;
+  end if;
+  if _pairs <= 1000000 then
+    insert into mlguard._recount_due (tbl, bucket_from, bucket_to)
+    select distinct p.tbl, p.bucket_from, p.bucket_to
+    from mlguard._pairing p
+    join mlguard._pairing o
+      on o.tbl = p_tbl and o.side <> 'predictions' and o.id = any (_ids)
+      and (o.known_at is null or p.known_at is null)
+      and case
+            when o.xid = p.xid then o.statement = p.statement
+            else not pg_visible_in_snapshot(o.xid, p.seen) and not pg_visible_in_snapshot(p.xid, o.seen)
+          end
+    where p.tbl = p_tbl and p.side = 'predictions' and p.id = any (_ids);
+    get diagnostics _n = row_count;
+  else
+    -- Too many to compare each with each: two that overlap in time are taken for such that saw nothing of each other.
+    with mark as materialized (
+      select m.id, m.side, m.known_at, m.bucket_from, m.bucket_to, m.xid::text::numeric as xid,
+             pg_snapshot_xmin(m.seen)::text::numeric as low
+      from mlguard._pairing m
+      where m.tbl = p_tbl and m.id = any (_ids)
+    ), line as (
+      select m.id, m.low as place, null::numeric as low, null::numeric as new_low, 1 as kind
+      from mark m
+      where m.side = 'predictions'
+      union all
+      select null, m.xid, m.low, case when m.known_at is null then m.low end, 0
+      from mark m
+      where m.side <> 'predictions'
+    ), reached as (
+      select l.id, min(l.low) over later as low, min(l.new_low) over later as new_low
+      from line l
+      window later as (order by l.place desc, l.kind rows unbounded preceding)
+    )
+    insert into mlguard._recount_due (tbl, bucket_from, bucket_to)
+    select distinct p_tbl, m.bucket_from, m.bucket_to
+    from mark m
+    join reached r on r.id = m.id
+    where case when m.known_at is null then r.low else r.new_low end <= m.xid;
+    get diagnostics _n = row_count;
+  end if;
+  -- A transaction that looked at the database once, long ago, and wrote only now may have missed marks that are gone.
+  insert into mlguard._recount_due (tbl, bucket_from, bucket_to)
+  select distinct m.tbl, m.bucket_from, m.bucket_to
+  from mlguard._pairing m
+  join mlguard._paired d on d.tbl = m.tbl and pg_snapshot_xmin(m.seen) <= d.upto
+  where m.tbl = p_tbl and m.id = any (_ids) and m.known_at is null;
+  get diagnostics _more = row_count;
+  update mlguard._pairing m
+  set known_at = pg_snapshot_xmax(_now)
+  where m.tbl = p_tbl and m.id = any (_ids) and m.known_at is null;
+  with gone as (
+    delete from mlguard._pairing m
+    where m.tbl = p_tbl and m.id = any (_ids) and m.known_at <= pg_snapshot_xmin(_now)
+    returning m.xid
+  )
+  select g.xid into _gone from gone g order by g.xid desc limit 1;
+  if _gone is not null then
+    insert into mlguard._paired as d (tbl, upto)
+    values (p_tbl, _gone)
+    on conflict (tbl) do update set upto = greatest(d.upto, excluded.upto);
+  end if;
+  return _n + _more;
+end
+$$;
+ALTER FUNCTION mlguard._find_unseen(p_tbl text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._find_unseen(p_tbl text) IS 'Private. Has the buckets of predictions counted anew whose transaction and that of a label (or attribute) did not see each other; returns how many statements that were.';
 CREATE FUNCTION mlguard._finding(p_metrics text[], p_vals double precision[], p_limits text, p_segment text) RETURNS text
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select nullif(
     string_agg(
@@ -2237,7 +2540,7 @@ COMMENT ON COLUMN mlguard._band.left_out IS 'Values labelled as faults when it w
 COMMENT ON COLUMN mlguard._band.learned_at IS 'When.';
 CREATE FUNCTION mlguard._finished(b mlguard._band) RETURNS mlguard._band
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _worst double precision[];
@@ -2281,7 +2584,7 @@ ALTER FUNCTION mlguard._finished(b mlguard._band) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._finished(b mlguard._band) IS 'Private. Which guess was best so far, its usual error, and its worst errors, which set the limit.';
 CREATE FUNCTION mlguard._fold_failures() RETURNS bigint[]
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _failed record;
@@ -2387,7 +2690,7 @@ ALTER FUNCTION mlguard._fold_failures() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._fold_failures() IS 'Private. Takes appended failures into incidents; returns those that were opened or came back.';
 CREATE FUNCTION mlguard._fold_states(p_tbl text, p_most integer DEFAULT NULL::integer) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -2457,7 +2760,7 @@ ALTER FUNCTION mlguard._fold_states(p_tbl text, p_most integer) OWNER TO postgre
 COMMENT ON FUNCTION mlguard._fold_states(p_tbl text, p_most integer) IS 'Private. Folds states that writers appended into buckets, at most p_most times 20000; returns how many.';
 CREATE FUNCTION mlguard._for_segment(p_segment jsonb, p_by text[]) RETURNS text
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select case
     when coalesce(p_segment, '{}') = '{}' then ''
@@ -2473,7 +2776,7 @@ ALTER FUNCTION mlguard._for_segment(p_segment jsonb, p_by text[]) OWNER TO postg
 COMMENT ON FUNCTION mlguard._for_segment(p_segment jsonb, p_by text[]) IS 'Private. A segment in words: « for country DE».';
 CREATE FUNCTION mlguard._freeze_baseline(p_tbl text, p_version integer) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _before jsonb;
@@ -2495,9 +2798,32 @@ end
 $$;
 ALTER FUNCTION mlguard._freeze_baseline(p_tbl text, p_version integer) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._freeze_baseline(p_tbl text, p_version integer) IS 'Private. Puts a version in use in place of the one before; writes one event.';
+CREATE FUNCTION mlguard._give_ticket(p_model text, p_from timestamp with time zone, p_to timestamp with time zone, p_request bigint) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _id bigint;
+begin
+  insert into mlguard._training_ticket (model, from_at, to_at, request, inputs)
+  select p_model, p_from, p_to, p_request,
+         coalesce(jsonb_object_agg(i.tbl, mlguard._judged_good(i.tbl, p_from, p_to)), '{}')
+  from (
+    select f.tbl from mlguard._inputs_of(p_model) f (tbl)
+    union
+    select t.tbl from mlguard._table t where t.model = p_model
+  ) i
+  returning id into _id;
+  perform mlguard._record('begin_training', 'model ' || p_model, null,
+                          jsonb_build_object('ticket', _id, 'from', p_from, 'to', p_to, 'request', p_request), null);
+  return _id;
+end
+$$;
+ALTER FUNCTION mlguard._give_ticket(p_model text, p_from timestamp with time zone, p_to timestamp with time zone, p_request bigint) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._give_ticket(p_model text, p_from timestamp with time zone, p_to timestamp with time zone, p_request bigint) IS 'Private. Writes a ticket.';
 CREATE FUNCTION mlguard._good_needed(p_incident mlguard._incident) RETURNS bigint
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Batches and windows have to be good twice in a row, and once more for every time it came back.
   select case when p_incident.over in ('read', 'assertion', 'schema') then 1 else least(2 + p_incident.flaps, 7) end
@@ -2506,7 +2832,7 @@ ALTER FUNCTION mlguard._good_needed(p_incident mlguard._incident) OWNER TO postg
 COMMENT ON FUNCTION mlguard._good_needed(p_incident mlguard._incident) IS 'Private. Good verdicts in a row after which an incident resolves itself.';
 CREATE FUNCTION mlguard._grant_baselines(p_role text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   execute format('grant select on mlguard.baseline, mlguard.baseline_column to %I', p_role);
@@ -2525,7 +2851,7 @@ ALTER FUNCTION mlguard._grant_baselines(p_role text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._grant_baselines(p_role text) IS 'Private. Lets a role see baselines and set them. Part of grant_roles().';
 CREATE FUNCTION mlguard._grant_incidents(p_role text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   execute format('grant select on mlguard.incident to %I', p_role);
@@ -2547,9 +2873,71 @@ end
 $$;
 ALTER FUNCTION mlguard._grant_incidents(p_role text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._grant_incidents(p_role text) IS 'Private. Gives one of the three roles its rights on incidents: all see them, tasks acknowledge, the platform does the rest.';
+CREATE FUNCTION mlguard._grant_loop(p_role text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  execute format(
+    'grant select on mlguard.model, mlguard.retrain_request, mlguard.training_ticket, mlguard.withdrawal to %I', p_role);
+  -- Views run their functions as who reads them.
+  execute format('grant execute on function mlguard._inputs_of(text), mlguard._policy(text) to %I', p_role);
+  if p_role in ('mlguard_task', 'mlguard_platform') then
+    execute format(
+      'grant execute on function mlguard.begin_training(text, timestamptz, timestamptz), '
+      'mlguard.ticket_v1(text, bigint), mlguard.claim_retrain(text), mlguard.heartbeat(bigint), '
+      'mlguard.finish_retrain(bigint, text, text, boolean), mlguard.request_retrain(text, text) to %I', p_role);
+  end if;
+  if p_role = 'mlguard_platform' then
+    execute format(
+      'grant execute on function mlguard.reinstate(bigint, text), mlguard.cancel_retrain(bigint, text), '
+      'mlguard.set_retrain_policy(text, interval, interval, interval, integer), '
+      -- set_baseline() reads with the rights of who calls it.
+      'mlguard._ticket_named(text), mlguard._set_ticket_baseline(regclass, bigint) to %I', p_role);
+  end if;
+end
+$$;
+ALTER FUNCTION mlguard._grant_loop(p_role text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._grant_loop(p_role text) IS 'Private. Gives one of the three roles its rights on the retrain loop: tasks train, the platform decides.';
+CREATE FUNCTION mlguard._grant_models(p_role text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  execute format(
+    'grant select on mlguard.model_version, mlguard.model_usage, mlguard.prediction_batch, mlguard.model_metric to %I',
+    p_role);
+  execute format('grant execute on function mlguard._previous(text) to %I', p_role);
+  if p_role in ('mlguard_platform', 'mlguard_task') then
+    execute format('grant execute on function mlguard.register(text, text, text, bigint) to %I', p_role);
+  end if;
+  if p_role = 'mlguard_platform' then
+    grant execute on function
+      mlguard.approve(text, text, text), mlguard.promote(text, text, text, text), mlguard.challenge(text, text, text),
+      mlguard.rollback(text, text), mlguard.retire(text, text, text),
+      mlguard.audit_head(), mlguard.verify_audit(bigint, text)
+      to mlguard_platform;
+  end if;
+end
+$$;
+ALTER FUNCTION mlguard._grant_models(p_role text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._grant_models(p_role text) IS 'Private. Gives one of the three roles its rights on models: all see them, tasks register, the platform does the rest.';
+CREATE FUNCTION mlguard._grant_review(p_role text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  execute format('grant select on mlguard.review, mlguard.post_set to %I', p_role);
+  execute format(
+    'grant execute on function mlguard.review_accept(bigint, text), mlguard.review_reject(bigint, text), '
+    'mlguard.review_override(bigint, jsonb, text) to %I', p_role);
+end
+$$;
+ALTER FUNCTION mlguard._grant_review(p_role text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._grant_review(p_role text) IS 'Private. Rights to decide about routed rows.';
 CREATE FUNCTION mlguard._grant_surface() RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _role text;
@@ -2590,7 +2978,7 @@ ALTER FUNCTION mlguard._grant_surface() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._grant_surface() IS 'Gives mlguard_platform, mlguard_task and mlguard_writer their rights, as far as these roles exist. For the owner of the schema, after an administrator made the roles.';
 CREATE FUNCTION mlguard._group_incidents(p_new bigint[]) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _new bigint[] := p_new || mlguard._open_upstream_holds(p_new);
@@ -2654,7 +3042,7 @@ ALTER FUNCTION mlguard._group_incidents(p_new bigint[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._group_incidents(p_new bigint[]) IS 'Private. Finds the causes of incidents that are new; returns how many are a consequence of another.';
 CREATE FUNCTION mlguard._guesses(p_filled double precision[], p_slots integer[], p_slot integer) RETURNS double precision[]
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _n integer := cardinality(p_filled);
@@ -2693,7 +3081,7 @@ ALTER FUNCTION mlguard._guesses(p_filled double precision[], p_slots integer[], 
 COMMENT ON FUNCTION mlguard._guesses(p_filled double precision[], p_slots integer[], p_slot integer) IS 'Private. Six guesses at the next value: median of 30, of 7, the last, 7 ago, median of 7, 14 and 21 ago, and median of the last 4 on the same day of the week or hour.';
 CREATE FUNCTION mlguard._headline(p_verdict mlguard._verdict, p_slo mlguard._slo, p_table mlguard._table) RETURNS text
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select format(
     '%s%s: %s (%s)',
@@ -2710,7 +3098,7 @@ ALTER FUNCTION mlguard._headline(p_verdict mlguard._verdict, p_slo mlguard._slo,
 COMMENT ON FUNCTION mlguard._headline(p_verdict mlguard._verdict, p_slo mlguard._slo, p_table mlguard._table) IS 'Private. Table, column, number, limit, segment, SLO, batch or window of a verdict in one line.';
 CREATE FUNCTION mlguard._heal_incidents(p_new bigint[]) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _incident mlguard._incident;
@@ -2734,7 +3122,7 @@ ALTER FUNCTION mlguard._heal_incidents(p_new bigint[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._heal_incidents(p_new bigint[]) IS 'Private. Resolves incidents that are over; returns how many.';
 CREATE FUNCTION mlguard._healed(p_incident mlguard._incident) RETURNS text
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _slo mlguard._slo;
@@ -2781,7 +3169,7 @@ ALTER FUNCTION mlguard._healed(p_incident mlguard._incident) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._healed(p_incident mlguard._incident) IS 'Private. Why an incident is over, in words; null while it is not.';
 CREATE FUNCTION mlguard._health(p_slo text) RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   with carried as (
     select o.kind, o.name,
@@ -2824,7 +3212,7 @@ ALTER FUNCTION mlguard._health(p_slo text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._health(p_slo text) IS 'Private. INSTALLED, DISABLED or MISSING: whether the objects of an SLO are there. Whether they are still the same is told by mlguard status.';
 CREATE FUNCTION mlguard._held_against(p_band mlguard._band, p_value double precision, p_n bigint, p_k bigint, p_slot integer, p_sensitivity double precision DEFAULT 1) RETURNS mlguard._ratio
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _g double precision[];
@@ -2869,7 +3257,7 @@ ALTER FUNCTION mlguard._held_against(p_band mlguard._band, p_value double precis
 COMMENT ON FUNCTION mlguard._held_against(p_band mlguard._band, p_value double precision, p_n bigint, p_k bigint, p_slot integer, p_sensitivity double precision) IS 'Private. Score above 1: the value lies outside the band. Null: the band knows too little.';
 CREATE FUNCTION mlguard._hint(p_begin text, p_owner text, p_runbook text, p_end text) RETURNS text
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select concat_ws(' ', p_begin, 'Owner ' || nullif(p_owner, '') || '.', 'Runbook ' || nullif(p_runbook, ''), p_end)
 $$;
@@ -2877,7 +3265,7 @@ ALTER FUNCTION mlguard._hint(p_begin text, p_owner text, p_runbook text, p_end t
 COMMENT ON FUNCTION mlguard._hint(p_begin text, p_owner text, p_runbook text, p_end text) IS 'Private. The HINT of a message, without what is unknown.';
 CREATE FUNCTION mlguard._hold_by(p_verdict mlguard._verdict, p_slo mlguard._slo) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -2915,7 +3303,7 @@ ALTER FUNCTION mlguard._hold_by(p_verdict mlguard._verdict, p_slo mlguard._slo) 
 COMMENT ON FUNCTION mlguard._hold_by(p_verdict mlguard._verdict, p_slo mlguard._slo) IS 'Private. Closes the gate for a batch or window that failed, once.';
 CREATE FUNCTION mlguard._in_window(p_start timestamp with time zone, p_end timestamp with time zone, p_zone text) RETURNS text
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select case
     when l.s::time = '00:00' and l.e::time = '00:00' and l.e::date - l.s::date = 1 then format(' on %s', l.s::date)
@@ -2929,7 +3317,7 @@ ALTER FUNCTION mlguard._in_window(p_start timestamp with time zone, p_end timest
 COMMENT ON FUNCTION mlguard._in_window(p_start timestamp with time zone, p_end timestamp with time zone, p_zone text) IS 'Private. A window in words: « on 2026-11-19», days by their last one.';
 CREATE FUNCTION mlguard._incident_history(p_id bigint) RETURNS TABLE(verdict bigint, at timestamp with time zone, outcome text, scope text, observed text, allowed text, n bigint, current boolean)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select v.id, v.at, v.outcome,
          mlguard._scope_words(v.over, v.batch, v.window_start, v.window_end, coalesce(t.time_zone, 'UTC')),
@@ -2946,7 +3334,7 @@ ALTER FUNCTION mlguard._incident_history(p_id bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._incident_history(p_id bigint) IS 'Private. The last 20 verdicts of an incident''s SLO and segment while it was open, newest first.';
 CREATE FUNCTION mlguard._incident_key() RETURNS bigint
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select hashtextextended('mlguard incidents', 0)
 $$;
@@ -2954,7 +3342,7 @@ ALTER FUNCTION mlguard._incident_key() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._incident_key() IS 'Private. The advisory lock under which incidents are written.';
 CREATE FUNCTION mlguard._incident_no(p_slo text) RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -2966,7 +3354,7 @@ ALTER FUNCTION mlguard._incident_no(p_slo text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._incident_no(p_slo text) IS 'Private. The incident that alerts for an SLO now, as hints name it; null where there is none.';
 CREATE FUNCTION mlguard._incident_of(p_verdict bigint) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -3010,7 +3398,7 @@ ALTER FUNCTION mlguard._incident_of(p_verdict bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._incident_of(p_verdict bigint) IS 'Private. Hands a verdict over: a failure is appended for the next sweep. Returns the number of its incident; null where the verdict opens none.';
 CREATE FUNCTION mlguard._incident_words(p_id bigint) RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   with broken as (
     select c.headline, row_number() over (order by c.tbl <> i.tbl, c.precedence) as place, count(*) over () as all_of_them,
@@ -3053,9 +3441,55 @@ CREATE FUNCTION mlguard._incident_words(p_id bigint) RETURNS text
 $$;
 ALTER FUNCTION mlguard._incident_words(p_id bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._incident_words(p_id bigint) IS 'Private. The text of an alert: column, number, limit, batch or window, who reads the table, what else broke.';
+CREATE FUNCTION mlguard._input_faults(p_model text, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS TABLE(tbl text, slo text, why text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    AS $$
+  select i.tbl, r.slo, i.tbl || ' ' || r.words
+  from mlguard._inputs_of(p_model) i (tbl)
+  cross join lateral mlguard._reasons(i.tbl) r
+  union all
+  select v.tbl, v.slo,
+         format('%s: %s (%s)', v.tbl, concat_ws(', ', v.observed, v.allowed),
+                concat_ws(', ', s.name,
+                          coalesce('batch ' || v.batch, ltrim(mlguard._in_window(v.window_start, v.window_end, t.time_zone)))))
+  from mlguard._inputs_of(p_model) i (tbl)
+  join mlguard._table t on t.tbl = i.tbl
+  join mlguard._slo s on s.tbl = i.tbl and s.level in ('batch', 'window') and not s.shadow
+  join mlguard._verdict v on v.slo = s.id and v.current and v.outcome = 'FAIL'
+  where coalesce(v.window_end, v.at) > p_from and coalesce(v.window_start, v.at) < p_to
+    and not mlguard.waived_v1(s.id)
+    -- A batch or window that is held is named above.
+    and not exists (
+      select
+      from mlguard._hold h
+      where h.slo = v.slo and h.ended_at is null and h.segment = v.segment
+        and h.batch is not distinct from v.batch and h.window_start is not distinct from v.window_start)
+    -- Somebody looked, and said that nothing was wrong or that it was wanted.
+    and not exists (
+      select
+      from mlguard._incident n
+      where n.slo = v.slo and n.segment = v.segment and n.label in ('false', 'expected')
+        and v.id between n.first_verdict and n.last_verdict)
+$$;
+ALTER FUNCTION mlguard._input_faults(p_model text, p_from timestamp with time zone, p_to timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._input_faults(p_model text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Private. What speaks against training on the inputs of a model from one time to another: tables held or stale now, and SLOs that failed on what would be read, unless waived or judged false or expected.';
+CREATE FUNCTION mlguard._inputs_of(p_model text) RETURNS SETOF text
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select distinct i.tbl
+  from mlguard._table t
+  cross join lateral unnest(t.features || t.inputs) i (tbl)
+  where t.model = p_model
+  order by i.tbl
+$$;
+ALTER FUNCTION mlguard._inputs_of(p_model text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._inputs_of(p_model text) IS 'Private. The tables a model reads: features and inputs of its tables of predictions.';
 CREATE FUNCTION mlguard._js(p_here double precision[], p_baseline double precision[]) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   with sides as (
     select sum(b.here) as n, sum(b.there) as m from unnest(p_here, p_baseline) b (here, there)
@@ -3081,7 +3515,7 @@ ALTER FUNCTION mlguard._js(p_here double precision[], p_baseline double precisio
 COMMENT ON FUNCTION mlguard._js(p_here double precision[], p_baseline double precision[]) IS 'Private. Jensen-Shannon distance: root of the divergence in bits. Lin (1991), Endres and Schindelin (2003).';
 CREATE FUNCTION mlguard._judge(p_slo mlguard._slo, p_states jsonb, p_c jsonb, p_why text DEFAULT NULL::text) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _id bigint;
@@ -3097,7 +3531,7 @@ ALTER FUNCTION mlguard._judge(p_slo mlguard._slo, p_states jsonb, p_c jsonb, p_w
 COMMENT ON FUNCTION mlguard._judge(p_slo mlguard._slo, p_states jsonb, p_c jsonb, p_why text) IS 'Private. Judges one SLO over one batch or window and acts on it; returns the verdict, null where nothing is new.';
 CREATE FUNCTION mlguard._judge_arrivals(p_as_of timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _slo record;
@@ -3146,7 +3580,7 @@ ALTER FUNCTION mlguard._judge_arrivals(p_as_of timestamp with time zone) OWNER T
 COMMENT ON FUNCTION mlguard._judge_arrivals(p_as_of timestamp with time zone) IS 'Private. Judges arrives_by by the clock, where it changed; returns how many verdicts were written.';
 CREATE FUNCTION mlguard._judge_assertion(p_slo text, p_version text, p_keys text[], p_refused text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   _lock mlguard._assertion_lock := mlguard._lock_assertion(p_slo);
@@ -3231,7 +3665,7 @@ ALTER FUNCTION mlguard._judge_assertion(p_slo text, p_version text, p_keys text[
 COMMENT ON FUNCTION mlguard._judge_assertion(p_slo text, p_version text, p_keys text[], p_refused text) IS 'Private. Judges an assertion under its lock, for touched keys or (null) whole, and acts on what it finds. Called in an assignment: PostgreSQL prints the text of PERFORM as CONTEXT.';
 CREATE FUNCTION mlguard._judge_assertion_due() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _places pg_catalog.jsonb := coalesce(
@@ -3269,7 +3703,7 @@ ALTER FUNCTION mlguard._judge_assertion_due() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._judge_assertion_due() IS 'Private. Judges one assertion at COMMIT, on the final state, once however often the transaction wrote.';
 CREATE FUNCTION mlguard._judge_batch() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -3335,7 +3769,7 @@ ALTER FUNCTION mlguard._judge_batch() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._judge_batch() IS 'Private. Judges a batch at COMMIT: max_bad, then metrics, then batches it corrects, then windows that closed.';
 CREATE FUNCTION mlguard._judge_closed(p_table mlguard._table, p_over text, p_slos text[], p_as_of timestamp with time zone, p_most integer) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -3346,7 +3780,8 @@ declare
   _slides boolean := p_over like 'last %';
   -- A sliding window ends with each bucket.
   _step text := case when p_over like 'last %' then p_table.base else p_over end;
-  _late interval := make_interval(secs => mlguard._seconds(p_table.late));
+  _late interval := make_interval(secs => mlguard._seconds(p_table.late) + (
+    select coalesce(max(mlguard._seconds(s.matures)), 0) from mlguard._slo s where s.id = any (p_slos)));
   _first_row timestamptz := (
     select b.bucket from mlguard._bucket b where b.tbl = p_table.tbl order by b.bucket limit 1);
   _to timestamptz;
@@ -3419,7 +3854,7 @@ ALTER FUNCTION mlguard._judge_closed(p_table mlguard._table, p_over text, p_slos
 COMMENT ON FUNCTION mlguard._judge_closed(p_table mlguard._table, p_over text, p_slos text[], p_as_of timestamp with time zone, p_most integer) IS 'Private. Judges the windows of one length that have closed, oldest first, at most p_most; those that ended before an SLO came into force as its history.';
 CREATE FUNCTION mlguard._judge_due(p_tbl text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -3447,7 +3882,7 @@ ALTER FUNCTION mlguard._judge_due(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._judge_due(p_tbl text) IS 'Private. Judges windows that are due at COMMIT of a writer; what fails is left to sweep().';
 CREATE FUNCTION mlguard._judge_late(p_table mlguard._table, p_most integer) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -3476,7 +3911,7 @@ begin
     from mlguard._slo s
     join mlguard._window w on w.slo = s.id
     where s.tbl = p_table.tbl and w.judged_to is not null
-    group by s.over
+    group by s.over, s.matures
   loop
     if _over.slides then
       -- Every bucket is in many sliding windows; only the newest still says how things are.
@@ -3532,7 +3967,7 @@ ALTER FUNCTION mlguard._judge_late(p_table mlguard._table, p_most integer) OWNER
 COMMENT ON FUNCTION mlguard._judge_late(p_table mlguard._table, p_most integer) IS 'Private. Judges windows anew to which rows came after they were judged, and failed ones from which rows went; all or none where there are more than p_most.';
 CREATE FUNCTION mlguard._judge_load(p_tbl text, p_load text, p_part bigint, p_begun boolean, p_ends boolean) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -3610,7 +4045,7 @@ ALTER FUNCTION mlguard._judge_load(p_tbl text, p_load text, p_part bigint, p_beg
 COMMENT ON FUNCTION mlguard._judge_load(p_tbl text, p_load text, p_part bigint, p_begun boolean, p_ends boolean) IS 'Private. Judges all of a load so far, and acts on it; returns its number. p_part: the transaction that wrote to it; p_begun: somebody is to end it; p_ends: nothing more is expected.';
 CREATE FUNCTION mlguard._judge_loads() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -3652,7 +4087,7 @@ ALTER FUNCTION mlguard._judge_loads() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._judge_loads() IS 'Private. Judges at COMMIT the loads that a transaction wrote to or took away from, after the transaction itself.';
 CREATE FUNCTION mlguard._judge_metrics(p_batch bigint, p_tbl text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -3747,15 +4182,32 @@ ALTER FUNCTION mlguard._judge_metrics(p_batch bigint, p_tbl text) OWNER TO postg
 COMMENT ON FUNCTION mlguard._judge_metrics(p_batch bigint, p_tbl text) IS 'Private. Judges the metrics of a batch at COMMIT: the first SLO that rejects raises, everything else is kept.';
 CREATE FUNCTION mlguard._judge_reads(p_as_of timestamp with time zone) RETURNS bigint
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select mlguard._judge_staleness(p_as_of) + mlguard._judge_arrivals(p_as_of)
 $$;
 ALTER FUNCTION mlguard._judge_reads(p_as_of timestamp with time zone) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._judge_reads(p_as_of timestamp with time zone) IS 'Private. Judges by the clock what readers find by theirs; returns how many verdicts were written.';
+CREATE FUNCTION mlguard._judge_request() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $$
+begin
+  -- The mark goes first: the next statement then leaves another, also under SET CONSTRAINTS … IMMEDIATE.
+  delete from mlguard._request r where r.tbl = new.tbl and r.xid = new.xid and r.keys is null;
+  if exists (select from mlguard._request r where r.tbl = new.tbl and r.xid = new.xid and r.keys is not null) then
+    execute format('select %s', new.judge);
+    delete from mlguard._request r where r.tbl = new.tbl and r.xid = new.xid and r.keys is not null;
+  end if;
+  return null;
+end
+$$;
+ALTER FUNCTION mlguard._judge_request() OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._judge_request() IS 'Private. Runs the steps over the requests that a transaction touched.';
 CREATE FUNCTION mlguard._judge_schema(p_tbl text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _slo text := p_tbl || '/schema';
@@ -3800,7 +4252,7 @@ ALTER FUNCTION mlguard._judge_schema(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._judge_schema(p_tbl text) IS 'Private. Judges the columns of a table; writes a verdict when that changes, and holds or reopens the gate.';
 CREATE FUNCTION mlguard._judge_staleness(p_as_of timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _slo record;
@@ -3851,7 +4303,7 @@ ALTER FUNCTION mlguard._judge_staleness(p_as_of timestamp with time zone) OWNER 
 COMMENT ON FUNCTION mlguard._judge_staleness(p_as_of timestamp with time zone) IS 'Private. Judges staleness() by the clock, where it changed; returns how many verdicts were written.';
 CREATE FUNCTION mlguard._judge_usual(p_tbl text, p_over text, p_start timestamp with time zone, p_end timestamp with time zone, p_batch bigint, p_n bigint) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _scope bigint;
@@ -4001,7 +4453,7 @@ ALTER FUNCTION mlguard._judge_usual(p_tbl text, p_over text, p_start timestamp w
 COMMENT ON FUNCTION mlguard._judge_usual(p_tbl text, p_over text, p_start timestamp with time zone, p_end timestamp with time zone, p_batch bigint, p_n bigint) IS 'Private. Judges the learned health of a window or batch; writes a verdict for each column.';
 CREATE FUNCTION mlguard._judge_usual_batch(p_batch bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _batch record;
@@ -4021,7 +4473,7 @@ ALTER FUNCTION mlguard._judge_usual_batch(p_batch bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._judge_usual_batch(p_batch bigint) IS 'Private. Judges a batch by what is usual, at its COMMIT; sweep() learns from it later.';
 CREATE FUNCTION mlguard._judge_window(p_table mlguard._table, p_slos text[], p_over text, p_start timestamp with time zone, p_end timestamp with time zone, p_again boolean) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -4083,7 +4535,7 @@ ALTER FUNCTION mlguard._judge_window(p_table mlguard._table, p_slos text[], p_ov
 COMMENT ON FUNCTION mlguard._judge_window(p_table mlguard._table, p_slos text[], p_over text, p_start timestamp with time zone, p_end timestamp with time zone, p_again boolean) IS 'Private. Judges one window by the SLOs named; returns the number of new verdicts.';
 CREATE FUNCTION mlguard._judge_windows(p_tbl text, p_as_of timestamp with time zone, p_most integer DEFAULT NULL::integer) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -4106,13 +4558,20 @@ begin
   from mlguard._slo s
   where s.tbl = p_tbl and s.level = 'window' and s.verdict is not null
   on conflict (slo) do nothing;
+  -- Pairs of predictions and labels that nobody counted come first. Where a writer judges, it leaves counting to sweep().
+  perform mlguard._find_unseen(p_tbl);
+  if p_most is null then
+    perform mlguard._recount_now(_table);
+  elsif exists (select from mlguard._recount_due d where d.tbl = p_tbl) then
+    return 0;
+  end if;
   _n := mlguard._judge_late(_table, p_most);
   for _over in
     select s.over, array_agg(s.id order by s.no) as slos
     from mlguard._window w
     join mlguard._slo s on s.id = w.slo
     where w.tbl = p_tbl and w.due_at <= p_as_of
-    group by s.over
+    group by s.over, s.matures
     order by min(s.no)
   loop
     _n := _n + mlguard._judge_closed(_table, _over.over, _over.slos, p_as_of, p_most);
@@ -4122,9 +4581,35 @@ end
 $$;
 ALTER FUNCTION mlguard._judge_windows(p_tbl text, p_as_of timestamp with time zone, p_most integer) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._judge_windows(p_tbl text, p_as_of timestamp with time zone, p_most integer) IS 'Private. Judges the windows of a table that are due; the caller has its lock. p_most: of each length at most so many.';
+CREATE FUNCTION mlguard._judged_good(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    AS $$
+  select jsonb_build_object(
+    'batches', (
+      select range_agg(int8range(b.id, b.id + 1))
+      from mlguard._batch b
+      where b.tbl = p_tbl and b.opened_at >= p_from and b.opened_at < p_to
+        and not exists (select from mlguard._hold h where h.tbl = p_tbl and h.batch = b.id and h.ended_at is null))::text,
+    'windows', (
+      select coalesce(jsonb_agg(jsonb_build_object('start', w.start, 'end', w.end, 'slos', w.slos) order by w.start, w.end), '[]')
+      from (
+        select v.window_start as start, v.window_end as end, count(distinct v.slo) as slos
+        from mlguard._slo s
+        join mlguard._verdict v on v.slo = s.id and v.current
+        where s.tbl = p_tbl and v.window_end > p_from and v.window_start < p_to
+        group by v.window_start, v.window_end
+        having bool_and(v.outcome in ('PASS', 'NOTED', 'INSUFFICIENT')) and max(v.n) > 0
+      ) w),
+    'slos', (select coalesce(jsonb_agg(s.id order by s.id), '[]') from mlguard._slo s where s.tbl = p_tbl),
+    'newest', mlguard.newest_v1(p_tbl))
+$$;
+ALTER FUNCTION mlguard._judged_good(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._judged_good(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Private. The batches of a table that hold nothing, and the windows on which nothing failed, between two times.';
 CREATE FUNCTION mlguard._keep(p_verdicts mlguard._verdict[], p_again boolean) RETURNS TABLE(id bigint, outcome text)
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -4176,7 +4661,7 @@ ALTER FUNCTION mlguard._keep(p_verdicts mlguard._verdict[], p_again boolean) OWN
 COMMENT ON FUNCTION mlguard._keep(p_verdicts mlguard._verdict[], p_again boolean) IS 'Private. Writes verdicts of one batch, or of windows, and their metrics; gives the new ones. p_again: what was found before is superseded where it differs, else it stays.';
 CREATE FUNCTION mlguard._keep_load() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   insert into mlguard._load_state (tbl, load, bucket, segment, sign, n, states, upto)
@@ -4189,7 +4674,7 @@ ALTER FUNCTION mlguard._keep_load() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._keep_load() IS 'Private. Keeps the states of a load when they were folded into buckets.';
 CREATE FUNCTION mlguard._keep_metrics(p_verdicts mlguard._verdict[], p_again boolean) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -4251,7 +4736,7 @@ ALTER FUNCTION mlguard._keep_metrics(p_verdicts mlguard._verdict[], p_again bool
 COMMENT ON FUNCTION mlguard._keep_metrics(p_verdicts mlguard._verdict[], p_again boolean) IS 'Private. Writes the metrics of verdicts, those that passed too; a value that changed supersedes the one before.';
 CREATE FUNCTION mlguard._kept_batches(p_tbl text) RETURNS SETOF bigint
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -4265,7 +4750,7 @@ ALTER FUNCTION mlguard._kept_batches(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._kept_batches(p_tbl text) IS 'Private. Batches whose states are needed after they were folded: those that are held, and the one of this transaction, which COMMIT judges.';
 CREATE FUNCTION mlguard._kind(p_metric text) RETURNS TABLE(class text, side text, factor double precision)
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select k.class, k.side, k.factor
   from (values
@@ -4289,9 +4774,26 @@ CREATE FUNCTION mlguard._kind(p_metric text) RETURNS TABLE(class text, side text
 $$;
 ALTER FUNCTION mlguard._kind(p_metric text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._kind(p_metric text) IS 'Private. How the errors of a metric are judged.';
+CREATE FUNCTION mlguard._known_model(p_model text) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if not exists (select from mlguard._table t where t.model = p_model) then
+    raise exception using
+      errcode = 'undefined_object',
+      message = format('mlguard: no guarded table holds predictions of model %s', coalesce(p_model, '(null)')),
+      hint = coalesce(
+        'Models: ' || (select string_agg(distinct t.model, ', ') from mlguard._table t where t.model is not null),
+        'A table is one of predictions when its SLO file says model: <name>.');
+  end if;
+end
+$$;
+ALTER FUNCTION mlguard._known_model(p_model text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._known_model(p_model text) IS 'Private. Raises where no SLO file names the model.';
 CREATE FUNCTION mlguard._ks(p_here double precision[], p_baseline double precision[]) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   with sides as (
     select sum(b.here) as n, sum(b.there) as m from unnest(p_here, p_baseline) b (here, there)
@@ -4305,7 +4807,7 @@ ALTER FUNCTION mlguard._ks(p_here double precision[], p_baseline double precisio
 COMMENT ON FUNCTION mlguard._ks(p_here double precision[], p_baseline double precision[]) IS 'Private. Two-sample Kolmogorov-Smirnov statistic at the edges of ordered bins. Smirnov (1948).';
 CREATE FUNCTION mlguard._label_incident(p_incident mlguard._incident, p_label text, p_reason text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if p_label not in ('true', 'false', 'expected') then
@@ -4329,7 +4831,7 @@ ALTER FUNCTION mlguard._label_incident(p_incident mlguard._incident, p_label tex
 COMMENT ON FUNCTION mlguard._label_incident(p_incident mlguard._incident, p_label text, p_reason text) IS 'Private. Labels one incident.';
 CREATE FUNCTION mlguard._lacks_counts(p_table mlguard._table, p_version integer) RETURNS boolean
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select p_table.recount is not null and exists (
     select
@@ -4353,7 +4855,7 @@ ALTER FUNCTION mlguard._lacks_counts(p_table mlguard._table, p_version integer) 
 COMMENT ON FUNCTION mlguard._lacks_counts(p_table mlguard._table, p_version integer) IS 'Private. Whether writers count something by a filter or by segments that this version of the baseline does not have.';
 CREATE FUNCTION mlguard._learn_baseline(p_table mlguard._table, p_as_of timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _work mlguard._baseline;
@@ -4422,7 +4924,7 @@ ALTER FUNCTION mlguard._learn_baseline(p_table mlguard._table, p_as_of timestamp
 COMMENT ON FUNCTION mlguard._learn_baseline(p_table mlguard._table, p_as_of timestamp with time zone) IS 'Private. Freezes what can be frozen by now of the baseline that an SLO file describes; returns how many columns.';
 CREATE FUNCTION mlguard._learn_pairs(p_tbl text, p_over text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_nestloop TO 'off'
     SET jit TO 'off'
     AS $$
@@ -4481,8 +4983,20 @@ begin
   group by s.t, s.scope, s.column_name, a.distinct_values, a.uniqueness;
   _kept := (select count(distinct w.t) from mlguard._pair_work w where w.tbl = p_tbl and w.over = p_over);
   _half := _kept / 2;
-  -- Nulls that come together.
+  -- Nulls that come together. A column that never lacks a value, or never has one, has nothing to come together with.
   insert into mlguard._pair (tbl, over, column_name, metric, partner, evidence)
+  with lacking as materialized (
+    select w.t, w.column_name, w.place, w.codes
+    from mlguard._pair_work w
+    join (
+      select c.column_name
+      from mlguard._pair_work c
+      where c.tbl = p_tbl and c.over = p_over
+      group by c.column_name
+      having bool_or(array_position(c.codes, null) is not null) and bool_or(cardinality(array_remove(c.codes, null)) > 0)
+    ) n on n.column_name = w.column_name
+    where w.tbl = p_tbl and w.over = p_over
+  )
   select distinct on (least(f.a, f.b), greatest(f.a, f.b)) p_tbl, p_over, f.a, 'nulls', f.b,
          jsonb_build_object('scopes', _kept, 'mismatch', f.mismatch, 'missing', least(f.share_a, f.share_b))
   from (
@@ -4492,14 +5006,13 @@ begin
              percentile_cont(0.5) within group (order by s.mismatch) as mismatch,
              percentile_cont(0.5) within group (order by s.share_a) as share_a,
              percentile_cont(0.5) within group (order by s.share_b) as share_b
-      from mlguard._pair_work a
-      join mlguard._pair_work b on b.tbl = a.tbl and b.over = a.over and b.t = a.t and b.column_name <> a.column_name
+      from lacking a
+      join lacking b on b.t = a.t and b.column_name <> a.column_name
       cross join lateral (
         select avg(((u.x is null) <> (u.y is null))::integer) as mismatch, avg((u.x is null)::integer) as share_a,
                avg((u.y is null)::integer) as share_b
         from unnest(a.codes, b.codes) u (x, y)
       ) s
-      where a.tbl = p_tbl and a.over = p_over
       group by a.column_name, b.column_name, a.place
     ) e
     where e.share_a > 0.0005 and e.share_a < 0.999 and e.share_b > 0.0005 and e.share_b < 0.999
@@ -4589,7 +5102,7 @@ begin
       join edge b on b.column_name = w.column_name
       join mlguard._profile p on p.scope = w.scope and p.column_name = w.column_name
       cross join lateral unnest(p.rows_nums, p.rows_texts) with ordinality u (num, text, i)
-      where w.tbl = p_tbl and w.over = p_over and w.t >= _half and (b.bins ? 'values' or b.edges <> '{}')
+      where w.tbl = p_tbl and w.over = p_over and (b.bins ? 'values' or b.edges <> '{}')
     ) h
     group by h.t, h.column_name, h.bins
   )
@@ -4632,20 +5145,37 @@ begin
   where r.tbl = p_tbl and r.over = p_over
   on conflict do nothing;
   insert into mlguard._metric (tbl, metric, over, batch, window_start, window_end, value, n, sampled)
-  select p_tbl, format('usual_%s(%s, %s)', r.metric, r.column_name, r.partner), p_over, c.batch, c.window_start, c.window_end,
-         case when r.metric <> 'pair' then mlguard._pair_value(c.id, r) else d.share end, c.k, true
-  from mlguard._pair r
-  join (select distinct w.t, w.scope from mlguard._pair_work w where w.tbl = p_tbl and w.over = p_over) k on true
+  with added as materialized (
+    select r.*, format('usual_%s(%s, %s)', r.metric, r.column_name, r.partner) as name
+    from mlguard._pair r
+    where r.tbl = p_tbl and r.over = p_over
+      and not exists (
+        select
+        from mlguard._metric m
+        where m.tbl = p_tbl and m.over = p_over and m.metric = format('usual_%s(%s, %s)', r.metric, r.column_name, r.partner))
+  ), valued as (
+    select a.name, d.t, d.share as value
+    from added a
+    cross join lateral mlguard._domain(p_tbl, p_over, a.column_name, a.partner, false) d
+    where a.metric = 'pair' and d.t >= 8
+    union all
+    select a.name, x.t, mlguard._explained(x.bins, y.bins)
+    from added a
+    join mlguard._pair_work x on x.tbl = p_tbl and x.over = p_over and x.column_name = a.column_name
+    join mlguard._pair_work y on y.tbl = p_tbl and y.over = p_over and y.column_name = a.partner and y.t = x.t
+    where a.metric = 'dependence'
+    union all
+    select a.name, x.t, (select avg(((u.x is null) <> (u.y is null))::integer) from unnest(x.codes, y.codes) u (x, y))
+    from added a
+    join mlguard._pair_work x on x.tbl = p_tbl and x.over = p_over and x.column_name = a.column_name
+    join mlguard._pair_work y on y.tbl = p_tbl and y.over = p_over and y.column_name = a.partner and y.t = x.t
+    where a.metric = 'nulls'
+  )
+  select p_tbl, a.name, p_over, c.batch, c.window_start, c.window_end, v.value, c.k, true
+  from added a
+  cross join (select distinct w.t, w.scope from mlguard._pair_work w where w.tbl = p_tbl and w.over = p_over) k
   join mlguard._learned_scope c on c.id = k.scope
-    and not exists (
-      select
-      from mlguard._metric m
-      where m.tbl = p_tbl and m.over = p_over and m.metric = format('usual_%s(%s, %s)', r.metric, r.column_name, r.partner))
-  left join lateral (
-    select x.share from mlguard._domain(p_tbl, p_over, r.column_name, r.partner, false) x
-    where r.metric = 'pair' and x.t = k.t and x.t >= 8
-  ) d on true
-  where r.tbl = p_tbl and r.over = p_over;
+  left join valued v on v.name = a.name and v.t = k.t;
   with met as (
     insert into mlguard._seen (tbl, over, what, name, value)
     select distinct p_tbl, p_over, 'pair', r.column_name || chr(31) || r.partner, a.value || chr(31) || b.value
@@ -4668,7 +5198,7 @@ ALTER FUNCTION mlguard._learn_pairs(p_tbl text, p_over text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._learn_pairs(p_tbl text, p_over text) IS 'Private. Finds rules between two columns in the last twenty samples: values that only come together in certain pairs, columns that tell of one another, values that are missing together.';
 CREATE FUNCTION mlguard._learned(p_tbl text, p_over text, p_segment jsonb, p_metric text, p_start timestamp with time zone DEFAULT NULL::timestamp with time zone, p_batch bigint DEFAULT NULL::bigint) RETURNS mlguard._band
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _b mlguard._band;
@@ -4710,7 +5240,7 @@ ALTER FUNCTION mlguard._learned(p_tbl text, p_over text, p_segment jsonb, p_metr
 COMMENT ON FUNCTION mlguard._learned(p_tbl text, p_over text, p_segment jsonb, p_metric text, p_start timestamp with time zone, p_batch bigint) IS 'Private. The band of a series learned from nothing, of all values or of those before a window or batch; null: nobody knows how the errors of such a metric are judged.';
 CREATE FUNCTION mlguard._left_out(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS tstzmultirange
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return (
@@ -4739,7 +5269,7 @@ ALTER FUNCTION mlguard._left_out(p_tbl text, p_from timestamp with time zone, p_
 COMMENT ON FUNCTION mlguard._left_out(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Private. Windows no baseline is made of: labelled as faults, or failed under a hold that nobody called a false alarm.';
 CREATE FUNCTION mlguard._length(p_length interval) RETURNS text
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Two units, the second only where it is not 0; hours up to four days, because limits are written in hours.
   select case
@@ -4754,7 +5284,7 @@ ALTER FUNCTION mlguard._length(p_length interval) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._length(p_length interval) IS 'Private. A length of time as messages show it: 28 h 12 min.';
 CREATE FUNCTION mlguard._less(p_key text, p_from jsonb, p_gone jsonb) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _n double precision;
@@ -4833,6 +5363,10 @@ begin
           where coalesce(
             f.key collate "C" < mlguard._below(least((p_from ->> 't')::float8, (p_gone ->> 't')::float8)), true)
         ) k);
+    when 'errors', 'confusion', 'scores' then
+      return mlguard._sum_arrays(array[coalesce(p_from, '[]'), p_gone], array[1, -1]);
+    when 'roc', 'calibration', 'parity', 'opportunity', 'unequal' then
+      return mlguard._sum_tallies(p_key, array[coalesce(p_from, '{"c": {}}'), p_gone], array[1, -1]);
     when 'quantiles' then
       return p_from || jsonb_build_object('n', (p_from ->> 'n')::numeric - (p_gone ->> 'n')::numeric);
     else
@@ -4844,7 +5378,7 @@ ALTER FUNCTION mlguard._less(p_key text, p_from jsonb, p_gone jsonb) OWNER TO po
 COMMENT ON FUNCTION mlguard._less(p_key text, p_from jsonb, p_gone jsonb) IS 'Private. A state without the rows of another; what cannot be taken apart is left as it is.';
 CREATE FUNCTION mlguard._linf(p_here double precision[], p_baseline double precision[]) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   with sides as (
     select sum(b.here) as n, sum(b.there) as m from unnest(p_here, p_baseline) b (here, there)
@@ -4853,9 +5387,17 @@ CREATE FUNCTION mlguard._linf(p_here double precision[], p_baseline double preci
 $$;
 ALTER FUNCTION mlguard._linf(p_here double precision[], p_baseline double precision[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._linf(p_here double precision[], p_baseline double precision[]) IS 'Private. Greatest difference of the share of one bin or category.';
+CREATE FUNCTION mlguard._link(p_prev bytea, p_no bigint, p_event mlguard._event) RETURNS bytea
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select sha256(p_prev || convert_to(mlguard._event_text(p_no, p_event), 'UTF8'))
+$$;
+ALTER FUNCTION mlguard._link(p_prev bytea, p_no bigint, p_event mlguard._event) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._link(p_prev bytea, p_no bigint, p_event mlguard._event) IS 'Private. The hash of an event at a place of the chain.';
 CREATE FUNCTION mlguard._load_rows(p_tbl text, p_load text, p_bucket timestamp with time zone, p_batch bigint, p_before bigint) RETURNS bigint
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -4877,7 +5419,7 @@ ALTER FUNCTION mlguard._load_rows(p_tbl text, p_load text, p_bucket timestamp wi
 COMMENT ON FUNCTION mlguard._load_rows(p_tbl text, p_load text, p_bucket timestamp with time zone, p_batch bigint, p_before bigint) IS 'Private. How many rows of a bucket a load has: of a transaction only what it wrote before a line.';
 CREATE FUNCTION mlguard._load_states(p_tbl text, p_load text) RETURNS TABLE(segment jsonb, states jsonb)
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -4905,7 +5447,7 @@ ALTER FUNCTION mlguard._load_states(p_tbl text, p_load text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._load_states(p_tbl text, p_load text) IS 'Private. What a load wrote so far, by segment, without what of it was taken away.';
 CREATE FUNCTION mlguard._loads_of(p_batch bigint) RETURNS text[]
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -4933,7 +5475,7 @@ COMMENT ON COLUMN mlguard._assertion_lock.outcome IS 'What the last recorded jud
 COMMENT ON COLUMN mlguard._assertion_lock.verdict IS 'That judgement, in mlguard._verdict.';
 CREATE FUNCTION mlguard._lock_assertion(p_slo text) RETURNS mlguard._assertion_lock
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $$
 declare
@@ -4974,7 +5516,7 @@ ALTER FUNCTION mlguard._lock_assertion(p_slo text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._lock_assertion(p_slo text) IS 'Private. Takes the lock of an assertion until the end of the transaction; null where it is no longer in force.';
 CREATE FUNCTION mlguard._lock_loads(p_batch bigint, p_tbl text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _load text;
@@ -4996,15 +5538,97 @@ ALTER FUNCTION mlguard._lock_loads(p_batch bigint, p_tbl text) OWNER TO postgres
 COMMENT ON FUNCTION mlguard._lock_loads(p_batch bigint, p_tbl text) IS 'Private. At COMMIT, first of all: which loads the transaction is of, and its turn to judge them.';
 CREATE FUNCTION mlguard._lock_table(p_tbl text) RETURNS boolean
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select pg_try_advisory_xact_lock(hashtextextended('mlguard ' || p_tbl, 0))
 $$;
 ALTER FUNCTION mlguard._lock_table(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._lock_table(p_tbl text) IS 'Private. Takes the lock of a table''s buckets and windows if it is free; true when this transaction has it.';
+CREATE TABLE mlguard._model_version (
+    model text NOT NULL,
+    version text NOT NULL,
+    state text DEFAULT 'registered'::text NOT NULL,
+    author text DEFAULT SESSION_USER NOT NULL,
+    registered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    note text,
+    ticket bigint,
+    approver text,
+    approved_at timestamp with time zone,
+    promoted_by text,
+    promoted_at timestamp with time zone,
+    came_after text,
+    rolled_back_at timestamp with time zone,
+    retired_by text,
+    retired_at timestamp with time zone,
+    CONSTRAINT _model_version_approved CHECK (((state = ANY (ARRAY['registered'::text, 'retired'::text])) OR (approver IS NOT NULL))),
+    CONSTRAINT _model_version_approver CHECK ((approver <> author)),
+    CONSTRAINT _model_version_named CHECK ((version ~ '\S'::text)),
+    CONSTRAINT _model_version_state CHECK ((state = ANY (ARRAY['registered'::text, 'approved'::text, 'champion'::text, 'challenger'::text, 'retired'::text])))
+);
+ALTER TABLE mlguard._model_version OWNER TO postgres;
+COMMENT ON TABLE mlguard._model_version IS 'Private. One row per version of a model.';
+COMMENT ON COLUMN mlguard._model_version.model IS 'The model.';
+COMMENT ON COLUMN mlguard._model_version.version IS 'The version, as text: what the version column of predictions holds.';
+COMMENT ON COLUMN mlguard._model_version.state IS 'registered (nobody approved it), approved, champion (served), challenger (writes beside it), retired.';
+COMMENT ON COLUMN mlguard._model_version.author IS 'Who registered it: the user who logged in, whatever role was set.';
+COMMENT ON COLUMN mlguard._model_version.registered_at IS 'When.';
+COMMENT ON COLUMN mlguard._model_version.note IS 'What its author said about it.';
+COMMENT ON COLUMN mlguard._model_version.ticket IS 'The training ticket it came from; null where there was none.';
+COMMENT ON COLUMN mlguard._model_version.approver IS 'Who approved it; never its author.';
+COMMENT ON COLUMN mlguard._model_version.approved_at IS 'When.';
+COMMENT ON COLUMN mlguard._model_version.promoted_by IS 'Who made it champion or challenger last.';
+COMMENT ON COLUMN mlguard._model_version.promoted_at IS 'When.';
+COMMENT ON COLUMN mlguard._model_version.came_after IS 'The champion before it: where a rollback leads.';
+COMMENT ON COLUMN mlguard._model_version.rolled_back_at IS 'Taken out of service by a rollback; another rollback does not lead back to it. Null once promoted again.';
+COMMENT ON COLUMN mlguard._model_version.retired_by IS 'Who retired it.';
+COMMENT ON COLUMN mlguard._model_version.retired_at IS 'When.';
+CREATE FUNCTION mlguard._locked_version(p_model text, p_version text) RETURNS mlguard._model_version
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _found mlguard._model_version;
+begin
+  perform from mlguard._model m where m.model = p_model for update;
+  if not found then
+    raise exception using
+      errcode = 'undefined_object',
+      message = format('mlguard: no version of a model %s is registered', coalesce(p_model, '(null)')),
+      hint = 'Models are known by their versions: mlguard models register MODEL VERSION, or mlguard.register(). '
+             'select distinct model from mlguard.model_version';
+  end if;
+  select v.* into _found from mlguard._model_version v where v.model = p_model and v.version = p_version;
+  if not found and p_version is not null then
+    raise exception using
+      errcode = 'undefined_object',
+      message = format('mlguard: model %s has no version %s', p_model, p_version),
+      hint = 'It has: ' || (
+        select string_agg(r.version, ', ' order by r.registered_at desc)
+        from (select v.version, v.registered_at from mlguard._model_version v
+              where v.model = p_model order by v.registered_at desc limit 10) r);
+  end if;
+  return _found;
+end
+$$;
+ALTER FUNCTION mlguard._locked_version(p_model text, p_version text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._locked_version(p_model text, p_version text) IS 'Private. One version, after the lock of its model is taken: who promotes, approves and retires goes one by one.';
+CREATE FUNCTION mlguard._loop_reason(p_reason text, p_act text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if p_reason is null or p_reason !~ '\S' then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      message = format('mlguard: to %s takes a reason: it is what others read afterwards', p_act);
+  end if;
+end
+$$;
+ALTER FUNCTION mlguard._loop_reason(p_reason text, p_act text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._loop_reason(p_reason text, p_act text) IS 'Private. Raises where no reason is given.';
 CREATE FUNCTION mlguard._made_stale(p_key text, p_from jsonb, p_gone jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select coalesce(
     case substring(p_key from '^[a-z]+')
@@ -5022,7 +5646,7 @@ ALTER FUNCTION mlguard._made_stale(p_key text, p_from jsonb, p_gone jsonb) OWNER
 COMMENT ON FUNCTION mlguard._made_stale(p_key text, p_from jsonb, p_gone jsonb) IS 'Private. Whether taking rows away leaves a state that only a recount can tell.';
 CREATE FUNCTION mlguard._make_severe(p_id bigint, p_severity text) RETURNS void
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- What gets worse while it is snoozed alerts again, and so does the incident that stands for it.
   update mlguard._incident i
@@ -5034,7 +5658,7 @@ ALTER FUNCTION mlguard._make_severe(p_id bigint, p_severity text) OWNER TO postg
 COMMENT ON FUNCTION mlguard._make_severe(p_id bigint, p_severity text) IS 'Private. Raises the severity of an incident, and of its cause, where it is lower.';
 CREATE FUNCTION mlguard._mask_incidents() RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _old record;
@@ -5072,7 +5696,7 @@ ALTER FUNCTION mlguard._mask_incidents() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._mask_incidents() IS 'Private. Takes values of columns that are personal by now out of incidents and alerts; returns how many incidents.';
 CREATE FUNCTION mlguard._masked(p_values jsonb, p_pii text[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Without a list (the table is guarded no longer, and with it went what is personal) nothing is shown.
   select case
@@ -5089,7 +5713,7 @@ ALTER FUNCTION mlguard._masked(p_values jsonb, p_pii text[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._masked(p_values jsonb, p_pii text[]) IS 'Private. {column: value} without the values of pii columns.';
 CREATE FUNCTION mlguard._masked_rules(p_broken jsonb, p_pii text[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select jsonb_agg(
            case
@@ -5104,7 +5728,7 @@ ALTER FUNCTION mlguard._masked_rules(p_broken jsonb, p_pii text[]) OWNER TO post
 COMMENT ON FUNCTION mlguard._masked_rules(p_broken jsonb, p_pii text[]) IS 'Private. The rules a kept row broke, without the values of columns that are personal by now.';
 CREATE FUNCTION mlguard._measure(p_scope bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _scope mlguard._learned_scope;
@@ -5159,7 +5783,7 @@ ALTER FUNCTION mlguard._measure(p_scope bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._measure(p_scope bigint) IS 'Private. Computes and keeps every learned series of a scope.';
 CREATE FUNCTION mlguard._merge(p_a jsonb, p_b jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select case
     when coalesce(p_b, '{}') = '{}' then coalesce(p_a, '{}')
@@ -5171,7 +5795,7 @@ ALTER FUNCTION mlguard._merge(p_a jsonb, p_b jsonb) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._merge(p_a jsonb, p_b jsonb) IS 'Private. Merges two documents of states.';
 CREATE FUNCTION mlguard._merge_all(p_documents jsonb[]) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if cardinality(p_documents) = 1 then
@@ -5205,7 +5829,7 @@ ALTER FUNCTION mlguard._merge_all(p_documents jsonb[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._merge_all(p_documents jsonb[]) IS 'Private. Merges documents of states.';
 CREATE FUNCTION mlguard._merge_bins(p_parts jsonb[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Counts of different edges cannot be added: the newest edges stand, and that rows are missing is said.
   with newest as (
@@ -5234,7 +5858,7 @@ ALTER FUNCTION mlguard._merge_bins(p_parts jsonb[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._merge_bins(p_parts jsonb[]) IS 'Private. Merges counts of bins: {"v", "c", "n"}.';
 CREATE FUNCTION mlguard._merge_joint(p_parts jsonb[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Pébay 2008, equation 3.13, over all parts at once.
   with part as materialized (
@@ -5259,7 +5883,7 @@ ALTER FUNCTION mlguard._merge_joint(p_parts jsonb[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._merge_joint(p_parts jsonb[]) IS 'Private. Merges [n, mean_a, mean_b, m2_a, m2_b, c_ab].';
 CREATE FUNCTION mlguard._merge_keys(p_parts jsonb[]) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _theta double precision;
@@ -5298,7 +5922,7 @@ ALTER FUNCTION mlguard._merge_keys(p_parts jsonb[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._merge_keys(p_parts jsonb[]) IS 'Private. Merges counts of hashed keys: {"t", "k", "n"}; above 4096 keys those with the smallest hashes.';
 CREATE FUNCTION mlguard._merge_load(p_tbl text, p_load text, p_least integer) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -5354,7 +5978,7 @@ ALTER FUNCTION mlguard._merge_load(p_tbl text, p_load text, p_least integer) OWN
 COMMENT ON FUNCTION mlguard._merge_load(p_tbl text, p_load text, p_least integer) IS 'Private. Merges the states of a load, if there are more than p_least that are not merged yet.';
 CREATE FUNCTION mlguard._merge_moments(p_parts jsonb[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Chan, Golub, LeVeque 1979, over all parts at once: squares around the common mean.
   with part as materialized (
@@ -5374,7 +5998,7 @@ ALTER FUNCTION mlguard._merge_moments(p_parts jsonb[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._merge_moments(p_parts jsonb[]) IS 'Private. Merges [n, mean, m2].';
 CREATE FUNCTION mlguard._merge_parts(p_key text, p_parts jsonb[]) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if p_key = 'stale' then
@@ -5389,6 +6013,10 @@ begin
     when 'values' then mlguard._merge_values(p_parts)
     when 'keys' then mlguard._merge_keys(p_parts)
     when 'quantiles' then mlguard._merge_quantiles(p_parts)
+    when 'errors' then mlguard._sum_arrays(p_parts)
+    when 'confusion' then mlguard._sum_arrays(p_parts)
+    when 'scores' then mlguard._sum_arrays(p_parts)
+    else mlguard._sum_tallies(p_key, p_parts)
   end;
 end
 $$;
@@ -5396,7 +6024,7 @@ ALTER FUNCTION mlguard._merge_parts(p_key text, p_parts jsonb[]) OWNER TO postgr
 COMMENT ON FUNCTION mlguard._merge_parts(p_key text, p_parts jsonb[]) IS 'Private. Merges states of one name that are more than a number.';
 CREATE FUNCTION mlguard._merge_quantiles(p_parts jsonb[]) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _state jsonb;
@@ -5432,7 +6060,7 @@ ALTER FUNCTION mlguard._merge_quantiles(p_parts jsonb[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._merge_quantiles(p_parts jsonb[]) IS 'Private. Merges sorted values {"n", "v", "w"}; above 2002 points 501 of equal rank stay.';
 CREATE FUNCTION mlguard._merge_sampled(p_parts jsonb[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Counts are of rows; where some were left out, how many were looked at decides what chance can do.
   select case
@@ -5446,7 +6074,7 @@ ALTER FUNCTION mlguard._merge_sampled(p_parts jsonb[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._merge_sampled(p_parts jsonb[]) IS 'Private. {"sampled": values looked at}, where a part left some out; else {}.';
 CREATE FUNCTION mlguard._merge_values(p_parts jsonb[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   with counted as (
     select c.key, sum(c.value::numeric) as count
@@ -5467,15 +6095,29 @@ ALTER FUNCTION mlguard._merge_values(p_parts jsonb[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._merge_values(p_parts jsonb[]) IS 'Private. Merges counts of values: {"c", "other", "n"}; the 1000 most frequent stay by name.';
 CREATE FUNCTION mlguard._minute(p_at timestamp with time zone) RETURNS text
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select to_char(p_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI') || ' UTC'
 $$;
 ALTER FUNCTION mlguard._minute(p_at timestamp with time zone) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._minute(p_at timestamp with time zone) IS 'Private. A time as messages show it.';
+CREATE FUNCTION mlguard._model_reason(p_reason text, p_act text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if p_reason is null or p_reason !~ '\S' then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      message = format('mlguard: to %s a version needs a reason: it is what others read afterwards', p_act);
+  end if;
+end
+$$;
+ALTER FUNCTION mlguard._model_reason(p_reason text, p_act text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._model_reason(p_reason text, p_act text) IS 'Private. Raises where no reason is given.';
 CREATE FUNCTION mlguard._most_frequent(p_texts text[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select coalesce(jsonb_agg(f.x), '[]')
   from (select u.x from unnest(p_texts) u (x) group by u.x order by count(*) desc, u.x limit 30) f
@@ -5484,7 +6126,7 @@ ALTER FUNCTION mlguard._most_frequent(p_texts text[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._most_frequent(p_texts text[]) IS 'Private. The thirty most frequent texts.';
 CREATE FUNCTION mlguard._need_reason(p_reason text, p_act text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if p_reason is null or p_reason !~ '\S' then
@@ -5500,7 +6142,7 @@ ALTER FUNCTION mlguard._need_reason(p_reason text, p_act text) OWNER TO postgres
 COMMENT ON FUNCTION mlguard._need_reason(p_reason text, p_act text) IS 'Private. The reason; raises where there is none.';
 CREATE FUNCTION mlguard._new_categories(p_s jsonb, p_c jsonb, p_key text, p_column text, OUT rate double precision, OUT words text) RETURNS record
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _state jsonb := p_s -> p_key;
@@ -5544,7 +6186,7 @@ ALTER FUNCTION mlguard._new_categories(p_s jsonb, p_c jsonb, p_key text, p_colum
 COMMENT ON FUNCTION mlguard._new_categories(p_s jsonb, p_c jsonb, p_key text, p_column text, OUT rate double precision, OUT words text) IS 'Private. Share of values whose category the baseline does not know; words: why that cannot be told.';
 CREATE FUNCTION mlguard._noise(p_metric text, p_here double precision[], p_baseline double precision[]) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- psi and js are (1/n + 1/m) times a chi-squared variable, js over 8 ln 2 and under the root (second-order
   -- expansion), with one degree of freedom for each bin but one. A bin in which the smaller side can expect few values
@@ -5578,7 +6220,7 @@ ALTER FUNCTION mlguard._noise(p_metric text, p_here double precision[], p_baseli
 COMMENT ON FUNCTION mlguard._noise(p_metric text, p_here double precision[], p_baseline double precision[]) IS 'Private. The distance that chance alone exceeds once in 1000, were both sides samples of one distribution.';
 CREATE FUNCTION mlguard._normal_tail(p_probability double precision) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select (((((((7.74545014278341407640e-4 * r.r + 2.27238449892691845833e-2) * r.r + 2.41780725177450611770e-1) * r.r
                + 1.27045825245236838258) * r.r + 3.64784832476320460504) * r.r + 5.76949722146069140550) * r.r
@@ -5592,7 +6234,7 @@ ALTER FUNCTION mlguard._normal_tail(p_probability double precision) OWNER TO pos
 COMMENT ON FUNCTION mlguard._normal_tail(p_probability double precision) IS 'Private. What a standard normal variable exceeds with this probability, 1e-11 to 0.07. Wichura, AS 241 (1988).';
 CREATE FUNCTION mlguard._number_series(p_scope bigint, p_before bigint) RETURNS TABLE(column_name text, metric text, value double precision, sd double precision)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_nestloop TO 'off'
     SET jit TO 'off'
     AS $$
@@ -5641,7 +6283,7 @@ ALTER FUNCTION mlguard._number_series(p_scope bigint, p_before bigint) OWNER TO 
 COMMENT ON FUNCTION mlguard._number_series(p_scope bigint, p_before bigint) IS 'Private. Series of the numeric columns of a scope, against the pooled reference and the scope before.';
 CREATE FUNCTION mlguard._observe(p_scope bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -5720,7 +6362,7 @@ ALTER FUNCTION mlguard._observe(p_scope bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._observe(p_scope bigint) IS 'Private. Takes a judged scope into what is usual: values seen, pooled references, bands.';
 CREATE FUNCTION mlguard._observed_words(p_verdict mlguard._verdict, p_slo mlguard._slo, p_table mlguard._table) RETURNS text
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select case
     -- The words of an error may quote what could not be judged.
@@ -5747,7 +6389,7 @@ ALTER FUNCTION mlguard._observed_words(p_verdict mlguard._verdict, p_slo mlguard
 COMMENT ON FUNCTION mlguard._observed_words(p_verdict mlguard._verdict, p_slo mlguard._slo, p_table mlguard._table) IS 'Private. What a verdict found, in words, without values of pii columns.';
 CREATE FUNCTION mlguard._off_grid(p_x double precision, p_decimals integer) RETURNS boolean
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Numbers beyond 1e100 have no decimals, infinite ones neither; what is next to 0 is 0.
   select case
@@ -5797,7 +6439,7 @@ COMMENT ON COLUMN mlguard._quarantine.decided_by IS 'Who decided.';
 COMMENT ON COLUMN mlguard._quarantine.reason IS 'Why.';
 CREATE FUNCTION mlguard._offer(p_row mlguard._quarantine, p_set jsonb, OUT outcome text, OUT reason text, OUT broken jsonb) RETURNS record
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET "DateStyle" TO 'ISO, YMD'
     SET "IntervalStyle" TO 'postgres'
     SET extra_float_digits TO '1'
@@ -5936,7 +6578,7 @@ ALTER FUNCTION mlguard._offer(p_row mlguard._quarantine, p_set jsonb, OUT outcom
 COMMENT ON FUNCTION mlguard._offer(p_row mlguard._quarantine, p_set jsonb, OUT outcome text, OUT reason text, OUT broken jsonb) IS 'Private. Offers a kept row to its table: released, still broken, conflict or failed, and why.';
 CREATE FUNCTION mlguard._on_ddl() RETURNS event_trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   perform mlguard._judge_schema(t.tbl)
@@ -5962,7 +6604,7 @@ ALTER FUNCTION mlguard._on_ddl() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._on_ddl() IS 'Private. Judges the columns of a guarded table as soon as somebody changes it.';
 CREATE FUNCTION mlguard._open_load(p_tbl text, p_load text, p_part bigint, p_begun boolean, p_ends boolean) RETURNS mlguard._batch
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $$
 declare
@@ -5986,7 +6628,7 @@ ALTER FUNCTION mlguard._open_load(p_tbl text, p_load text, p_part bigint, p_begu
 COMMENT ON FUNCTION mlguard._open_load(p_tbl text, p_load text, p_part bigint, p_begun boolean, p_ends boolean) IS 'Private. The row of a load, made when it is new; notes that rows came and whether more are expected.';
 CREATE FUNCTION mlguard._open_upstream_holds(p_new bigint[]) RETURNS bigint[]
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- A hold comes with its incident; this is for one that somebody wrote by hand.
   with opened as (
@@ -6018,7 +6660,7 @@ ALTER FUNCTION mlguard._open_upstream_holds(p_new bigint[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._open_upstream_holds(p_new bigint[]) IS 'Private. Opens incidents for holds upstream that have none, so that what fails because of them has a cause.';
 CREATE FUNCTION mlguard._outlived() RETURNS bigint[]
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- The cause is over and this is not: it failed later than the cause did, or it still holds its table.
   with stray as (
@@ -6042,7 +6684,7 @@ ALTER FUNCTION mlguard._outlived() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._outlived() IS 'Private. Lets incidents stand by themselves that go on after their cause is resolved; returns them.';
 CREATE FUNCTION mlguard._overfull(p_tbl text, p_over text, p_what text, p_name text) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select coalesce((
     select s.size > 100000
@@ -6053,7 +6695,7 @@ ALTER FUNCTION mlguard._overfull(p_tbl text, p_over text, p_what text, p_name te
 COMMENT ON FUNCTION mlguard._overfull(p_tbl text, p_over text, p_what text, p_name text) IS 'Private. Whether a column has held so many values that new ones are no news.';
 CREATE FUNCTION mlguard._own_removals(p_batch bigint) RETURNS bigint[]
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -6114,7 +6756,7 @@ COMMENT ON COLUMN mlguard._pair.learned_at IS 'When it was learned.';
 COMMENT ON COLUMN mlguard._pair.evidence IS 'What it rests on.';
 CREATE FUNCTION mlguard._pair_value(p_scope bigint, p_rule mlguard._pair) RETURNS double precision
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_nestloop TO 'off'
     SET jit TO 'off'
     AS $$
@@ -6164,7 +6806,7 @@ ALTER FUNCTION mlguard._pair_value(p_scope bigint, p_rule mlguard._pair) OWNER T
 COMMENT ON FUNCTION mlguard._pair_value(p_scope bigint, p_rule mlguard._pair) IS 'Private. The value of a pair rule in a scope: share of pairs never seen, dependence, or share of lone nulls.';
 CREATE FUNCTION mlguard._past(p_tbl text, p_over text, p_segment jsonb, p_metric text, p_start timestamp with time zone DEFAULT NULL::timestamp with time zone, p_batch bigint DEFAULT NULL::bigint) RETURNS TABLE(id bigint, value double precision, n bigint, sd double precision, at timestamp with time zone)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -6193,7 +6835,7 @@ ALTER FUNCTION mlguard._past(p_tbl text, p_over text, p_segment jsonb, p_metric 
 COMMENT ON FUNCTION mlguard._past(p_tbl text, p_over text, p_segment jsonb, p_metric text, p_start timestamp with time zone, p_batch bigint) IS 'Private. Past values of a series, oldest first, the last 200; those labelled as faults left out. With a start or a batch only those before it.';
 CREATE FUNCTION mlguard._personal(p_observed jsonb, p_pii text[]) RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select case when p_pii is not null then array(
     select o.metric
@@ -6202,9 +6844,36 @@ CREATE FUNCTION mlguard._personal(p_observed jsonb, p_pii text[]) RETURNS text[]
 $$;
 ALTER FUNCTION mlguard._personal(p_observed jsonb, p_pii text[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._personal(p_observed jsonb, p_pii text[]) IS 'Private. Of what was observed the metrics that show a value of a column that is personal by now.';
+CREATE TABLE mlguard._retrain_policy (
+    model text NOT NULL,
+    training interval DEFAULT '28 days'::interval NOT NULL,
+    cooldown interval DEFAULT '1 day'::interval NOT NULL,
+    lease interval DEFAULT '00:10:00'::interval NOT NULL,
+    attempts integer DEFAULT 3 NOT NULL,
+    CONSTRAINT _retrain_policy_positive CHECK (((training > '00:00:00'::interval) AND (cooldown >= '00:00:00'::interval) AND (lease > '00:00:00'::interval) AND (attempts > 0)))
+);
+ALTER TABLE mlguard._retrain_policy OWNER TO postgres;
+COMMENT ON TABLE mlguard._retrain_policy IS 'Private. How a model is retrained, where that was said; else the defaults.';
+COMMENT ON COLUMN mlguard._retrain_policy.model IS 'The model.';
+COMMENT ON COLUMN mlguard._retrain_policy.training IS 'Length of the window a training run reads, back from its start.';
+COMMENT ON COLUMN mlguard._retrain_policy.cooldown IS 'How long after one request has ended no other is opened.';
+COMMENT ON COLUMN mlguard._retrain_policy.lease IS 'How long a worker that says nothing keeps a claim.';
+COMMENT ON COLUMN mlguard._retrain_policy.attempts IS 'How many workers may claim a request before it has failed.';
+CREATE FUNCTION mlguard._policy(p_model text) RETURNS mlguard._retrain_policy
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select (
+    p_model, coalesce(p.training, interval '28 days'), coalesce(p.cooldown, interval '1 day'),
+    coalesce(p.lease, interval '10 minutes'), coalesce(p.attempts, 3))::mlguard._retrain_policy
+  from (select) one
+  left join mlguard._retrain_policy p on p.model = p_model
+$$;
+ALTER FUNCTION mlguard._policy(p_model text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._policy(p_model text) IS 'Private. How a model is retrained.';
 CREATE FUNCTION mlguard._pool_samples(p_ids bigint[]) RETURNS TABLE(column_name text, n bigint, k integer, nums double precision[], texts text[])
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _samples integer;
@@ -6281,7 +6950,7 @@ ALTER FUNCTION mlguard._pool_samples(p_ids bigint[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._pool_samples(p_ids bigint[]) IS 'Private. One sample, of at most 2000 rows, from several: each counts by the rows it stands for, positions agree between columns.';
 CREATE FUNCTION mlguard._pooled(p_segments jsonb[], p_states jsonb[], p_by text[], p_alone jsonb[], p_most integer) RETURNS TABLE(segment jsonb, states jsonb)
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   with mine as materialized (
     select s.segment, s.states,
@@ -6307,7 +6976,7 @@ ALTER FUNCTION mlguard._pooled(p_segments jsonb[], p_states jsonb[], p_by text[]
 COMMENT ON FUNCTION mlguard._pooled(p_segments jsonb[], p_states jsonb[], p_by text[], p_alone jsonb[], p_most integer) IS 'Private. The segments of an SLO: those judged alone (absent ones with no rows), all others as one. p_alone: which these are; null: the p_most largest.';
 CREATE FUNCTION mlguard._precedence(p_verdict mlguard._verdict, p_slo mlguard._slo, p_table mlguard._table) RETURNS double precision[]
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select array[
     case
@@ -6338,7 +7007,7 @@ ALTER FUNCTION mlguard._precedence(p_verdict mlguard._verdict, p_slo mlguard._sl
 COMMENT ON FUNCTION mlguard._precedence(p_verdict mlguard._verdict, p_slo mlguard._slo, p_table mlguard._table) IS 'Private. Arrays that compare smaller for likelier causes; see the column _incident.precedence.';
 CREATE FUNCTION mlguard._precision(p_slo text) RETURNS TABLE(judged bigint, true_alarms bigint, "precision" double precision)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select count(*), count(*) filter (where i.label <> 'false'),
          count(*) filter (where i.label <> 'false')::double precision / nullif(count(*), 0)
@@ -6347,9 +7016,31 @@ CREATE FUNCTION mlguard._precision(p_slo text) RETURNS TABLE(judged bigint, true
 $$;
 ALTER FUNCTION mlguard._precision(p_slo text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._precision(p_slo text) IS 'Private. Of the incidents of an SLO that a person judged, how many were real (true or expected), and their share.';
+CREATE FUNCTION mlguard._previous(p_model text) RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  with recursive before (version, state, rolled_back_at, came_after, path) as (
+    select v.version, v.state, v.rolled_back_at, v.came_after, array[v.version]
+    from mlguard._model_version v
+    where v.model = p_model and v.state = 'champion'
+    union all
+    select v.version, v.state, v.rolled_back_at, v.came_after, b.path || v.version
+    from before b
+    join mlguard._model_version v on v.model = p_model and v.version = b.came_after
+    where v.version <> all (b.path)
+  )
+  select b.version
+  from before b
+  where b.state in ('approved', 'challenger') and b.rolled_back_at is null
+  order by cardinality(b.path)
+  limit 1
+$$;
+ALTER FUNCTION mlguard._previous(p_model text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._previous(p_model text) IS 'Private. The version a rollback leads to: the champion before this one that is still approved and was not rolled back itself; null where there is none.';
 CREATE FUNCTION mlguard._previous(p_baseline mlguard._baseline, p_c jsonb, p_segment jsonb, p_key text, p_bins boolean) RETURNS jsonb
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _at timestamptz := coalesce(
@@ -6378,7 +7069,7 @@ ALTER FUNCTION mlguard._previous(p_baseline mlguard._baseline, p_c jsonb, p_segm
 COMMENT ON FUNCTION mlguard._previous(p_baseline mlguard._baseline, p_c jsonb, p_segment jsonb, p_key text, p_bins boolean) IS 'Private. The merged state of the buckets before a batch or window, where these are the baseline; null: there is none.';
 CREATE FUNCTION mlguard._psi(p_here double precision[], p_baseline double precision[]) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Half a value of the smaller side is added to every share of both: an empty bin has a logarithm then, and one that
   -- is as rare here as there counts for nothing however unequal the sides are.
@@ -6395,7 +7086,7 @@ ALTER FUNCTION mlguard._psi(p_here double precision[], p_baseline double precisi
 COMMENT ON FUNCTION mlguard._psi(p_here double precision[], p_baseline double precision[]) IS 'Private. Population stability index: sum of (p - q) ln(p / q). Siddiqi, Credit Risk Scorecards (2006), chapter 10.';
 CREATE FUNCTION mlguard._raise(p_code text, p_message text, p_slo text, p_detail jsonb, p_hint text) RETURNS boolean
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _tbl text := p_detail ->> 'table';
@@ -6415,7 +7106,7 @@ ALTER FUNCTION mlguard._raise(p_code text, p_message text, p_slo text, p_detail 
 COMMENT ON FUNCTION mlguard._raise(p_code text, p_message text, p_slo text, p_detail jsonb, p_hint text) IS 'Private. Raises with every field set; never returns. A function, not a statement of PERFORM, whose text PostgreSQL would print as CONTEXT.';
 CREATE FUNCTION mlguard._ranks(p_state jsonb, OUT vals double precision[], OUT ranks double precision[]) RETURNS record
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if not p_state ? 'w' then
@@ -6448,7 +7139,7 @@ ALTER FUNCTION mlguard._ranks(p_state jsonb, OUT vals double precision[], OUT ra
 COMMENT ON FUNCTION mlguard._ranks(p_state jsonb, OUT vals double precision[], OUT ranks double precision[]) IS 'Private. Points of a quantile state with their ranks, 0 to 1, both ascending.';
 CREATE FUNCTION mlguard._readers_words(p_tbl text) RETURNS text
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   with reader as (
     select c.name, null::text as through
@@ -6477,7 +7168,7 @@ ALTER FUNCTION mlguard._readers_words(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._readers_words(p_tbl text) IS 'Private. How many tasks read a table, and which.';
 CREATE FUNCTION mlguard._reasons(p_tbl text) RETURNS TABLE(slo text, state text, since timestamp with time zone, batch bigint, observed jsonb, words text)
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select h.slo, 'held', h.since, h.batch, to_jsonb(h.observed),
          format('is held since %s: %s (%s%s)',
@@ -6521,7 +7212,7 @@ ALTER FUNCTION mlguard._reasons(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._reasons(p_tbl text) IS 'Private. Why the gate of a table is closed, one row per hold or stale SLO.';
 CREATE FUNCTION mlguard._recipients(p_incident bigint) RETURNS text[]
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select coalesce(array_agg(distinct p.name order by p.name), '{}')
   from mlguard._incident i
@@ -6534,7 +7225,7 @@ ALTER FUNCTION mlguard._recipients(p_incident bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._recipients(p_incident bigint) IS 'Private. Owners and consumers of the tables of an incident and of what it is the cause of.';
 CREATE FUNCTION mlguard._record(p_act text, p_target text, p_before jsonb, p_after jsonb, p_reason text) RETURNS void
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   insert into mlguard._event (act, target, before, after, reason)
   values (p_act, p_target, p_before, p_after, p_reason)
@@ -6543,7 +7234,7 @@ ALTER FUNCTION mlguard._record(p_act text, p_target text, p_before jsonb, p_afte
 COMMENT ON FUNCTION mlguard._record(p_act text, p_target text, p_before jsonb, p_after jsonb, p_reason text) IS 'Private. Writes one event.';
 CREATE FUNCTION mlguard._record_assertion(p_slo text, p_lock mlguard._assertion_lock, p_outcome text, p_n bigint, p_samples jsonb, p_words text, p_reason text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _slo mlguard._slo;
@@ -6583,9 +7274,32 @@ end
 $$;
 ALTER FUNCTION mlguard._record_assertion(p_slo text, p_lock mlguard._assertion_lock, p_outcome text, p_n bigint, p_samples jsonb, p_words text, p_reason text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._record_assertion(p_slo text, p_lock mlguard._assertion_lock, p_outcome text, p_n bigint, p_samples jsonb, p_words text, p_reason text) IS 'Private. Writes the verdict of an assertion where it is another than the last, opens or ends its hold.';
+CREATE FUNCTION mlguard._record_model(p_act text, p_model text, p_version text, p_before jsonb, p_after jsonb, p_reason text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select mlguard._record(p_act, format('%s version %s', p_model, p_version), p_before,
+                         jsonb_build_object('model', p_model, 'version', p_version) || p_after, p_reason)
+$$;
+ALTER FUNCTION mlguard._record_model(p_act text, p_model text, p_version text, p_before jsonb, p_after jsonb, p_reason text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._record_model(p_act text, p_model text, p_version text, p_before jsonb, p_after jsonb, p_reason text) IS 'Private. Writes an act on a version of a model into the events.';
+CREATE FUNCTION mlguard._record_retrain(p_act text, p_request mlguard._retrain_request, p_reason text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select mlguard._record(
+    p_act, 'model ' || p_request.model, null,
+    jsonb_strip_nulls(jsonb_build_object(
+      'request', p_request.id, 'state', p_request.state, 'slo', p_request.slo, 'incidents', to_jsonb(p_request.incidents),
+      'vetoes', nullif(p_request.vetoes, '[]'), 'ticket', p_request.ticket, 'version', p_request.version,
+      'attempts', p_request.attempts)),
+    p_reason)
+$$;
+ALTER FUNCTION mlguard._record_retrain(p_act text, p_request mlguard._retrain_request, p_reason text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._record_retrain(p_act text, p_request mlguard._retrain_request, p_reason text) IS 'Private. Writes the event of a request.';
 CREATE FUNCTION mlguard._recount(p_tbl text, p_recount text, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   _n bigint;
@@ -6626,9 +7340,62 @@ end
 $_$;
 ALTER FUNCTION mlguard._recount(p_tbl text, p_recount text, p_from timestamp with time zone, p_to timestamp with time zone) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._recount(p_tbl text, p_recount text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Private. Replaces buckets by a recount of the stored rows. Windows are not judged anew for it: no row came.';
+CREATE FUNCTION mlguard._recount_now(p_table mlguard._table) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+declare
+  _most constant integer := 200;
+  _ids bigint[] := array(select d.id from mlguard._recount_due d where d.tbl = p_table.tbl);
+  _part record;
+  _n bigint := 0;
+begin
+  if cardinality(_ids) = 0 or p_table.recount is null or p_table.base is null then
+    return 0;
+  end if;
+  for _part in
+    with due as materialized (
+      select d.bucket_from, mlguard._window_end(p_table.base, p_table.time_zone, d.bucket_to) as bucket_end
+      from mlguard._recount_due d
+      where d.tbl = p_table.tbl and d.id = any (_ids)
+    ), island as (
+      select l.bucket_from, l.bucket_end, count(*) filter (where l.apart) over (order by l.bucket_from, l.bucket_end) as no
+      from (
+        select d.*, d.bucket_from > max(d.bucket_end) over (
+                      order by d.bucket_from, d.bucket_end rows between unbounded preceding and 1 preceding) as apart
+        from due d
+      ) l
+    ), part as (
+      select min(i.bucket_from) as first, max(i.bucket_end) as last from island i group by i.no
+    )
+    select null::timestamptz as first, null::timestamptz as last
+    where exists (select from due d where d.bucket_from is null)
+    union all
+    select p.first, p.last from part p
+    where not exists (select from due d where d.bucket_from is null) and (select count(*) from part) <= _most
+    union all
+    select min(p.first), max(p.last) from part p
+    where not exists (select from due d where d.bucket_from is null)
+    having count(*) > _most
+  loop
+    _n := _n + mlguard._recount(p_table.tbl, p_table.recount, _part.first, _part.last);
+    -- What was judged of them may have been wrong.
+    update mlguard._bucket b
+    set changed_at = clock_timestamp()
+    where b.tbl = p_table.tbl and b.bucket >= coalesce(_part.first, '-infinity')
+      and b.bucket < coalesce(_part.last, 'infinity');
+  end loop;
+  delete from mlguard._recount_due d where d.tbl = p_table.tbl and d.id = any (_ids);
+  return _n;
+end
+$$;
+ALTER FUNCTION mlguard._recount_now(p_table mlguard._table) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._recount_now(p_table mlguard._table) IS 'Private. Counts the buckets that are due anew and has their windows judged again; the caller has the lock of the table.';
 CREATE FUNCTION mlguard._refresh_bands(p_tbl text, p_over text, p_rescale boolean) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET enable_nestloop TO 'off'
     SET jit TO 'off'
@@ -6690,7 +7457,7 @@ ALTER FUNCTION mlguard._refresh_bands(p_tbl text, p_over text, p_rescale boolean
 COMMENT ON FUNCTION mlguard._refresh_bands(p_tbl text, p_over text, p_rescale boolean) IS 'Private. Takes the values that came since into the bands of a table; p_rescale: locations are learned anew.';
 CREATE FUNCTION mlguard._refresh_reference(p_tbl text, p_over text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_nestloop TO 'off'
     SET jit TO 'off'
     AS $$
@@ -6756,7 +7523,7 @@ ALTER FUNCTION mlguard._refresh_reference(p_tbl text, p_over text) OWNER TO post
 COMMENT ON FUNCTION mlguard._refresh_reference(p_tbl text, p_over text) IS 'Private. Pools the last 30 observed samples of every column of a table.';
 CREATE FUNCTION mlguard._refusals() RETURNS TABLE(no integer, refused bigint, last_at timestamp with time zone)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select s.no, coalesce(pg_sequence_last_value(counter.oid), 0),
          to_timestamp(pg_sequence_last_value(clock.oid) / 1000.0)
@@ -6768,7 +7535,7 @@ ALTER FUNCTION mlguard._refusals() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._refusals() IS 'Private. Reads the refusal counters.';
 CREATE FUNCTION mlguard._refuse_above_cap(p_tbl text, p_id bigint, p_batch bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $$
 declare
@@ -6832,7 +7599,7 @@ ALTER FUNCTION mlguard._refuse_above_cap(p_tbl text, p_id bigint, p_batch bigint
 COMMENT ON FUNCTION mlguard._refuse_above_cap(p_tbl text, p_id bigint, p_batch bigint) IS 'Private. Raises 53400 where the row just kept is one more than may wait; else notes in the batch how long that holds.';
 CREATE FUNCTION mlguard._refuse_baseline(p_tbl text, p_source text, p_wanted integer) RETURNS void
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if p_wanted = 0 then
@@ -6852,7 +7619,7 @@ ALTER FUNCTION mlguard._refuse_baseline(p_tbl text, p_source text, p_wanted inte
 COMMENT ON FUNCTION mlguard._refuse_baseline(p_tbl text, p_source text, p_wanted integer) IS 'Private. Raises why no baseline can be made.';
 CREATE FUNCTION mlguard._refuse_batch(p_failed mlguard._verdict[]) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _v mlguard._verdict := p_failed[1];
@@ -6887,7 +7654,7 @@ ALTER FUNCTION mlguard._refuse_batch(p_failed mlguard._verdict[]) OWNER TO postg
 COMMENT ON FUNCTION mlguard._refuse_batch(p_failed mlguard._verdict[]) IS 'Private. Counts the refusals and raises 23514 at COMMIT for the first SLO that failed; names the others in DETAIL.';
 CREATE FUNCTION mlguard._refuse_rewriting() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   raise exception 'mlguard: events are append-only; % refused', tg_op
@@ -6899,7 +7666,7 @@ ALTER FUNCTION mlguard._refuse_rewriting() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._refuse_rewriting() IS 'Private. Keeps mlguard._event append-only, for its owner too.';
 CREATE FUNCTION mlguard._remember_batch(p_tbl text, p_place tid) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _places text := coalesce(nullif(current_setting('mlguard.batches', true), ''), '|');
@@ -6915,7 +7682,7 @@ ALTER FUNCTION mlguard._remember_batch(p_tbl text, p_place tid) OWNER TO postgre
 COMMENT ON FUNCTION mlguard._remember_batch(p_tbl text, p_place tid) IS 'Private. Notes for the transaction where the row of its batch is.';
 CREATE FUNCTION mlguard._repeated_share(p_scope bigint) RETURNS double precision
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select 1 - count(distinct r.line)::double precision / nullif(count(*), 0)
   from (
@@ -6930,7 +7697,7 @@ ALTER FUNCTION mlguard._repeated_share(p_scope bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._repeated_share(p_scope bigint) IS 'Private. Share of sampled rows equal to another in every column.';
 CREATE FUNCTION mlguard._resolve_incident(p_id bigint, p_by text, p_reason text, p_auto boolean) RETURNS void
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   update mlguard._incident i
   set state = 'resolved', resolved_at = clock_timestamp(), resolved_by = p_by, resolved_reason = p_reason, auto = p_auto
@@ -6938,9 +7705,88 @@ CREATE FUNCTION mlguard._resolve_incident(p_id bigint, p_by text, p_reason text,
 $$;
 ALTER FUNCTION mlguard._resolve_incident(p_id bigint, p_by text, p_reason text, p_auto boolean) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._resolve_incident(p_id bigint, p_by text, p_reason text, p_auto boolean) IS 'Private. Ends an incident.';
+CREATE TABLE mlguard._review (
+    id bigint NOT NULL,
+    tbl text NOT NULL,
+    key jsonb NOT NULL,
+    row_key text NOT NULL,
+    step text NOT NULL,
+    step_set text NOT NULL,
+    row_hash text NOT NULL,
+    batch bigint NOT NULL,
+    status text DEFAULT 'pending'::text NOT NULL,
+    routed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    decided_at timestamp with time zone,
+    decided_by text,
+    reason text,
+    given jsonb,
+    CONSTRAINT _review_status CHECK ((status = ANY (ARRAY['pending'::text, 'accepted'::text, 'overridden'::text, 'rejected'::text, 'obsolete'::text])))
+);
+ALTER TABLE mlguard._review OWNER TO postgres;
+COMMENT ON TABLE mlguard._review IS 'Private. Rows that guarded reads omit until a person decided, and what was decided.';
+COMMENT ON COLUMN mlguard._review.id IS 'Number; review_accept, review_override and review_reject take it.';
+COMMENT ON COLUMN mlguard._review.tbl IS 'The prediction table.';
+COMMENT ON COLUMN mlguard._review.key IS 'Key of the row.';
+COMMENT ON COLUMN mlguard._review.row_key IS 'The same in a spelling that no setting of a session changes.';
+COMMENT ON COLUMN mlguard._review.step IS 'The step that routed it.';
+COMMENT ON COLUMN mlguard._review.step_set IS 'Hash of its step set.';
+COMMENT ON COLUMN mlguard._review.row_hash IS 'Hash of the row as it was routed.';
+COMMENT ON COLUMN mlguard._review.batch IS 'The batch it came with.';
+COMMENT ON COLUMN mlguard._review.status IS 'pending, accepted, overridden, rejected, or obsolete: predicted anew or deleted before or after the decision.';
+COMMENT ON COLUMN mlguard._review.routed_at IS 'When it was routed.';
+COMMENT ON COLUMN mlguard._review.decided_at IS 'When it was decided.';
+COMMENT ON COLUMN mlguard._review.decided_by IS 'Who decided.';
+COMMENT ON COLUMN mlguard._review.reason IS 'Why.';
+COMMENT ON COLUMN mlguard._review.given IS 'Columns and values that the person gave instead.';
+CREATE FUNCTION mlguard._review_closed(p_id bigint, p_row mlguard._review) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select case
+    when p_row.id is null then 'not found'
+    when p_row.status not in ('pending', 'rejected') then 'already ' || p_row.status
+  end
+$$;
+ALTER FUNCTION mlguard._review_closed(p_id bigint, p_row mlguard._review) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._review_closed(p_id bigint, p_row mlguard._review) IS 'Private. Why nothing can be decided about a review any more; null where something can. A rejected row may be taken back.';
+CREATE FUNCTION mlguard._review_decide(p_row mlguard._review, p_status text, p_reason text, p_given jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  update mlguard._review r
+  set status = p_status, decided_at = clock_timestamp(), decided_by = session_user, reason = p_reason, given = p_given
+  where r.id = p_row.id;
+  perform mlguard._record('review ' || p_status, format('review %s', p_row.id),
+                          jsonb_build_object('table', p_row.tbl, 'step', p_row.step, 'status', p_row.status),
+                          jsonb_build_object('status', p_status), p_reason);
+end
+$$;
+ALTER FUNCTION mlguard._review_decide(p_row mlguard._review, p_status text, p_reason text, p_given jsonb) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._review_decide(p_row mlguard._review, p_status text, p_reason text, p_given jsonb) IS 'Private. Notes and records a decision.';
+CREATE FUNCTION mlguard._review_row(p_id bigint, p_reason text) RETURNS mlguard._review
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _row mlguard._review;
+begin
+  if p_reason is null or p_reason !~ '\S' then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      message = 'mlguard: a decision about a prediction needs a reason',
+      hint = format('select * from mlguard.review_accept(%s, ''checked by phone'')', p_id);
+  end if;
+  -- The lock makes two reviewers of one row wait here; the second then finds it decided.
+  select r.* into _row from mlguard._review r where r.id = p_id for update;
+  return _row;
+end
+$$;
+ALTER FUNCTION mlguard._review_row(p_id bigint, p_reason text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._review_row(p_id bigint, p_reason text) IS 'Private. The review of this number, locked.';
 CREATE FUNCTION mlguard._rows_sql(p_event_sql text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
   select case
     when p_event_sql is null then 'true'
@@ -6951,7 +7797,7 @@ ALTER FUNCTION mlguard._rows_sql(p_event_sql text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._rows_sql(p_event_sql text) IS 'Private. The condition for rows t from $1 on, before $2 and outside the windows $3; without an event time all rows.';
 CREATE FUNCTION mlguard._same_columns(p_staging regclass, p_target regclass) RETURNS TABLE(columns text, overriding text)
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _wrong record;
@@ -6993,7 +7839,7 @@ ALTER FUNCTION mlguard._same_columns(p_staging regclass, p_target regclass) OWNE
 COMMENT ON FUNCTION mlguard._same_columns(p_staging regclass, p_target regclass) IS 'Private. The columns to move from a staging table, in words of SQL; raises where the two tables differ.';
 CREATE FUNCTION mlguard._same_series(p_scope bigint, p_before bigint) RETURNS TABLE(column_name text, value double precision)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_nestloop TO 'off'
     SET jit TO 'off'
     AS $$
@@ -7024,7 +7870,7 @@ ALTER FUNCTION mlguard._same_series(p_scope bigint, p_before bigint) OWNER TO po
 COMMENT ON FUNCTION mlguard._same_series(p_scope bigint, p_before bigint) IS 'Private. Of each column the share of rows that hold what the row at the same place held in the scope before.';
 CREATE FUNCTION mlguard._sample_of(p_tbl text, p_start timestamp with time zone, p_end timestamp with time zone, p_batch bigint, p_n bigint) RETURNS TABLE(column_name text, nums double precision[], texts text[])
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   _table mlguard._table;
@@ -7051,7 +7897,7 @@ ALTER FUNCTION mlguard._sample_of(p_tbl text, p_start timestamp with time zone, 
 COMMENT ON FUNCTION mlguard._sample_of(p_tbl text, p_start timestamp with time zone, p_end timestamp with time zone, p_batch bigint, p_n bigint) IS 'Private. The sample of a window or batch, column by column, at most 2,000 rows.';
 CREATE FUNCTION mlguard._say(p_id bigint, p_event text, p_alarm bigint, p_recipients text[]) RETURNS void
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   insert into mlguard._outbox (incident, alarm, event, severity, recipients, subject, body, payload)
   select i.id, p_alarm, p_event, i.severity, p_recipients,
@@ -7089,7 +7935,7 @@ ALTER FUNCTION mlguard._say(p_id bigint, p_event text, p_alarm bigint, p_recipie
 COMMENT ON FUNCTION mlguard._say(p_id bigint, p_event text, p_alarm bigint, p_recipients text[]) IS 'Private. Writes one line of the outbox.';
 CREATE FUNCTION mlguard._scale_of(p_tbl text, p_over text, p_segment jsonb, p_metric text) RETURNS double precision
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select coalesce(nullif(percentile_cont(0.5) within group (order by p.sd), 0),
                   nullif(percentile_cont(0.5) within group (order by abs(p.value)), 0), 1)
@@ -7104,7 +7950,7 @@ ALTER FUNCTION mlguard._scale_of(p_tbl text, p_over text, p_segment jsonb, p_met
 COMMENT ON FUNCTION mlguard._scale_of(p_tbl text, p_over text, p_segment jsonb, p_metric text) IS 'Private. The unit of a location: the median of the column''s standard deviation over the last 90 windows.';
 CREATE FUNCTION mlguard._schema_faults(p_tbl text) RETURNS TABLE(column_name text, fault text, words text, slos text[])
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   with guarded as (
     select t.tbl, t.schema_mode, c.oid
@@ -7159,7 +8005,7 @@ ALTER FUNCTION mlguard._schema_faults(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._schema_faults(p_tbl text) IS 'Private. What changed about the columns of a table since its SLO file was applied, and which SLOs read them.';
 CREATE FUNCTION mlguard._scope(p_tbl text, p_over text, p_batch bigint, p_start timestamp with time zone, p_end timestamp with time zone, p_segment jsonb) RETURNS jsonb
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select jsonb_build_object(
     'tbl', p_tbl, 'over', p_over, 'batch', p_batch, 'start', p_start, 'end', p_end, 'segment', p_segment)
@@ -7168,7 +8014,7 @@ ALTER FUNCTION mlguard._scope(p_tbl text, p_over text, p_batch bigint, p_start t
 COMMENT ON FUNCTION mlguard._scope(p_tbl text, p_over text, p_batch bigint, p_start timestamp with time zone, p_end timestamp with time zone, p_segment jsonb) IS 'Private. What a verdict is about: one batch or window of one table and segment.';
 CREATE FUNCTION mlguard._scope_range(p_verdict mlguard._verdict, p_table mlguard._table) RETURNS tstzrange
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -7198,7 +8044,7 @@ ALTER FUNCTION mlguard._scope_range(p_verdict mlguard._verdict, p_table mlguard.
 COMMENT ON FUNCTION mlguard._scope_range(p_verdict mlguard._verdict, p_table mlguard._table) IS 'Private. The stretch of time a verdict is about: of a batch the event times it wrote, where buckets are kept.';
 CREATE FUNCTION mlguard._scope_words(p_over text, p_batch bigint, p_start timestamp with time zone, p_end timestamp with time zone, p_zone text) RETURNS text
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Whole days are dates of the table's own time zone, the last one included; anything else is minutes in UTC.
   select case
@@ -7221,9 +8067,47 @@ CREATE FUNCTION mlguard._scope_words(p_over text, p_batch bigint, p_start timest
 $$;
 ALTER FUNCTION mlguard._scope_words(p_over text, p_batch bigint, p_start timestamp with time zone, p_end timestamp with time zone, p_zone text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._scope_words(p_over text, p_batch bigint, p_start timestamp with time zone, p_end timestamp with time zone, p_zone text) IS 'Private. What was judged, as messages name it: batch 88123, 2026-11-19, last 7 days to 2026-11-19.';
+CREATE FUNCTION mlguard._seal_events() RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _event mlguard._event;
+  _no bigint;
+  _hash bytea;
+  _prev bytea;
+  _sealed bigint[] := '{}';
+begin
+  -- An older snapshot would not see the last seal.
+  if current_setting('transaction_isolation') <> 'read committed'
+     or not pg_try_advisory_xact_lock(hashtextextended('mlguard audit chain', 0)) then
+    return 0;
+  end if;
+  select s.no, s.hash into _no, _prev from mlguard._event_seal s order by s.no desc limit 1;
+  _no := coalesce(_no, 0);
+  _prev := coalesce(_prev, decode(repeat('00', 32), 'hex'));
+  for _event in
+    select e.*
+    from mlguard._unsealed u
+    join mlguard._event e on e.id = u.event
+    where not exists (select from mlguard._event_seal s where s.event = u.event)
+    order by e.id
+  loop
+    _no := _no + 1;
+    _hash := mlguard._link(_prev, _no, _event);
+    insert into mlguard._event_seal (no, event, prev, hash) values (_no, _event.id, _prev, _hash);
+    _prev := _hash;
+    _sealed := _sealed || _event.id;
+  end loop;
+  delete from mlguard._unsealed u where u.event = any (_sealed);
+  return cardinality(_sealed);
+end
+$$;
+ALTER FUNCTION mlguard._seal_events() OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._seal_events() IS 'Private. Chains the events that have committed; whoever finds another one at it leaves it to him. Returns how many.';
 CREATE FUNCTION mlguard._seconds(p_length interval) RETURNS bigint
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select floor(extract(epoch from p_length))::bigint
 $$;
@@ -7231,14 +8115,20 @@ ALTER FUNCTION mlguard._seconds(p_length interval) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._seconds(p_length interval) IS 'Private. A length in seconds, a day being 24 hours: a limit must not depend on the reader''s time zone.';
 CREATE FUNCTION mlguard._segments_alone(p_slo mlguard._slo, p_segments jsonb[], p_states jsonb[], p_start timestamp with time zone, p_again boolean) RETURNS jsonb[]
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
 declare
   _alone jsonb[];
 begin
-  if (select w.frozen from mlguard._window w where w.slo = p_slo.id) then
+  if exists (select from mlguard._table t where t.tbl = p_slo.tbl and t.version_column = any (p_slo.by_columns)) then
+    -- Versions come and go: each is judged alone while it writes, and one that writes no more is not missing.
+    return array(
+      select p.segment
+      from mlguard._pooled(p_segments, p_states, p_slo.by_columns, null, p_slo.max_segments) p
+      where not p.segment ? '*');
+  elsif (select w.frozen from mlguard._window w where w.slo = p_slo.id) then
     _alone := array(select s.segment from mlguard._segment s where s.slo = p_slo.id order by s.segment);
   else
     _alone := array(
@@ -7269,7 +8159,7 @@ ALTER FUNCTION mlguard._segments_alone(p_slo mlguard._slo, p_segments jsonb[], p
 COMMENT ON FUNCTION mlguard._segments_alone(p_slo mlguard._slo, p_segments jsonb[], p_states jsonb[], p_start timestamp with time zone, p_again boolean) IS 'Private. The segments of a window that are judged alone, absent ones too: the largest of the baseline, or, while that is not over, of all windows so far.';
 CREATE FUNCTION mlguard._series_words(p_family text, p_column text, p_partner text) RETURNS text
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select case p_family
     when 'null' then 'null_rate(' || p_column || ')'
@@ -7297,7 +8187,7 @@ ALTER FUNCTION mlguard._series_words(p_family text, p_column text, p_partner tex
 COMMENT ON FUNCTION mlguard._series_words(p_family text, p_column text, p_partner text) IS 'Private. A learned series as messages name it.';
 CREATE FUNCTION mlguard._set_own_baseline(p_tbl regclass, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _table mlguard._table;
@@ -7329,9 +8219,27 @@ end
 $$;
 ALTER FUNCTION mlguard._set_own_baseline(p_tbl regclass, p_from timestamp with time zone, p_to timestamp with time zone) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._set_own_baseline(p_tbl regclass, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Private. set_baseline() from the table''s own rows.';
+CREATE FUNCTION mlguard._set_ticket_baseline(p_tbl regclass, p_ticket bigint) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _ticket mlguard._training_ticket;
+  _version integer;
+begin
+  select t.* into strict _ticket from mlguard._training_ticket t where t.id = p_ticket;
+  _version := mlguard._set_own_baseline(p_tbl, _ticket.from_at, _ticket.to_at);
+  update mlguard._baseline b
+  set source = format('ticket %s of model %s', _ticket.id, _ticket.model)
+  where b.tbl = mlguard._tbl(p_tbl) and b.version = _version;
+  return _version;
+end
+$$;
+ALTER FUNCTION mlguard._set_ticket_baseline(p_tbl regclass, p_ticket bigint) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._set_ticket_baseline(p_tbl regclass, p_ticket bigint) IS 'Private. Makes the rows that a training run could read the baseline of a table.';
 CREATE FUNCTION mlguard._severity_rank(p_severity text) RETURNS integer
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select array_position(array['low', 'normal', 'page'], p_severity)
 $$;
@@ -7339,7 +8247,7 @@ ALTER FUNCTION mlguard._severity_rank(p_severity text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._severity_rank(p_severity text) IS 'Private. 1 low, 2 normal, 3 page.';
 CREATE FUNCTION mlguard._shape(p_text text) RETURNS text
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- Runs of one class of character are written once: AB-1234 is A-9.
   select regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(
@@ -7354,7 +8262,7 @@ ALTER FUNCTION mlguard._shape(p_text text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._shape(p_text text) IS 'Private. What a text looks like: digits 9, capitals A, other letters a.';
 CREATE FUNCTION mlguard._short(p_number double precision) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select trim_scale(round(p_number::numeric, case
     when p_number = 0 or abs(p_number) >= 0.1 then 3
@@ -7365,7 +8273,7 @@ ALTER FUNCTION mlguard._short(p_number double precision) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._short(p_number double precision) IS 'Private. A distance in words: three decimals, of small ones three digits.';
 CREATE FUNCTION mlguard._shown(p_value jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
   -- One line, and not longer than a reader wants to see of one value.
   select case
@@ -7379,7 +8287,7 @@ ALTER FUNCTION mlguard._shown(p_value jsonb) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._shown(p_value jsonb) IS 'Private. One value as messages show it.';
 CREATE FUNCTION mlguard._shows_values(p_metrics text[], p_pii text[]) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- An extreme or a quantile is the value of a row. Without a list (the table is guarded no longer) all are personal.
   select exists (
@@ -7394,7 +8302,7 @@ ALTER FUNCTION mlguard._shows_values(p_metrics text[], p_pii text[]) OWNER TO po
 COMMENT ON FUNCTION mlguard._shows_values(p_metrics text[], p_pii text[]) IS 'Private. Whether metrics show a value of a column that is personal by now.';
 CREATE FUNCTION mlguard._slot(p_over text, p_zone text, p_at timestamp with time zone) RETURNS integer
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select (mlguard._slots(p_over, p_zone, array[p_at]))[1]
 $$;
@@ -7402,7 +8310,7 @@ ALTER FUNCTION mlguard._slot(p_over text, p_zone text, p_at timestamp with time 
 COMMENT ON FUNCTION mlguard._slot(p_over text, p_zone text, p_at timestamp with time zone) IS 'Private. _slots() of one window.';
 CREATE FUNCTION mlguard._slots(p_over text, p_zone text, p_ats timestamp with time zone[]) RETURNS integer[]
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select array_agg(
            case
@@ -7416,7 +8324,7 @@ ALTER FUNCTION mlguard._slots(p_over text, p_zone text, p_ats timestamp with tim
 COMMENT ON FUNCTION mlguard._slots(p_over text, p_zone text, p_ats timestamp with time zone[]) IS 'Private. The places of windows in their cycle: day of the week, or hour of the day; null for other lengths.';
 CREATE FUNCTION mlguard._sort_removals(p_batch bigint, p_tbl text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -7464,7 +8372,7 @@ ALTER FUNCTION mlguard._sort_removals(p_batch bigint, p_tbl text) OWNER TO postg
 COMMENT ON FUNCTION mlguard._sort_removals(p_batch bigint, p_tbl text) IS 'Private. Decides to which load the rows belong that a transaction changed or took away, as far as can be told.';
 CREATE FUNCTION mlguard._steadied(p_class text, p_values double precision[], p_scale double precision) RETURNS double precision[]
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- GREATEST leaves NULL out, hence the first branch. Infinity, NaN and numbers too large or too small to be divided must
   -- not raise: NaN is no value, the rest is cut at 1e150.
@@ -7484,15 +8392,92 @@ ALTER FUNCTION mlguard._steadied(p_class text, p_values double precision[], p_sc
 COMMENT ON FUNCTION mlguard._steadied(p_class text, p_values double precision[], p_scale double precision) IS 'Private. The scale on which errors of a kind of metric are alike whatever its level: asin √p of shares, ln(1 + n) of counts, ln of information, asinh(x / scale) of locations.';
 CREATE FUNCTION mlguard._steady(p_class text, p_x double precision, p_scale double precision) RETURNS double precision
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select (mlguard._steadied(p_class, array[p_x], p_scale))[1]
 $$;
 ALTER FUNCTION mlguard._steady(p_class text, p_x double precision, p_scale double precision) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._steady(p_class text, p_x double precision, p_scale double precision) IS 'Private. _steadied() of one value.';
+CREATE FUNCTION mlguard._sum_arrays(p_parts jsonb[], p_signs integer[] DEFAULT NULL::integer[]) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  -- As numeric, so that what was added can be taken away again without a trace.
+  select coalesce(jsonb_agg(s.total order by s.place), '[]')
+  from (
+    select e.place, sum(e.value::numeric * coalesce(p_signs[p.no], 1)) as total
+    from unnest(p_parts) with ordinality p (part, no)
+    cross join lateral jsonb_array_elements_text(p.part) with ordinality e (value, place)
+    group by e.place
+  ) s
+$$;
+ALTER FUNCTION mlguard._sum_arrays(p_parts jsonb[], p_signs integer[]) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._sum_arrays(p_parts jsonb[], p_signs integer[]) IS 'Private. Adds arrays of numbers, place by place.';
+CREATE FUNCTION mlguard._sum_tallies(p_key text, p_parts jsonb[], p_signs integer[] DEFAULT NULL::integer[]) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET extra_float_digits TO '1'
+    AS $$
+declare
+  _scores boolean := p_key like 'roc(%';
+  _groups boolean := p_key !~ '^(roc|calibration)\(';
+  _rounded boolean := (select coalesce(bool_or(p.part ? 'rounded'), false) from unnest(p_parts) p (part));
+  _tally jsonb;
+  _size bigint;
+begin
+  loop
+    select jsonb_object_agg(k.key, k.sums), count(*)
+    into _tally, _size
+    from (
+      select g.key, jsonb_agg(g.total order by g.place) as sums
+      from (
+        select case when _rounded then mlguard.rounded_score_v1(t.key::float8)::text else t.key end as key, e.place,
+               sum(e.value::numeric * coalesce(p_signs[p.no], 1)) as total
+        from unnest(p_parts) with ordinality p (part, no)
+        cross join lateral jsonb_each(p.part -> 'c') t
+        cross join lateral jsonb_array_elements_text(t.value) with ordinality e (value, place)
+        group by 1, 2
+      ) g
+      group by g.key
+      having bool_or(g.total <> 0)
+    ) k;
+    exit when not _scores or _rounded or _size <= 10000;
+    _rounded := true;
+  end loop;
+  if _groups and _size > 1000 then
+    _tally := (
+      select jsonb_object_agg(k.key, k.sums)
+      from (
+        select m.key, jsonb_agg(m.total order by m.place) as sums
+        from (
+          select case when r.place <= 1000 then r.key else '*' end as key, e.place, sum(e.value::numeric) as total
+          from (
+            select t.key, t.value, row_number() over (order by (t.value ->> 0)::numeric desc, t.key) as place
+            from jsonb_each(_tally) t
+          ) r
+          cross join lateral jsonb_array_elements_text(r.value) with ordinality e (value, place)
+          group by 1, 2
+        ) m
+        group by m.key
+      ) k);
+  end if;
+  return jsonb_build_object('c', coalesce(_tally, '{}')) || case when _rounded then '{"rounded": true}'::jsonb else '{}' end;
+end
+$$;
+ALTER FUNCTION mlguard._sum_tallies(p_key text, p_parts jsonb[], p_signs integer[]) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._sum_tallies(p_key text, p_parts jsonb[], p_signs integer[]) IS 'Private. Adds tallies {"c": {name: [sums]}} name by name; above 10000 scores they are rounded, above 1000 groups the smallest are pooled as *.';
+CREATE FUNCTION mlguard._sums(p_states jsonb, p_key text) RETURNS double precision[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select array_agg(e.value::float8 order by e.place)
+  from jsonb_array_elements_text(p_states -> p_key) with ordinality e (value, place)
+$$;
+ALTER FUNCTION mlguard._sums(p_states jsonb, p_key text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._sums(p_states jsonb, p_key text) IS 'Private. A state of sums as numbers; null where it was not kept.';
 CREATE FUNCTION mlguard._survey(p_tbl regclass, p_relation regclass, p_columns text[], p_where text, p_from timestamp with time zone DEFAULT NULL::timestamp with time zone, p_to timestamp with time zone DEFAULT NULL::timestamp with time zone, p_left_out tstzmultirange DEFAULT '{}'::tstzmultirange) RETURNS TABLE(column_name text, edges double precision[], n bigint, missing bigint)
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   _query text;
@@ -7537,9 +8522,17 @@ end
 $_$;
 ALTER FUNCTION mlguard._survey(p_tbl regclass, p_relation regclass, p_columns text[], p_where text, p_from timestamp with time zone, p_to timestamp with time zone, p_left_out tstzmultirange) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._survey(p_tbl regclass, p_relation regclass, p_columns text[], p_where text, p_from timestamp with time zone, p_to timestamp with time zone, p_left_out tstzmultirange) IS 'Private. Edges and numbers of values of some columns over rows of a relation: edges are the distinct deciles, each a value that occurs.';
+CREATE FUNCTION mlguard._sweep_audit() RETURNS TABLE(what text, n bigint)
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select 'events sealed', mlguard._seal_events()
+$$;
+ALTER FUNCTION mlguard._sweep_audit() OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._sweep_audit() IS 'Private. The part of sweep() that seals events.';
 CREATE FUNCTION mlguard._sweep_baselines(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _table mlguard._table;
@@ -7567,7 +8560,7 @@ ALTER FUNCTION mlguard._sweep_baselines(p_as_of timestamp with time zone) OWNER 
 COMMENT ON FUNCTION mlguard._sweep_baselines(p_as_of timestamp with time zone) IS 'Private. Part of sweep(): freezes the baselines whose days are over.';
 CREATE FUNCTION mlguard._sweep_fold(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _tbl text;
@@ -7596,7 +8589,7 @@ ALTER FUNCTION mlguard._sweep_fold(p_as_of timestamp with time zone) OWNER TO po
 COMMENT ON FUNCTION mlguard._sweep_fold(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that folds states into buckets.';
 CREATE FUNCTION mlguard._sweep_holds(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _n bigint;
@@ -7614,7 +8607,7 @@ ALTER FUNCTION mlguard._sweep_holds(p_as_of timestamp with time zone) OWNER TO p
 COMMENT ON FUNCTION mlguard._sweep_holds(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that judges loads, and ends holds whose SLO was taken out of its file: nothing would judge it good again.';
 CREATE FUNCTION mlguard._sweep_incidents(p_as_of timestamp with time zone DEFAULT statement_timestamp()) RETURNS TABLE(what text, n bigint)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _new bigint[];
@@ -7641,7 +8634,7 @@ ALTER FUNCTION mlguard._sweep_incidents(p_as_of timestamp with time zone) OWNER 
 COMMENT ON FUNCTION mlguard._sweep_incidents(p_as_of timestamp with time zone) IS 'Private. Makes incidents of what failed, finds causes, resolves what is over, ends snoozes, writes the outbox.';
 CREATE FUNCTION mlguard._sweep_loads(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -7706,9 +8699,157 @@ end
 $$;
 ALTER FUNCTION mlguard._sweep_loads(p_as_of timestamp with time zone) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._sweep_loads(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that judges loads which COMMIT left to it or nobody ended, and merges and forgets states of loads.';
+CREATE FUNCTION mlguard._sweep_models(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _n bigint := 0;
+begin
+  if pg_try_advisory_xact_lock(hashtextextended('mlguard prediction lines', 0)) then
+    with gone as (
+      delete from mlguard._prediction_line l returning l.*
+    ), batch as (
+      select g.tbl, g.model, g.version, g.xid, g.started_at, min(g.at) as first_at, max(g.at) as last_at,
+             min(g.writer) as writer, sum(g.n) as n, min(g.first_event) as first_event, max(g.last_event) as last_event,
+             (array_agg(g.inputs order by g.held desc, g.at))[1] as inputs, bool_or(g.held) as held, count(*) as lines
+      from gone g
+      group by g.tbl, g.model, g.version, g.xid, g.started_at
+    ), used as (
+      insert into mlguard._model_usage as old (model, version, tbl, first_use, last_use, n)
+      select b.model, b.version, b.tbl, min(b.first_at), max(b.last_at), sum(b.n)
+      from batch b
+      group by b.model, b.version, b.tbl
+      on conflict (model, version, tbl) do update
+      set first_use = least(old.first_use, excluded.first_use), last_use = greatest(old.last_use, excluded.last_use),
+          n = old.n + excluded.n
+    ), large as (
+      insert into mlguard._prediction_batch (
+        tbl, model, version, xid, started_at, first_at, last_at, writer, n, batches, first_event, last_event, inputs,
+        held)
+      select b.tbl, b.model, b.version, b.xid, b.started_at, b.first_at, b.last_at, b.writer, b.n, 1, b.first_event,
+             b.last_event, b.inputs, b.held
+      from batch b
+      where b.held or b.n >= 100
+    ), small as (
+      -- A batch a row would grow as fast as the table itself; of good ones the hour says enough.
+      insert into mlguard._prediction_batch as old (
+        tbl, model, version, started_at, first_at, last_at, writer, n, batches, first_event, last_event, inputs, held)
+      select b.tbl, b.model, b.version, date_trunc('hour', b.first_at, 'UTC'), min(b.first_at), max(b.last_at),
+             case when min(b.writer) = max(b.writer) then min(b.writer) end, sum(b.n), count(*), min(b.first_event),
+             max(b.last_event), (array_agg(b.inputs order by b.first_at desc))[1], false
+      from batch b
+      where not b.held and b.n < 100
+      group by b.tbl, b.model, b.version, date_trunc('hour', b.first_at, 'UTC')
+      on conflict (tbl, model, version, started_at) where xid is null do update
+      set first_at = least(old.first_at, excluded.first_at), last_at = greatest(old.last_at, excluded.last_at),
+          writer = case when old.writer = excluded.writer then old.writer end, n = old.n + excluded.n,
+          batches = old.batches + excluded.batches, first_event = least(old.first_event, excluded.first_event),
+          last_event = greatest(old.last_event, excluded.last_event), inputs = excluded.inputs
+    )
+    select coalesce(sum(b.lines), 0) from batch b into _n;
+  end if;
+  return query select 'lines of predictions folded', _n;
+end
+$$;
+ALTER FUNCTION mlguard._sweep_models(p_as_of timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._sweep_models(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that folds what writers of predictions appended, one sweep at a time.';
+CREATE FUNCTION mlguard._sweep_retrain(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _asks record;
+  _id bigint;
+  _lost bigint := mlguard._expire_claims();
+  _opened bigint := 0;
+begin
+  for _asks in
+    select a.*, t.model
+    from mlguard._asking('retrain') a
+    join mlguard._table t on t.tbl = a.tbl and t.model is not null
+    where not exists (
+            select from mlguard._retrain_request r where r.model = t.model and a.incident = any (r.incidents))
+      -- The last run has to show what it brought before there is another.
+      and not exists (
+            select
+            from mlguard._retrain_request r
+            where r.model = t.model and r.ended_at > p_as_of - (mlguard._policy(t.model)).cooldown)
+    order by a.incident
+  loop
+    if mlguard._ask_retrain(_asks.model, _asks.slo, _asks.incident, _asks.words, p_as_of) is not null then
+      _opened := _opened + 1;
+    end if;
+  end loop;
+  for _id in
+    select r.id from mlguard._retrain_request r where r.state in ('requested', 'vetoed') order by r.id for update skip locked
+  loop
+    perform mlguard._veto(_id, p_as_of);
+  end loop;
+  return query values ('claims lost', _lost), ('retrain requests opened', _opened);
+end
+$$;
+ALTER FUNCTION mlguard._sweep_retrain(p_as_of timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._sweep_retrain(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that opens requests to retrain, one an incident, and vetoes or releases them.';
+CREATE FUNCTION mlguard._sweep_rollbacks(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _asks record;
+  _champion mlguard._model_version;
+  _previous text;
+  _evidence mlguard._verdict;
+  _failed mlguard._verdict;
+  _why text;
+  _n bigint := 0;
+begin
+  for _asks in
+    select a.*, t.model, t.version_column
+    from mlguard._asking('rollback_model') a
+    join mlguard._table t on t.tbl = a.tbl and t.model is not null and t.version_column is not null
+    where a.segment ? t.version_column
+  loop
+    select v.* into _champion from mlguard._model_version v where v.model = _asks.model and v.state = 'champion';
+    continue when _champion.version is null or _champion.version <> _asks.segment ->> _asks.version_column;
+    -- What was brought back by an SLO is never taken out by one again until a person has promoted: no flapping.
+    continue when exists (
+      select
+      from mlguard._rollback_act a
+      where a.model = _asks.model
+        and (a.incident = _asks.incident or (a.brought_back = _champion.version and a.at >= _champion.promoted_at)));
+    _previous := mlguard._previous(_asks.model);
+    continue when _previous is null;
+    select v.* into _failed from mlguard._verdict v where v.id = _asks.last_verdict;
+    -- Only what the previous version was last found to do, on enough rows to be judged, speaks for it.
+    select v.*
+    into _evidence
+    from mlguard._verdict v
+    where v.slo = _asks.slo and v.current and v.outcome <> 'INSUFFICIENT'
+      and v.segment = _asks.segment || jsonb_build_object(_asks.version_column, _previous)
+    order by v.window_start desc nulls last, v.id desc
+    limit 1;
+    continue when _evidence.outcome is distinct from 'PASS' or _failed.outcome is distinct from 'FAIL';
+    _why := format('%s failed on version %s (%s) and holds on version %s (%s)', _asks.slo, _champion.version,
+                   concat_ws(', ', _failed.observed, _failed.allowed), _previous, _evidence.observed);
+    perform mlguard.rollback(_asks.model, _why);
+    insert into mlguard._rollback_act (model, incident, taken_out, brought_back, why)
+    values (_asks.model, _asks.incident, _champion.version, _previous, _why);
+    perform mlguard._tell_act(
+      _asks.incident,
+      format('model %s was rolled back from version %s to %s: %s', _asks.model, _champion.version, _previous, _why),
+      jsonb_build_object('act', 'rollback_model', 'model', _asks.model, 'taken_out', _champion.version,
+                         'brought_back', _previous, 'slo', _asks.slo));
+    _n := _n + 1;
+  end loop;
+  return query values ('models rolled back', _n);
+end
+$$;
+ALTER FUNCTION mlguard._sweep_rollbacks(p_as_of timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._sweep_rollbacks(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that brings the previous champion back where an SLO fails on the champion and holds on it.';
 CREATE FUNCTION mlguard._sweep_schema(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
     LANGUAGE sql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select 'changes of columns judged', count(*) filter (where j.judged)
   from mlguard._table t
@@ -7718,7 +8859,7 @@ ALTER FUNCTION mlguard._sweep_schema(p_as_of timestamp with time zone) OWNER TO 
 COMMENT ON FUNCTION mlguard._sweep_schema(p_as_of timestamp with time zone) IS 'Private. Judges the columns of every guarded table.';
 CREATE FUNCTION mlguard._sweep_tidy(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _n bigint;
@@ -7802,7 +8943,7 @@ ALTER FUNCTION mlguard._sweep_tidy(p_as_of timestamp with time zone) OWNER TO po
 COMMENT ON FUNCTION mlguard._sweep_tidy(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that is housekeeping: closes batches, prunes logs and samples, ends waivers, erases kept rows whose retention is over.';
 CREATE FUNCTION mlguard._sweep_usual(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _table record;
@@ -7866,9 +9007,45 @@ end
 $$;
 ALTER FUNCTION mlguard._sweep_usual(p_as_of timestamp with time zone) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._sweep_usual(p_as_of timestamp with time zone) IS 'Private. Judges closed windows by what is usual, in order, and learns from them.';
+CREATE FUNCTION mlguard._sweep_version_baselines(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _found record;
+  _n bigint := 0;
+begin
+  for _found in
+    select distinct on (t.tbl)
+           t.tbl, to_regclass(format('%I.%I', t.schema_name, t.table_name)) as relation, k.id as ticket, k.model
+    from mlguard._table t
+    join mlguard._table p on p.model is not null and (p.tbl = t.tbl or t.tbl = any (p.features))
+    join mlguard._model_version v on v.model = p.model and v.state = 'champion'
+    join mlguard._training_ticket k on k.id = v.ticket
+    where t.baseline = 'version'
+    order by t.tbl, p.tbl <> t.tbl, v.promoted_at desc
+  loop
+    continue when _found.relation is null or exists (
+      select
+      from mlguard._baseline b
+      where b.tbl = _found.tbl and b.state = 'frozen'
+        and b.source = format('ticket %s of model %s', _found.ticket, _found.model));
+    begin
+      perform mlguard._set_ticket_baseline(_found.relation, _found.ticket);
+      _n := _n + 1;
+    exception
+      when invalid_parameter_value or object_not_in_prerequisite_state then
+        null;  -- too few values in the window it was trained on: the baseline stays what it was
+    end;
+  end loop;
+  return query values ('baselines of new champions', _n);
+end
+$$;
+ALTER FUNCTION mlguard._sweep_version_baselines(p_as_of timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._sweep_version_baselines(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that follows `baseline: version`: what the champion was trained on is what its table of predictions, or a feature table it reads, is compared with.';
 CREATE FUNCTION mlguard._sweep_windows(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _tbl text;
@@ -7889,9 +9066,56 @@ end
 $$;
 ALTER FUNCTION mlguard._sweep_windows(p_as_of timestamp with time zone) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._sweep_windows(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that judges windows.';
+CREATE FUNCTION mlguard._sweep_withdrawals(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _verdict mlguard._verdict;
+  _incident bigint;
+  _id bigint;
+  _n bigint := 0;
+begin
+  for _verdict in
+    select v.*
+    from mlguard._slo s
+    join mlguard._verdict v on v.slo = s.id and v.current and v.outcome = 'FAIL' and v.window_start is not null
+    where 'withdraw' = any (s.then_do) and not s.shadow
+      -- Pooled segments name no rows.
+      and not v.segment ? '*'
+      and not exists (
+        select
+        from mlguard._withdrawal w
+        where w.slo = v.slo and w.window_start = v.window_start and md5(w.segment::text) = md5(v.segment::text))
+    order by v.id
+  loop
+    insert into mlguard._withdrawal (tbl, slo, segment, window_start, window_end, verdict, observed, allowed)
+    values (_verdict.tbl, _verdict.slo, _verdict.segment, _verdict.window_start, _verdict.window_end, _verdict.id,
+            _verdict.observed, _verdict.allowed)
+    on conflict do nothing
+    returning id into _id;
+    continue when _id is null;
+    perform mlguard._record('withdraw', _verdict.slo, null,
+                            jsonb_build_object('withdrawal', _id, 'from', _verdict.window_start, 'to', _verdict.window_end),
+                            concat_ws(', ', _verdict.observed, _verdict.allowed));
+    _incident := mlguard._incident_no(_verdict.slo);
+    perform mlguard._tell_act(
+      _incident,
+      format('predictions of %s from %s to %s%s are withdrawn from readers: %s', _verdict.tbl,
+             mlguard._minute(_verdict.window_start), mlguard._minute(_verdict.window_end),
+             mlguard._for_segment(_verdict.segment, array(select jsonb_object_keys(_verdict.segment))),
+             concat_ws(', ', _verdict.observed, _verdict.allowed)),
+      jsonb_build_object('act', 'withdraw', 'withdrawal', _id, 'slo', _verdict.slo));
+    _n := _n + 1;
+  end loop;
+  return query values ('windows withdrawn', _n);
+end
+$$;
+ALTER FUNCTION mlguard._sweep_withdrawals(p_as_of timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._sweep_withdrawals(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that takes predictions of failed windows away from readers.';
 CREATE FUNCTION mlguard._take_profile(p_scope bigint, p_tbl text, p_start timestamp with time zone, p_end timestamp with time zone, p_batch bigint) RETURNS void
     LANGUAGE sql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   delete from mlguard._profile p where p.scope = p_scope;
   with everything as materialized (
@@ -7965,7 +9189,7 @@ ALTER FUNCTION mlguard._take_profile(p_scope bigint, p_tbl text, p_start timesta
 COMMENT ON FUNCTION mlguard._take_profile(p_scope bigint, p_tbl text, p_start timestamp with time zone, p_end timestamp with time zone, p_batch bigint) IS 'Private. Profiles of the columns of a scope, from its sample.';
 CREATE FUNCTION mlguard._taken_in(b mlguard._band, p_values double precision[], p_rows bigint[], p_slots integer[]) RETURNS mlguard._band
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   -- The whole past stays in these arrays, and each grows at its end, which does not copy it.
@@ -8105,7 +9329,7 @@ ALTER FUNCTION mlguard._taken_in(b mlguard._band, p_values double precision[], p
 COMMENT ON FUNCTION mlguard._taken_in(b mlguard._band, p_values double precision[], p_rows bigint[], p_slots integer[]) IS 'Private. The band with more values in its past, oldest first: for each value the errors of the guesses that _guesses() makes.';
 CREATE FUNCTION mlguard._tallied(p_tbl regclass, p_relation regclass, p_edges jsonb) RETURNS TABLE(place bigint, column_name text, key text, edges double precision[], amount text, category text)
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select row_number() over (order by w.column_name, w.key), w.column_name, w.key, w.edges, w.amount, w.category
   from (
@@ -8126,7 +9350,7 @@ ALTER FUNCTION mlguard._tallied(p_tbl regclass, p_relation regclass, p_edges jso
 COMMENT ON FUNCTION mlguard._tallied(p_tbl regclass, p_relation regclass, p_edges jsonb) IS 'Private. What _tally() counts, numbered: columns in bins, and columns value by value.';
 CREATE FUNCTION mlguard._tally(p_tbl regclass, p_relation regclass, p_edges jsonb, p_where text, p_from timestamp with time zone DEFAULT NULL::timestamp with time zone, p_to timestamp with time zone DEFAULT NULL::timestamp with time zone, p_left_out tstzmultirange DEFAULT '{}'::tstzmultirange) RETURNS TABLE(column_name text, key text, kind text, edges double precision[], counts bigint[], categories jsonb, other bigint, n bigint, missing bigint)
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   _query text;
@@ -8184,7 +9408,7 @@ ALTER FUNCTION mlguard._tally(p_tbl regclass, p_relation regclass, p_edges jsonb
 COMMENT ON FUNCTION mlguard._tally(p_tbl regclass, p_relation regclass, p_edges jsonb, p_where text, p_from timestamp with time zone, p_to timestamp with time zone, p_left_out tstzmultirange) IS 'Private. Counts the rows of a relation by bins and categories, in one pass; p_edges: {column: edges, or null}.';
 CREATE FUNCTION mlguard._tbl(p_table regclass) RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _tbl text := (
@@ -8204,9 +9428,21 @@ end
 $$;
 ALTER FUNCTION mlguard._tbl(p_table regclass) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._tbl(p_table regclass) IS 'Private. The guarded table; raises where no SLO is in force on it.';
+CREATE FUNCTION mlguard._tell_act(p_incident bigint, p_words text, p_payload jsonb) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  insert into mlguard._outbox (incident, alarm, event, severity, recipients, subject, body, payload)
+  select i.id, coalesce(i.alarm, i.cause, i.id), 'acted', i.severity, mlguard._recipients(coalesce(i.cause, i.id)), p_words,
+         p_words, p_payload
+  from mlguard._incident i
+  where i.id = p_incident
+$$;
+ALTER FUNCTION mlguard._tell_act(p_incident bigint, p_words text, p_payload jsonb) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._tell_act(p_incident bigint, p_words text, p_payload jsonb) IS 'Private. Announces what was done because of an incident.';
 CREATE FUNCTION mlguard._tell_incidents() RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _incident mlguard._incident;
@@ -8281,7 +9517,7 @@ ALTER FUNCTION mlguard._tell_incidents() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._tell_incidents() IS 'Private. Writes the lines of the outbox that are due; returns how many.';
 CREATE FUNCTION mlguard._text_series(p_scope bigint, p_before bigint) RETURNS TABLE(column_name text, metric text, value double precision)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_nestloop TO 'off'
     SET jit TO 'off'
     AS $$
@@ -8330,9 +9566,44 @@ CREATE FUNCTION mlguard._text_series(p_scope bigint, p_before bigint) RETURNS TA
 $$;
 ALTER FUNCTION mlguard._text_series(p_scope bigint, p_before bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._text_series(p_scope bigint, p_before bigint) IS 'Private. Series of the other columns of a scope, against the pooled reference, the scope before and all ever seen.';
+CREATE FUNCTION mlguard._ticket_named(p_source text) RETURNS bigint
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _name text := substr(p_source, position(' ' in p_source) + 1);
+  _version mlguard._model_version;
+  _ticket bigint;
+begin
+  if p_source like 'ticket %' then
+    select t.id into _ticket from mlguard._training_ticket t where t.id::text = _name;
+    if _ticket is null then
+      raise exception using
+        errcode = 'undefined_object', message = format('mlguard: there is no training ticket %s', _name),
+        hint = 'select id, model, from_at, to_at from mlguard.training_ticket';
+    end if;
+    return _ticket;
+  end if;
+  select v.* into _version from mlguard._model_version v where v.model || ':' || v.version = _name;
+  if _version.model is null then
+    raise exception using
+      errcode = 'undefined_object', message = format('mlguard: no version %s is registered', _name),
+      hint = 'Write it as model:version; mlguard models list shows them.';
+  elsif _version.ticket is null then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('mlguard: model %s version %s was not trained with a ticket, so nobody knows on what',
+                       _version.model, _version.version),
+      hint = 'Register what was trained with its ticket: mlguard.begin_training() gives one.';
+  end if;
+  return _version.ticket;
+end
+$$;
+ALTER FUNCTION mlguard._ticket_named(p_source text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._ticket_named(p_source text) IS 'Private. The ticket that `ticket N` or `version model:version` means.';
 CREATE FUNCTION mlguard._together(p_one mlguard._incident, p_other mlguard._incident) RETURNS boolean
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select case
     when p_one.over = 'batch' and p_other.over = 'batch' then p_one.first_batch = p_other.first_batch
@@ -8352,7 +9623,7 @@ ALTER FUNCTION mlguard._together(p_one mlguard._incident, p_other mlguard._incid
 COMMENT ON FUNCTION mlguard._together(p_one mlguard._incident, p_other mlguard._incident) IS 'Private. Whether two incidents of one table began in the same batch, or in the same stretch of time.';
 CREATE FUNCTION mlguard._unit(p_class text, p_n bigint, p_k bigint) RETURNS double precision
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select (mlguard._units(p_class, array[p_n], array[p_k]))[1]
 $$;
@@ -8360,7 +9631,7 @@ ALTER FUNCTION mlguard._unit(p_class text, p_n bigint, p_k bigint) OWNER TO post
 COMMENT ON FUNCTION mlguard._unit(p_class text, p_n bigint, p_k bigint) IS 'Private. _units() of one value.';
 CREATE FUNCTION mlguard._units(p_class text, p_n bigint[], p_k bigint[]) RETURNS double precision[]
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select array_agg(
            case p_class
@@ -8376,7 +9647,7 @@ ALTER FUNCTION mlguard._units(p_class text, p_n bigint[], p_k bigint[]) OWNER TO
 COMMENT ON FUNCTION mlguard._units(p_class text, p_n bigint[], p_k bigint[]) IS 'Private. The least error that counts as one: sampling noise of so many rows, or the smallest effect worth a word.';
 CREATE FUNCTION mlguard._unmerge(p_from jsonb, p_gone jsonb) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _left jsonb;
@@ -8405,7 +9676,7 @@ ALTER FUNCTION mlguard._unmerge(p_from jsonb, p_gone jsonb) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._unmerge(p_from jsonb, p_gone jsonb) IS 'Private. A document without the rows of another; "stale" lists states that only a recount can tell.';
 CREATE FUNCTION mlguard._unsteady(p_class text, p_y double precision, p_scale double precision) RETURNS double precision
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select case p_class
     when 'share' then case when p_y < 1e-100 then 0 else power(sin(least(p_y, pi() / 2)), 2) end
@@ -8420,7 +9691,7 @@ ALTER FUNCTION mlguard._unsteady(p_class text, p_y double precision, p_scale dou
 COMMENT ON FUNCTION mlguard._unsteady(p_class text, p_y double precision, p_scale double precision) IS 'Private. The inverse of _steady.';
 CREATE FUNCTION mlguard._upstream(p_tbl text) RETURNS TABLE(tbl text, depth integer)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   with recursive above as (
     select i.tbl, 1 as depth
@@ -8438,7 +9709,7 @@ ALTER FUNCTION mlguard._upstream(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._upstream(p_tbl text) IS 'Private. Tables that a table is made from, directly or not, and how far away; 20 steps at most, for circles.';
 CREATE FUNCTION mlguard._use_baseline(p_table mlguard._table, p_version integer) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   perform mlguard._freeze_baseline(p_table.tbl, p_version);
@@ -8453,7 +9724,7 @@ ALTER FUNCTION mlguard._use_baseline(p_table mlguard._table, p_version integer) 
 COMMENT ON FUNCTION mlguard._use_baseline(p_table mlguard._table, p_version integer) IS 'Private. Puts a version of a baseline in use, counts the buckets by its edges, and from them what it holds.';
 CREATE FUNCTION mlguard._verdict_of(p_slo mlguard._slo, p_c jsonb) RETURNS mlguard._verdict
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _v mlguard._verdict;
@@ -8473,9 +9744,50 @@ end
 $$;
 ALTER FUNCTION mlguard._verdict_of(p_slo mlguard._slo, p_c jsonb) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._verdict_of(p_slo mlguard._slo, p_c jsonb) IS 'Private. A verdict before anything is found.';
+CREATE FUNCTION mlguard._veto(p_id bigint, p_as_of timestamp with time zone) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _request mlguard._retrain_request;
+  _before text;
+  _vetoes jsonb;
+begin
+  -- The caller has the lock of the row.
+  select r.* into _request from mlguard._retrain_request r where r.id = p_id;
+  _before := _request.state;
+  _vetoes := mlguard._vetoes(_request.model, p_as_of - (mlguard._policy(_request.model)).training, p_as_of);
+  if (_vetoes = '[]') = (_before = 'requested') and _vetoes = _request.vetoes then
+    return _before;
+  end if;
+  update mlguard._retrain_request r
+  set state = case when _vetoes = '[]' then 'requested' else 'vetoed' end,
+      vetoes = _vetoes,
+      vetoed_at = case when _vetoes = '[]' then null else coalesce(r.vetoed_at, clock_timestamp()) end
+  where r.id = p_id
+  returning r.* into _request;
+  if _request.state <> _before then
+    perform mlguard._record_retrain(
+      case _request.state when 'vetoed' then 'veto retrain' else 'release retrain' end, _request,
+      coalesce(_vetoes -> 0 ->> 'why', 'the inputs are good again'));
+  end if;
+  return _request.state;
+end
+$$;
+ALTER FUNCTION mlguard._veto(p_id bigint, p_as_of timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._veto(p_id bigint, p_as_of timestamp with time zone) IS 'Private. Vetoes a request while its inputs are bad, and takes the veto back when they are good; returns its state.';
+CREATE FUNCTION mlguard._vetoes(p_model text, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select coalesce(jsonb_agg(jsonb_build_object('table', f.tbl, 'slo', f.slo, 'why', f.why) order by f.tbl, f.slo, f.why), '[]')
+  from mlguard._input_faults(p_model, p_from, p_to) f
+$$;
+ALTER FUNCTION mlguard._vetoes(p_model text, p_from timestamp with time zone, p_to timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._vetoes(p_model text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Private. The same as one JSON array.';
 CREATE FUNCTION mlguard._wait_table(p_tbl text) RETURNS void
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select pg_advisory_xact_lock(hashtextextended('mlguard ' || p_tbl, 0))
 $$;
@@ -8483,7 +9795,7 @@ ALTER FUNCTION mlguard._wait_table(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._wait_table(p_tbl text) IS 'Private. Waits for the lock of a table''s buckets and windows.';
 CREATE FUNCTION mlguard._waits(p_slo mlguard._slo) RETURNS boolean
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select exists (select from unnest(p_slo.metrics) m (metric) where m.metric ~ '\m(row_count|count|sum|distinct_count)\(')
 $$;
@@ -8491,7 +9803,7 @@ ALTER FUNCTION mlguard._waits(p_slo mlguard._slo) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._waits(p_slo mlguard._slo) IS 'Private. Whether an SLO asks how much there is, which of a load that was begun is not known before it has ended.';
 CREATE FUNCTION mlguard._warn_baseline(p_tbl text, p_version integer) RETURNS void
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _without text := (
@@ -8508,7 +9820,7 @@ ALTER FUNCTION mlguard._warn_baseline(p_tbl text, p_version integer) OWNER TO po
 COMMENT ON FUNCTION mlguard._warn_baseline(p_tbl text, p_version integer) IS 'Private. Names the columns that a baseline lacks.';
 CREATE FUNCTION mlguard._window_end(p_length text, p_zone text, p_start timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select (mlguard._window_floor(p_length, p_start at time zone p_zone) + p_length::interval) at time zone p_zone
 $$;
@@ -8516,7 +9828,7 @@ ALTER FUNCTION mlguard._window_end(p_length text, p_zone text, p_start timestamp
 COMMENT ON FUNCTION mlguard._window_end(p_length text, p_zone text, p_start timestamp with time zone) IS 'Private. End of the calendar window that begins at a time: a day has 23 or 25 hours where the clock is changed.';
 CREATE FUNCTION mlguard._window_floor(p_length text, p_local timestamp without time zone) RETURNS timestamp without time zone
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _length interval := p_length;
@@ -8539,7 +9851,7 @@ ALTER FUNCTION mlguard._window_floor(p_length text, p_local timestamp without ti
 COMMENT ON FUNCTION mlguard._window_floor(p_length text, p_local timestamp without time zone) IS 'Private. The local time at which the window of a length begins: days counted from Monday 2001-01-01, hours and minutes from midnight.';
 CREATE FUNCTION mlguard._window_sample(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS TABLE(column_name text, n bigint, k integer, nums double precision[], texts text[])
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -8551,7 +9863,7 @@ ALTER FUNCTION mlguard._window_sample(p_tbl text, p_from timestamp with time zon
 COMMENT ON FUNCTION mlguard._window_sample(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Private. The sample of the rows of a window, one row a column.';
 CREATE FUNCTION mlguard._window_start(p_length text, p_zone text, p_at timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select mlguard._window_floor(p_length, p_at at time zone p_zone) at time zone p_zone
 $$;
@@ -8559,7 +9871,7 @@ ALTER FUNCTION mlguard._window_start(p_length text, p_zone text, p_at timestamp 
 COMMENT ON FUNCTION mlguard._window_start(p_length text, p_zone text, p_at timestamp with time zone) IS 'Private. Start of the calendar window that a time falls in, by the clock of a time zone.';
 CREATE FUNCTION mlguard._window_states(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone, p_segments boolean) RETURNS TABLE(segment jsonb, states jsonb)
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -8572,7 +9884,7 @@ ALTER FUNCTION mlguard._window_states(p_tbl text, p_from timestamp with time zon
 COMMENT ON FUNCTION mlguard._window_states(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone, p_segments boolean) IS 'Private. States of a window, by segment, or of all its rows only.';
 CREATE FUNCTION mlguard._words(p_values jsonb, p_order text[], p_between text) RETURNS text
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- jsonb orders its keys by length; people expect the order of the rule or of the key.
   select case coalesce(jsonb_typeof(p_values), 'null')
@@ -8588,7 +9900,7 @@ ALTER FUNCTION mlguard._words(p_values jsonb, p_order text[], p_between text) OW
 COMMENT ON FUNCTION mlguard._words(p_values jsonb, p_order text[], p_between text) IS 'Private. {"a": 1, "b": "x"} as «a is 1, b is x».';
 CREATE FUNCTION mlguard._worst(p_errors double precision[], p_units double precision[], p_spread double precision, p_side text) RETURNS double precision[]
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- The worst errors upward and downward, in units; of both-sided series neither counts for less than .6 of the other.
   select case p_side
@@ -8613,7 +9925,7 @@ ALTER FUNCTION mlguard._worst(p_errors double precision[], p_units double precis
 COMMENT ON FUNCTION mlguard._worst(p_errors double precision[], p_units double precision[], p_spread double precision, p_side text) IS 'Private. The worst past errors of a guess, up and down; from 40 errors on the mean of the two worst.';
 CREATE FUNCTION mlguard._written(p_target oid) RETURNS TABLE(tbl text, kept_out bigint, mended bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select t.tbl,
          (select count(*) from mlguard._quarantine q where q.batch = b.id),
@@ -8627,9 +9939,21 @@ CREATE FUNCTION mlguard._written(p_target oid) RETURNS TABLE(tbl text, kept_out 
 $$;
 ALTER FUNCTION mlguard._written(p_target oid) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._written(p_target oid) IS 'Private. Of a guarded table: rows kept out and mended in this transaction; no line where it is not guarded.';
+CREATE FUNCTION mlguard.accuracy_v1(p_states jsonb, p_key text) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _c double precision[] := mlguard._sums(p_states, p_key);
+begin
+  return (_c[1] + _c[4]) / nullif(_c[1] + _c[2] + _c[3] + _c[4], 0);
+end
+$$;
+ALTER FUNCTION mlguard.accuracy_v1(p_states jsonb, p_key text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.accuracy_v1(p_states jsonb, p_key text) IS 'Share of right predictions, from [tp, fp, fn, tn].';
 CREATE FUNCTION mlguard.ack(p_id bigint, p_reason text DEFAULT NULL::text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _incident mlguard._incident := mlguard._alarm_of(mlguard._acted_on(p_id, 'acknowledge'));
@@ -8645,9 +9969,18 @@ end
 $$;
 ALTER FUNCTION mlguard.ack(p_id bigint, p_reason text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.ack(p_id bigint, p_reason text) IS 'Says that somebody works on an incident. Of a consequence the incident that alerts is acknowledged; its number is returned.';
+CREATE FUNCTION mlguard.acting_v1(p_tbl text) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select exists (
+    select from mlguard._acting a where a.tbl = p_tbl and a.xid = pg_current_xact_id_if_assigned())
+$$;
+ALTER FUNCTION mlguard.acting_v1(p_tbl text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.acting_v1(p_tbl text) IS 'Whether mlguard itself is writing what a person decided.';
 CREATE FUNCTION mlguard.add_sample_v1(p_tbl text, p_bucket timestamp with time zone, p_n bigint, p_k integer, p_column text, p_nums double precision[], p_texts text[]) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -8665,7 +9998,7 @@ ALTER FUNCTION mlguard.add_sample_v1(p_tbl text, p_bucket timestamp with time zo
 COMMENT ON FUNCTION mlguard.add_sample_v1(p_tbl text, p_bucket timestamp with time zone, p_n bigint, p_k integer, p_column text, p_nums double precision[], p_texts text[]) IS 'Appends one column of a sample of the rows that a statement wrote, of one bucket.';
 CREATE FUNCTION mlguard.add_states_v1(p_tbl text, p_op text, p_sign integer, p_bucket timestamp with time zone, p_segment jsonb, p_n bigint, p_states jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -8685,9 +10018,39 @@ end
 $$;
 ALTER FUNCTION mlguard.add_states_v1(p_tbl text, p_op text, p_sign integer, p_bucket timestamp with time zone, p_segment jsonb, p_n bigint, p_states jsonb) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.add_states_v1(p_tbl text, p_op text, p_sign integer, p_bucket timestamp with time zone, p_segment jsonb, p_n bigint, p_states jsonb) IS 'Appends the states of rows that a statement wrote (sign 1) or took away (sign -1), of one bucket and segment.';
+CREATE FUNCTION mlguard.approve(p_model text, p_version text, p_reason text DEFAULT NULL::text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _version mlguard._model_version := mlguard._locked_version(p_model, p_version);
+begin
+  -- session_user: SET ROLE does not change who somebody is.
+  if _version.author = session_user then
+    raise exception using
+      errcode = 'insufficient_privilege',
+      message = format('mlguard: model %s version %s was registered by %s: its author may not approve it',
+                       p_model, p_version, _version.author),
+      hint = 'Another member of mlguard_platform, logged in as somebody else, approves it; SET ROLE does not help.';
+  end if;
+  if _version.state not in ('registered', 'retired') then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('mlguard: model %s version %s is approved already, by %s', p_model, p_version, _version.approver);
+  end if;
+  update mlguard._model_version v
+  set state = 'approved', approver = session_user, approved_at = clock_timestamp(), retired_by = null, retired_at = null
+  where v.model = p_model and v.version = p_version;
+  perform mlguard._record_model('approve', p_model, p_version, jsonb_build_object('state', _version.state),
+                                jsonb_build_object('state', 'approved', 'author', _version.author), p_reason);
+  return 'approved';
+end
+$$;
+ALTER FUNCTION mlguard.approve(p_model text, p_version text, p_reason text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.approve(p_model text, p_version text, p_reason text) IS 'Lets a version write predictions where approval is required. Its author may not: who logged in counts, not the role.';
 CREATE FUNCTION mlguard.arrivals_v1(p_tbl text, p_at timestamp with time zone DEFAULT statement_timestamp()) RETURNS TABLE(slo text, holds boolean, due timestamp with time zone, wanted timestamp with time zone, arrived boolean, words text)
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select s.id, s.action = 'hold' and not s.shadow, a.due, a.wanted, a.arrived,
          format('%s by %s %s, newest %s is %s',
@@ -8710,7 +10073,7 @@ ALTER FUNCTION mlguard.arrivals_v1(p_tbl text, p_at timestamp with time zone) OW
 COMMENT ON FUNCTION mlguard.arrivals_v1(p_tbl text, p_at timestamp with time zone) IS 'The arrives_by of a table at a time: its last deadline, from which event time on data was wanted by then, whether such data was written since the deadline before.';
 CREATE FUNCTION mlguard.assert_ok(p_table regclass) RETURNS void
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   -- A table nobody guards is not known to be good: a breaker that says nothing then would be of no use.
@@ -8721,7 +10084,7 @@ ALTER FUNCTION mlguard.assert_ok(p_table regclass) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.assert_ok(p_table regclass) IS 'Raises ML001 while the gate of a table is closed, as a guarded read does: the circuit breaker of pipelines.';
 CREATE FUNCTION mlguard.assertion_due_v1(p_slo text, p_version text, p_keys text[]) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _places pg_catalog.jsonb := coalesce(
@@ -8758,9 +10121,38 @@ end
 $$;
 ALTER FUNCTION mlguard.assertion_due_v1(p_slo text, p_version text, p_keys text[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.assertion_due_v1(p_slo text, p_version text, p_keys text[]) IS 'Has an assertion judged at COMMIT of this transaction: for the keys that were touched, or (null) whole.';
+CREATE FUNCTION mlguard.auc_v1(p_states jsonb, p_key text) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  -- Mann and Whitney 1947: how often a positive scores above a negative, ties counting half.
+  select sum(s.yes * (s.below + s.no / 2)) / nullif(sum(s.yes) * sum(s.no), 0)
+  from (
+    select (t.value ->> 0)::float8 as no, (t.value ->> 1)::float8 as yes,
+           coalesce(sum((t.value ->> 0)::float8) over (
+             order by t.key::float8 rows between unbounded preceding and 1 preceding), 0) as below
+    from jsonb_each(p_states -> p_key -> 'c') t
+  ) s
+$$;
+ALTER FUNCTION mlguard.auc_v1(p_states jsonb, p_key text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.auc_v1(p_states jsonb, p_key text) IS 'Area under the ROC curve, from {score: [negatives, positives]}; null with one class only.';
+CREATE FUNCTION mlguard.audit_head() RETURNS TABLE(no bigint, hash text, at timestamp with time zone, unsealed bigint, unsealed_since timestamp with time zone)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select s.no, encode(s.hash, 'hex'), s.at, w.n, w.since
+  from (
+    select count(*) as n, min(e.at) as since
+    from mlguard._event e
+    where not exists (select from mlguard._event_seal s where s.event = e.id)
+  ) w
+  left join lateral (select l.no, l.hash, l.at from mlguard._event_seal l order by l.no desc limit 1) s on true
+$$;
+ALTER FUNCTION mlguard.audit_head() OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.audit_head() IS 'The end of the chain of events: number and hash of the last seal, and the events that wait for theirs. Who keeps it elsewhere can tell a chain that was made anew.';
 CREATE FUNCTION mlguard.backfill_v1(p_tbl text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   _table mlguard._table;
@@ -8800,7 +10192,7 @@ ALTER FUNCTION mlguard.backfill_v1(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.backfill_v1(p_tbl text) IS 'Computes the buckets and samples of a table anew from its stored rows; returns how many buckets there are. For apply, and for doctor where states and rows differ.';
 CREATE FUNCTION mlguard.baseline_columns(p_tbl regclass) RETURNS TABLE(column_name text, spelled text, is_number boolean, in_bins boolean, in_values boolean, pii boolean, missing text[])
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select w.column_name, w.spelled, k.is_number, k.is_number and w.distance,
          w.categories or (w.distance and (not k.is_number or k.is_integer)),
@@ -8829,7 +10221,7 @@ ALTER FUNCTION mlguard.baseline_columns(p_tbl regclass) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.baseline_columns(p_tbl regclass) IS 'Columns of a guarded table that an SLO compares with the baseline, and whether in bins, value by value, or both (integers: an `in` list makes names of them).';
 CREATE FUNCTION mlguard.baseline_version_v1(p_tbl text) RETURNS integer
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return (select b.version from mlguard._baseline b where b.tbl = p_tbl and b.state = 'frozen');
@@ -8839,7 +10231,7 @@ ALTER FUNCTION mlguard.baseline_version_v1(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.baseline_version_v1(p_tbl text) IS 'The version of the baseline in use; null: there is none yet.';
 CREATE FUNCTION mlguard.batch_v1(p_tbl text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _id bigint;
@@ -8874,7 +10266,7 @@ ALTER FUNCTION mlguard.batch_v1(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.batch_v1(p_tbl text) IS 'The batch of this transaction on a table, opened when there is none.';
 CREATE FUNCTION mlguard.begin_batch(p_id bigint, p_session boolean DEFAULT false) RETURNS text
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select mlguard.begin_batch(p_id::text, p_session)
 $$;
@@ -8882,7 +10274,7 @@ ALTER FUNCTION mlguard.begin_batch(p_id bigint, p_session boolean) OWNER TO post
 COMMENT ON FUNCTION mlguard.begin_batch(p_id bigint, p_session boolean) IS 'As begin_batch(text, boolean), for ids that are numbers.';
 CREATE FUNCTION mlguard.begin_batch(p_id text, p_session boolean DEFAULT false) RETURNS text
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if p_id is null or p_id !~ '\S' then
@@ -8909,9 +10301,103 @@ end
 $$;
 ALTER FUNCTION mlguard.begin_batch(p_id text, p_session boolean) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.begin_batch(p_id text, p_session boolean) IS 'What this transaction (p_session: this session) writes from here on belongs to the batch of this id, which may span transactions and sessions; the same id is the same batch. Call it at the start of each transaction.';
+CREATE FUNCTION mlguard.begin_training(p_model text, p_from timestamp with time zone DEFAULT NULL::timestamp with time zone, p_to timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _to timestamptz := coalesce(p_to, statement_timestamp());
+  _from timestamptz;
+  _vetoes jsonb;
+  _more integer;
+begin
+  perform mlguard._known_model(p_model);
+  _from := coalesce(p_from, _to - (mlguard._policy(p_model)).training);
+  if _from >= _to then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      message = format('mlguard: a training window from %s to %s is empty', mlguard._minute(_from), mlguard._minute(_to));
+  end if;
+  _vetoes := mlguard._vetoes(p_model, _from, _to);
+  _more := jsonb_array_length(_vetoes) - 1;
+  if _more >= 0 then
+    perform mlguard._raise(
+      'ML002',
+      format('mlguard: model %s must not be trained now: %s%s', p_model, _vetoes -> 0 ->> 'why',
+             case when _more = 1 then ' and 1 more reason' when _more > 1 then format(' and %s more reasons', _more) else '' end),
+      _vetoes -> 0 ->> 'slo',
+      mlguard._detail(_vetoes -> 0 ->> 'slo', null, null, null,
+                      jsonb_build_object('model', p_model, 'from', _from, 'to', _to, 'vetoes', _vetoes)),
+      'There is no value in training on bad data. It may begin once these hold again, are waived, or were judged false '
+      'or expected: mlguard incidents list');
+  end if;
+  return mlguard._give_ticket(p_model, _from, _to, null);
+end
+$$;
+ALTER FUNCTION mlguard.begin_training(p_model text, p_from timestamp with time zone, p_to timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.begin_training(p_model text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Gives leave to train a model on the data between two times (default: the training window of the model, up to now), and returns the ticket; raises ML002 while an input is held, or failed in that time.';
+CREATE FUNCTION mlguard.bias_v1(p_states jsonb, p_key text) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return (p_states -> p_key ->> 3)::float8 / nullif((p_states -> p_key ->> 0)::float8, 0);
+end
+$$;
+ALTER FUNCTION mlguard.bias_v1(p_states jsonb, p_key text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.bias_v1(p_states jsonb, p_key text) IS 'Mean of prediction - label; null without rows to compare.';
+CREATE FUNCTION mlguard.brier_v1(p_states jsonb, p_key text) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return (p_states -> p_key ->> 2)::float8 / nullif((p_states -> p_key ->> 0)::float8, 0);
+end
+$$;
+ALTER FUNCTION mlguard.brier_v1(p_states jsonb, p_key text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.brier_v1(p_states jsonb, p_key text) IS 'Mean squared error of probabilities, from [n, sum of losses, sum of squares].';
+CREATE FUNCTION mlguard.calibration_error_v1(p_states jsonb, p_key text) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  -- Naeini, Cooper and Hauskrecht 2015: |mean probability - share of positives| of each bin, weighted by its rows.
+  select sum(abs((t.value ->> 1)::float8 - (t.value ->> 2)::float8)) / nullif(sum((t.value ->> 0)::float8), 0)
+  from jsonb_each(p_states -> p_key -> 'c') t
+$$;
+ALTER FUNCTION mlguard.calibration_error_v1(p_states jsonb, p_key text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.calibration_error_v1(p_states jsonb, p_key text) IS 'Expected calibration error, from {bin: [n, sum of probabilities, positives]}.';
+CREATE FUNCTION mlguard.cancel_retrain(p_id bigint, p_reason text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _request mlguard._retrain_request;
+begin
+  perform mlguard._loop_reason(p_reason, 'cancel a request');
+  update mlguard._retrain_request r
+  set state = 'cancelled', ended_at = clock_timestamp(), outcome = p_reason, lease_until = null
+  where r.id = p_id and r.state in ('requested', 'vetoed', 'claimed')
+  returning r.* into _request;
+  if _request.id is null then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state', message = format('mlguard: no request %s is open', p_id);
+  end if;
+  perform mlguard._record_retrain('cancel retrain', _request, p_reason);
+end
+$$;
+ALTER FUNCTION mlguard.cancel_retrain(p_id bigint, p_reason text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.cancel_retrain(p_id bigint, p_reason text) IS 'Ends an open request without training.';
+CREATE FUNCTION mlguard.challenge(p_model text, p_version text, p_reason text DEFAULT NULL::text) RETURNS text
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select mlguard.promote(p_model, p_version, p_reason, 'challenger')
+$$;
+ALTER FUNCTION mlguard.challenge(p_model text, p_version text, p_reason text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.challenge(p_model text, p_version text, p_reason text) IS 'Makes an approved version a challenger: it writes predictions beside the champion, and none of them is served.';
 CREATE FUNCTION mlguard.claim_outbox(p_n integer DEFAULT 10, p_lease interval DEFAULT '00:05:00'::interval) RETURNS TABLE(id bigint, at timestamp with time zone, incident bigint, alarm bigint, event text, severity text, recipients text[], subject text, body text, payload jsonb, attempts integer)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   -- What was judged since the last sweep is looked at first, so that a page need not wait for one.
@@ -8941,9 +10427,46 @@ end
 $$;
 ALTER FUNCTION mlguard.claim_outbox(p_n integer, p_lease interval) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.claim_outbox(p_n integer, p_lease interval) IS 'Takes lines of the outbox to deliver, the oldest of each alarm; others may not take them before the lease is over. Then call delivered() or failed().';
+CREATE FUNCTION mlguard.claim_retrain(p_model text DEFAULT NULL::text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _request mlguard._retrain_request;
+  _policy mlguard._retrain_policy;
+  _now timestamptz := clock_timestamp();
+begin
+  if p_model is not null then
+    perform mlguard._known_model(p_model);
+  end if;
+  perform mlguard._expire_claims();
+  for _request in
+    select r.*
+    from mlguard._retrain_request r
+    where r.state in ('requested', 'vetoed') and (p_model is null or r.model = p_model)
+    order by r.id
+    for update skip locked
+  loop
+    -- Asked again now: the last sweep may be a while ago.
+    continue when mlguard._veto(_request.id, _now) = 'vetoed';
+    _policy := mlguard._policy(_request.model);
+    update mlguard._retrain_request r
+    set state = 'claimed', claimed_at = _now, claimed_by = session_user, lease_until = _now + _policy.lease,
+        attempts = r.attempts + 1, outcome = null,
+        ticket = mlguard._give_ticket(r.model, _now - _policy.training, _now, r.id)
+    where r.id = _request.id
+    returning r.* into _request;
+    perform mlguard._record_retrain('claim retrain', _request, null);
+    return _request.id;
+  end loop;
+  return null;
+end
+$$;
+ALTER FUNCTION mlguard.claim_retrain(p_model text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.claim_retrain(p_model text) IS 'Claims the oldest request to retrain that nothing speaks against, of one model or of any, with a ticket; null where there is none. Two workers never get the same one. heartbeat() keeps the claim, finish_retrain() ends it.';
 CREATE FUNCTION mlguard.confirm_repairs_v1(p_tbl text, p_row_hashes text[]) RETURNS void
     LANGUAGE sql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $$
   update mlguard._change
@@ -8958,9 +10481,20 @@ CREATE FUNCTION mlguard.confirm_repairs_v1(p_tbl text, p_row_hashes text[]) RETU
 $$;
 ALTER FUNCTION mlguard.confirm_repairs_v1(p_tbl text, p_row_hashes text[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.confirm_repairs_v1(p_tbl text, p_row_hashes text[]) IS 'Makes the change lines of rows that landed final; what stays pending is deleted at COMMIT.';
+CREATE FUNCTION mlguard.copying_v1(p_relation regclass) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  -- Of another role's session (after SET ROLE) the view hides the relation, and the answer is false.
+  select exists (
+    select from pg_stat_progress_copy p
+    where p.pid = pg_backend_pid() and p.relid = p_relation and p.command = 'COPY FROM')
+$$;
+ALTER FUNCTION mlguard.copying_v1(p_relation regclass) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.copying_v1(p_relation regclass) IS 'Whether this session is loading a relation by COPY, all of whose rows land or none.';
 CREATE FUNCTION mlguard.correlation_v1(p_states jsonb, p_key text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _a double precision := (p_states -> p_key ->> 3)::float8;
@@ -8977,7 +10511,7 @@ ALTER FUNCTION mlguard.correlation_v1(p_states jsonb, p_key text) OWNER TO postg
 COMMENT ON FUNCTION mlguard.correlation_v1(p_states jsonb, p_key text) IS 'Pearson correlation; null where one of the two columns does not vary.';
 CREATE FUNCTION mlguard.count_refusals_v1(p_no integer) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   -- Sequences, because they alone survive the rollback that the refusal causes.
@@ -8989,7 +10523,7 @@ ALTER FUNCTION mlguard.count_refusals_v1(p_no integer) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.count_refusals_v1(p_no integer) IS 'Makes the refusal counters of the SLO with this number.';
 CREATE FUNCTION mlguard.count_v1(p_states jsonb, p_key text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   -- A state that was not kept while there were rows is unknown; of no rows it is 0.
@@ -9003,7 +10537,7 @@ ALTER FUNCTION mlguard.count_v1(p_states jsonb, p_key text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.count_v1(p_states jsonb, p_key text) IS 'A count.';
 CREATE FUNCTION mlguard.delivered(p_id bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   update mlguard._outbox o set delivered_at = coalesce(o.delivered_at, clock_timestamp()), last_error = null
@@ -9018,7 +10552,7 @@ ALTER FUNCTION mlguard.delivered(p_id bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.delivered(p_id bigint) IS 'Says that a line of the outbox was delivered.';
 CREATE FUNCTION mlguard.discard(p_id bigint, p_reason text) RETURNS TABLE(id bigint, outcome text, reason text)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
@@ -9049,7 +10583,7 @@ ALTER FUNCTION mlguard.discard(p_id bigint, p_reason text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.discard(p_id bigint, p_reason text) IS 'Gives a kept row up, with who and why. It stays readable in mlguard.quarantine until its retention is over.';
 CREATE FUNCTION mlguard.distinct_v1(p_states jsonb, p_key text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return case
@@ -9064,7 +10598,7 @@ ALTER FUNCTION mlguard.distinct_v1(p_states jsonb, p_key text) OWNER TO postgres
 COMMENT ON FUNCTION mlguard.distinct_v1(p_states jsonb, p_key text) IS 'Different values; exact up to 4096, above that estimated from the values with the smallest hashes.';
 CREATE FUNCTION mlguard.duplicates_v1(p_states jsonb, p_key text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return (
@@ -9076,7 +10610,7 @@ ALTER FUNCTION mlguard.duplicates_v1(p_states jsonb, p_key text) OWNER TO postgr
 COMMENT ON FUNCTION mlguard.duplicates_v1(p_states jsonb, p_key text) IS 'Share of rows beyond the first of their key; above 4096 keys of the rows with the smallest hashes.';
 CREATE FUNCTION mlguard.edges_v1(p_tbl text, p_column text) RETURNS double precision[]
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return (
@@ -9091,7 +10625,7 @@ ALTER FUNCTION mlguard.edges_v1(p_tbl text, p_column text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.edges_v1(p_tbl text, p_column text) IS 'Edges of the bins in which values of a column are counted now; null: there is no baseline of it yet.';
 CREATE FUNCTION mlguard.end_assertion_v1(p_slo text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   -- The lock first, which waits for whoever is judging; the objects are dropped after that.
@@ -9105,7 +10639,7 @@ ALTER FUNCTION mlguard.end_assertion_v1(p_slo text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.end_assertion_v1(p_slo text) IS 'Takes an assertion out of force, with its hold.';
 CREATE FUNCTION mlguard.end_batch(p_id bigint) RETURNS TABLE(tbl text, slo text, outcome text, observed text, allowed text)
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select e.tbl, e.slo, e.outcome, e.observed, e.allowed from mlguard.end_batch(p_id::text) e
 $$;
@@ -9113,7 +10647,7 @@ ALTER FUNCTION mlguard.end_batch(p_id bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.end_batch(p_id bigint) IS 'As end_batch(text), for ids that are numbers.';
 CREATE FUNCTION mlguard.end_batch(p_id text DEFAULT NULL::text) RETURNS TABLE(tbl text, slo text, outcome text, observed text, allowed text)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -9171,9 +10705,21 @@ end
 $$;
 ALTER FUNCTION mlguard.end_batch(p_id text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.end_batch(p_id text) IS 'Ends a batch: judges it as complete in every table it was written to, and gives what was found. Without an id, the batch that begin_batch() named in this transaction. Rows that come later under the id are judged with it.';
+CREATE FUNCTION mlguard.f1_v1(p_states jsonb, p_key text) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _c double precision[] := mlguard._sums(p_states, p_key);
+begin
+  return 2 * _c[1] / nullif(2 * _c[1] + _c[2] + _c[3], 0);
+end
+$$;
+ALTER FUNCTION mlguard.f1_v1(p_states jsonb, p_key text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.f1_v1(p_states jsonb, p_key text) IS '2 tp / (2 tp + fp + fn), from [tp, fp, fn, tn]; null where nothing is and nothing is said to be positive.';
 CREATE FUNCTION mlguard.failed(p_id bigint, p_error text) RETURNS timestamp with time zone
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _next timestamptz;
@@ -9193,9 +10739,111 @@ end
 $$;
 ALTER FUNCTION mlguard.failed(p_id bigint, p_error text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.failed(p_id bigint, p_error text) IS 'Says that delivering a line failed; returns when it is tried again: after 30 s, doubling to an hour.';
+CREATE FUNCTION mlguard.fair_bound_v1(p_states jsonb, p_metric text, p_key text, p_least integer) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  -- One-sided limits of confidence at 1 %, over all pairs of groups together (Bonferroni): of a difference of shares
+  -- Newcombe 1998, method 10 (Wilson's intervals); of a ratio Katz et al. 1978 (the delta method on its logarithm, half
+  -- a case added where there is none).
+  with grp as materialized (
+    select g.*, row_number() over (order by g.name) as no from mlguard._fair_groups(p_states, p_key, p_least) g
+  ), z as materialized (
+    select mlguard._normal_tail(0.01::float8 / greatest(count(*) * (count(*) - 1), 1)) as z from grp
+  ), wilson as (
+    select g.no, g.n, g.a / g.n as p,
+           (g.a + z.z ^ 2 / 2) / (g.n + z.z ^ 2) as middle,
+           z.z * sqrt(greatest(g.a * (1 - g.a / g.n), 0) + z.z ^ 2 / 4) / (g.n + z.z ^ 2) as half
+    from grp g, z
+  ), ratio as (
+    select g.no, greatest(g.a, case when g.a = 0 then 0.5 else 0 end) / g.n as m,
+           case
+             when p_metric = 'error_ratio' and g.a > 0
+             then greatest(g.b / g.n - (g.a / g.n) ^ 2, 0) / g.n / (g.a / g.n) ^ 2
+             else 1 / greatest(g.a, 0.5) - 1 / greatest(g.n, 0.5)
+           end as variance
+    from grp g
+  )
+  select case
+    when p_metric in ('parity_gap', 'equal_opportunity_gap')
+    then (
+      select greatest(max(
+               h.p - l.p - sqrt((h.p - (h.middle - h.half)) ^ 2 + ((l.middle + l.half) - l.p) ^ 2)), 0)
+      from wilson h join wilson l on l.no <> h.no)
+    when p_metric = 'disparate_impact'
+    then (
+      select least(min(exp(ln(l.m / h.m) + z.z * sqrt(greatest(l.variance + h.variance, 0)))), 1)
+      from ratio h join ratio l on l.no <> h.no, z)
+    else (
+      select greatest(max(exp(ln(h.m / l.m) - z.z * sqrt(greatest(l.variance + h.variance, 0)))), 1)
+      from ratio h join ratio l on l.no <> h.no, z)
+  end
+$$;
+ALTER FUNCTION mlguard.fair_bound_v1(p_states jsonb, p_metric text, p_key text, p_least integer) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.fair_bound_v1(p_states jsonb, p_metric text, p_key text, p_least integer) IS 'The value nearest to fairness that chance alone leaves possible, at 1 %; null with fewer than two groups.';
+CREATE FUNCTION mlguard.fair_v1(p_states jsonb, p_metric text, p_key text, p_least integer) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select case
+    when count(*) < 2 then null
+    when p_metric in ('parity_gap', 'equal_opportunity_gap') then max(g.a / g.n) - min(g.a / g.n)
+    when p_metric = 'disparate_impact' then min(g.a / g.n) / nullif(max(g.a / g.n), 0)
+    when max(g.a) = 0 then null
+    when min(g.a) = 0 then 'Infinity'
+    else max(g.a / g.n) / nullif(min(g.a / g.n), 0)
+  end
+  from mlguard._fair_groups(p_states, p_key, p_least) g
+$$;
+ALTER FUNCTION mlguard.fair_v1(p_states jsonb, p_metric text, p_key text, p_least integer) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.fair_v1(p_states jsonb, p_metric text, p_key text, p_least integer) IS 'parity_gap, disparate_impact, equal_opportunity_gap or error_ratio between groups of at least so many rows; null with fewer than two.';
+CREATE FUNCTION mlguard.fell_back_v1(p_tbl text, p_key jsonb, p_column text, p_old jsonb) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  insert into mlguard._change (tbl, key, column_name, old, new, rule, batch, pending)
+  values (p_tbl, p_key, p_column, p_old, null, p_tbl || '/when_features_held', mlguard.batch_v1(p_tbl), false)
+$$;
+ALTER FUNCTION mlguard.fell_back_v1(p_tbl text, p_key jsonb, p_column text, p_old jsonb) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.fell_back_v1(p_tbl text, p_key jsonb, p_column text, p_old jsonb) IS 'Notes the value a model gave while an input was held, before a fallback takes its place.';
+CREATE FUNCTION mlguard.finish_retrain(p_id bigint, p_version text DEFAULT NULL::text, p_outcome text DEFAULT NULL::text, p_failed boolean DEFAULT false) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _request mlguard._retrain_request := mlguard._claimed(p_id);
+  _again boolean;
+begin
+  if not p_failed and nullif(p_version, '') is null then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      message = format('mlguard: request %s cannot be done without a version', p_id),
+      hint = 'Name the version that was trained, or say p_failed => true and why.';
+  end if;
+  _again := p_failed and _request.attempts < (mlguard._policy(_request.model)).attempts;
+  update mlguard._retrain_request r
+  set state = case when _again then 'requested' when p_failed then 'failed' else 'done' end,
+      ended_at = case when not _again then clock_timestamp() end,
+      version = nullif(p_version, ''), outcome = p_outcome, lease_until = null
+  where r.id = p_id
+  returning r.* into _request;
+  if not p_failed
+     and not exists (select from mlguard._model_version v where v.model = _request.model and v.version = p_version) then
+    perform mlguard.register(_request.model, p_version, format('request %s to retrain', p_id), _request.ticket);
+  elsif not p_failed then
+    update mlguard._model_version v
+    set ticket = _request.ticket
+    where v.model = _request.model and v.version = p_version and v.ticket is null;
+  end if;
+  perform mlguard._record_retrain(case when p_failed then 'fail retrain' else 'finish retrain' end, _request, p_outcome);
+  return _request.state;
+end
+$$;
+ALTER FUNCTION mlguard.finish_retrain(p_id bigint, p_version text, p_outcome text, p_failed boolean) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.finish_retrain(p_id bigint, p_version text, p_outcome text, p_failed boolean) IS 'Ends a claim: the version that was trained is registered with its ticket (nobody has approved it yet), or the run failed and the request waits for another worker, at most as often as the policy of the model says.';
 CREATE FUNCTION mlguard.forget_refusals_v1(p_no integer) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   execute format('drop sequence if exists mlguard.%I, mlguard.%I', 'refused_' || p_no, 'refused_at_' || p_no);
@@ -9205,7 +10853,7 @@ ALTER FUNCTION mlguard.forget_refusals_v1(p_no integer) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.forget_refusals_v1(p_no integer) IS 'Drops the refusal counters of the SLO with this number.';
 CREATE FUNCTION mlguard.fresh_v1(p_tbl text, p_newest timestamp with time zone, p_future timestamp with time zone[]) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $$
 declare
@@ -9239,7 +10887,7 @@ ALTER FUNCTION mlguard.fresh_v1(p_tbl text, p_newest timestamp with time zone, p
 COMMENT ON FUNCTION mlguard.fresh_v1(p_tbl text, p_newest timestamp with time zone, p_future timestamp with time zone[]) IS 'Notes the newest event time of rows that landed, and those that lie in the future.';
 CREATE FUNCTION mlguard.gate_open_v1(p_tbl text) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   -- The common case in one cached plan; waivers are looked at only past it.
@@ -9269,7 +10917,7 @@ ALTER FUNCTION mlguard.gate_open_v1(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.gate_open_v1(p_tbl text) IS 'Whether the gate of a table is open now.';
 CREATE FUNCTION mlguard.grant_roles() RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _role text;
@@ -9279,14 +10927,19 @@ begin
     select r.rolname from pg_roles r where r.rolname in ('mlguard_platform', 'mlguard_task', 'mlguard_writer')
   loop
     execute format('grant execute on function mlguard.arrivals_v1(text, timestamptz) to %I', _role);
+    perform mlguard._grant_models(_role);
+    perform mlguard._grant_loop(_role);
   end loop;
+  if exists (select from pg_roles r where r.rolname = 'mlguard_platform') then
+    perform mlguard._grant_review('mlguard_platform');
+  end if;
 end
 $$;
 ALTER FUNCTION mlguard.grant_roles() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.grant_roles() IS 'Gives mlguard_platform, mlguard_task and mlguard_writer their rights, as far as these roles exist. For the owner of the schema, after an administrator made the roles.';
 CREATE FUNCTION mlguard.greatest_v1(p_states jsonb, p_key text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return (p_states ->> p_key)::float8;
@@ -9296,7 +10949,7 @@ ALTER FUNCTION mlguard.greatest_v1(p_states jsonb, p_key text) OWNER TO postgres
 COMMENT ON FUNCTION mlguard.greatest_v1(p_states jsonb, p_key text) IS 'The greatest value; null where there are none.';
 CREATE FUNCTION mlguard.guard_v1(p_tbl text) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _why record;
@@ -9329,9 +10982,72 @@ end
 $$;
 ALTER FUNCTION mlguard.guard_v1(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.guard_v1(p_tbl text) IS 'True while the gate of a table is open; raises ML001 while it is closed. STABLE, so that a guarded view evaluates it once, before any row, on an empty table too.';
+CREATE FUNCTION mlguard.heartbeat(p_id bigint) RETURNS timestamp with time zone
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _request mlguard._retrain_request := mlguard._claimed(p_id);
+begin
+  update mlguard._retrain_request r
+  set lease_until = clock_timestamp() + (mlguard._policy(r.model)).lease
+  where r.id = p_id
+  returning r.* into _request;
+  return _request.lease_until;
+end
+$$;
+ALTER FUNCTION mlguard.heartbeat(p_id bigint) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.heartbeat(p_id bigint) IS 'A sign of life of the worker that claimed a request; returns until when the claim holds now.';
+CREATE FUNCTION mlguard.inputs_v1(p_tbl text, p_features text[], p_mode text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _feature text;
+  _found jsonb := '{}';
+  _held boolean := false;
+  _why record;
+  _slo record;
+begin
+  foreach _feature in array p_features loop
+    if mlguard.gate_open_v1(_feature) then
+      _found := _found || jsonb_build_object(_feature, case
+        when exists (select from mlguard._table t where t.tbl = _feature) then 'open' else 'not guarded' end);
+      continue;
+    end if;
+    select c.* into strict _why from mlguard._closed(_feature) c;
+    if p_mode = 'reject' then
+      select coalesce(s.owner, t.owner) as owner, s.runbook
+      into _slo
+      from mlguard._table t
+      left join mlguard._slo s on s.id = _why.slo
+      where t.tbl = _feature;
+      perform mlguard._raise(
+        'ML001',
+        format('mlguard: %s: its input %s %s; this statement stored nothing', p_tbl, _feature, _why.words),
+        _why.slo,
+        mlguard._detail(_why.slo, _why.observed, null, null,
+                        jsonb_build_object('table', p_tbl, 'column', null, 'input', _feature, 'state', _why.state,
+                                           'since', _why.since, 'batch', _why.batch, 'slos', _why.slos)),
+        mlguard._hint(
+          'Predictions made now would be made on bad inputs.',
+          _slo.owner, _slo.runbook,
+          format('when_features_held: allow lets them in, marked; a platform role may waive the hold: '
+                 'mlguard waive %s --until … --reason …', _why.slo)));
+    end if;
+    _held := true;
+    _found := _found || jsonb_build_object(
+      _feature, jsonb_build_object('state', _why.state, 'since', _why.since, 'slos', _why.slos,
+                                   'why', format('%s %s', _feature, _why.words)));
+  end loop;
+  return case when _held then 'h' else 'o' end || _found;
+end
+$$;
+ALTER FUNCTION mlguard.inputs_v1(p_tbl text, p_features text[], p_mode text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.inputs_v1(p_tbl text, p_features text[], p_mode text) IS 'The gates of the tables a model reads, as text: h (some are held) or o (all are open), then {table: state}. With mode reject raises ML001 while one is held.';
 CREATE FUNCTION mlguard.js_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) RETURNS double precision
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select case when c.words is null then mlguard._js(c.here, c.baseline) end
   from mlguard._compared(p_s, p_c, p_key, p_column) c
@@ -9340,7 +11056,7 @@ ALTER FUNCTION mlguard.js_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) OW
 COMMENT ON FUNCTION mlguard.js_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) IS 'Jensen-Shannon distance of a column from its baseline; null: no_distance_v1 says why.';
 CREATE FUNCTION mlguard.keep_baseline(p_tbl regclass, p_source text, p_columns jsonb, p_kind text DEFAULT 'file'::text) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _table mlguard._table;
@@ -9404,7 +11120,7 @@ ALTER FUNCTION mlguard.keep_baseline(p_tbl regclass, p_source text, p_columns js
 COMMENT ON FUNCTION mlguard.keep_baseline(p_tbl regclass, p_source text, p_columns jsonb, p_kind text) IS 'Sets a baseline whose edges and counts were computed elsewhere, as mlguard baseline set --from-file does; returns its version. p_columns: [{column_name, key, kind, edges, counts, categories, other, n, missing}].';
 CREATE FUNCTION mlguard.kept_out_warning_v1(p_tbl text, p_landed bigint DEFAULT NULL::bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $_$
 declare
@@ -9456,9 +11172,14 @@ begin
              filter (where c.slo <> '')
     into _rows, _rules
     from (
-      select broken.slo, count(*) as rows
-      from mlguard._quarantine q, unnest(q.slos || array['']) broken (slo)
-      where q.batch = _batch and q.id >= case when _from ~ '^\d{1,18}$' then _from::bigint else 0 end
+      select broken.slo, sum(alike.rows)::bigint as rows
+      from (
+        -- Most rows break the same few sets of rules: taken apart once a set, not once a row.
+        select q.slos, count(*) as rows
+        from mlguard._quarantine q
+        where q.batch = _batch and q.id >= case when _from ~ '^\d{1,18}$' then _from::bigint else 0 end
+        group by q.slos
+      ) alike, unnest(alike.slos || array['']) broken (slo)
       group by broken.slo
     ) c;
   end if;
@@ -9477,9 +11198,44 @@ end
 $_$;
 ALTER FUNCTION mlguard.kept_out_warning_v1(p_tbl text, p_landed bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.kept_out_warning_v1(p_tbl text, p_landed bigint) IS 'Warns (01ML1) how many rows of this statement were kept out; p_landed: rows of it that landed, where known.';
+CREATE FUNCTION mlguard.kept_v1(p_tbl text, p_broken jsonb, p_row jsonb, p_row_text text, p_key jsonb, p_op text, p_superseded boolean) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  _known text := split_part(split_part(current_setting('mlguard.batches', true), '|' || p_tbl || '=', 2), '|', 1);
+  _slos text[] := array[p_broken -> 0 ->> 'slo'];
+  _id bigint;
+begin
+  -- Every statement that PL/pgSQL runs is set up anew for every row, which costs more than what it does: here one
+  -- INSERT also asks for the batch, for room below the cap, and whether any waiver is in force. Where one of them is
+  -- not as expected nothing is inserted, a number of the sequence is spent, and withhold_v1 does the row.
+  if _known ~ '^\(\d{1,9},\d{1,4}\)$'
+     and current_setting('mlguard.releasing', true) is distinct from 'on'
+     and current_setting('transaction_isolation') <> 'serializable' then
+    if jsonb_array_length(p_broken) <> 1 then
+      _slos := array(select b.line ->> 'slo' from jsonb_array_elements(p_broken) b (line));
+    end if;
+    _id := nextval('mlguard._quarantine_id_seq');
+    insert into mlguard._quarantine (id, tbl, key, row, row_text, broken, slos, batch, op, superseded)
+    overriding system value
+    select _id, p_tbl, p_key, p_row, p_row_text, p_broken, _slos, b.id, p_op, p_superseded
+    from mlguard._batch b
+    where b.ctid = _known::tid and b.xid = pg_current_xact_id() and b.tbl = p_tbl and b.opened_at = now()
+      and b.closed_at is null
+      and b.room > _id
+      and not exists (
+        select from mlguard._waiver w where w.ended_at is null and w.until > statement_timestamp());
+    return found;
+  end if;
+  return false;
+end
+$_$;
+ALTER FUNCTION mlguard.kept_v1(p_tbl text, p_broken jsonb, p_row jsonb, p_row_text text, p_key jsonb, p_op text, p_superseded boolean) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.kept_v1(p_tbl text, p_broken jsonb, p_row jsonb, p_row_text text, p_key jsonb, p_op text, p_superseded boolean) IS 'Keeps a row as withhold_v1 does where that needs no decision; false where it does, and nothing was kept. For the second and later rows that one statement keeps out of a table.';
 CREATE FUNCTION mlguard.ks_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) RETURNS double precision
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select case when c.words is null and p_key like 'bins(%' then mlguard._ks(c.here, c.baseline) end
   from mlguard._compared(p_s, p_c, p_key, p_column) c
@@ -9488,7 +11244,7 @@ ALTER FUNCTION mlguard.ks_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) OW
 COMMENT ON FUNCTION mlguard.ks_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) IS 'Kolmogorov-Smirnov statistic of a number column against its baseline; null: no_distance_v1 says why.';
 CREATE FUNCTION mlguard.label(p_id bigint, p_label text, p_reason text DEFAULT NULL::text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _incident mlguard._incident := mlguard._acted_on(p_id, 'label');
@@ -9503,9 +11259,20 @@ end
 $$;
 ALTER FUNCTION mlguard.label(p_id bigint, p_label text, p_reason text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.label(p_id bigint, p_label text, p_reason text) IS 'Judges an alarm: true, false or expected. After true, learned bands leave its batches and windows out. Holds for what failed with it on the same table, too.';
+CREATE FUNCTION mlguard.label_coverage_v1(p_states jsonb, p_labelled text, p_rows text) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  -- Where no label has come, no state of labels was appended.
+  return coalesce((p_states ->> p_labelled)::float8, 0) / nullif((p_states ->> p_rows)::float8, 0);
+end
+$$;
+ALTER FUNCTION mlguard.label_coverage_v1(p_states jsonb, p_labelled text, p_rows text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.label_coverage_v1(p_states jsonb, p_labelled text, p_rows text) IS 'Share of rows whose label has arrived; null without rows.';
 CREATE FUNCTION mlguard.landed_v1(p_tbl text, p_rows bigint, p_broken jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _batch bigint := mlguard.batch_v1(p_tbl);
@@ -9524,7 +11291,7 @@ ALTER FUNCTION mlguard.landed_v1(p_tbl text, p_rows bigint, p_broken jsonb) OWNE
 COMMENT ON FUNCTION mlguard.landed_v1(p_tbl text, p_rows bigint, p_broken jsonb) IS 'Appends what one statement landed: rows, and {SLO id: rows} of those that break a rule with max_bad.';
 CREATE FUNCTION mlguard.least_v1(p_states jsonb, p_key text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return (p_states ->> p_key)::float8;
@@ -9534,16 +11301,47 @@ ALTER FUNCTION mlguard.least_v1(p_states jsonb, p_key text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.least_v1(p_states jsonb, p_key text) IS 'The least value; null where there are none.';
 CREATE FUNCTION mlguard.linf_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) RETURNS double precision
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select case when c.words is null then mlguard._linf(c.here, c.baseline) end
   from mlguard._compared(p_s, p_c, p_key, p_column) c
 $$;
 ALTER FUNCTION mlguard.linf_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.linf_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) IS 'Greatest difference of one share of a column from its baseline; null: no_distance_v1 says why.';
+CREATE FUNCTION mlguard.logloss_v1(p_states jsonb, p_key text) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return (p_states -> p_key ->> 1)::float8 / nullif((p_states -> p_key ->> 0)::float8, 0);
+end
+$$;
+ALTER FUNCTION mlguard.logloss_v1(p_states jsonb, p_key text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.logloss_v1(p_states jsonb, p_key text) IS 'Mean logarithmic loss, from [n, sum of losses, sum of squares].';
+CREATE FUNCTION mlguard.mae_v1(p_states jsonb, p_key text) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return (p_states -> p_key ->> 1)::float8 / nullif((p_states -> p_key ->> 0)::float8, 0);
+end
+$$;
+ALTER FUNCTION mlguard.mae_v1(p_states jsonb, p_key text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.mae_v1(p_states jsonb, p_key text) IS 'Mean absolute error; null without rows to compare.';
+CREATE FUNCTION mlguard.mape_v1(p_states jsonb, p_key text) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return ((p_states -> p_key ->> 4)::float8 + (p_states -> p_key ->> 5)::float8 / 2.220446049250313e-16::float8)
+         / nullif((p_states -> p_key ->> 0)::float8, 0);
+end
+$$;
+ALTER FUNCTION mlguard.mape_v1(p_states jsonb, p_key text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.mape_v1(p_states jsonb, p_key text) IS 'Mean of |prediction - label| / max(|label|, 2.2e-16), as in scikit-learn; null without rows to compare.';
 CREATE FUNCTION mlguard.may_mend_v1() RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- The invoker's rights, not ours: policies ask it on behalf of who reads.
   select exists (
@@ -9556,7 +11354,7 @@ ALTER FUNCTION mlguard.may_mend_v1() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.may_mend_v1() IS 'Whether the current user may read a held table in order to mend it: mlguard_writer, mlguard_platform, superusers.';
 CREATE FUNCTION mlguard.mean_v1(p_states jsonb, p_sum text, p_have text, p_nan text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return (p_states ->> p_sum)::float8
@@ -9567,7 +11365,7 @@ ALTER FUNCTION mlguard.mean_v1(p_states jsonb, p_sum text, p_have text, p_nan te
 COMMENT ON FUNCTION mlguard.mean_v1(p_states jsonb, p_sum text, p_have text, p_nan text) IS 'Mean of the values that are neither missing nor NaN; null where there are none.';
 CREATE FUNCTION mlguard.new_categories_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) RETURNS double precision
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select c.rate from mlguard._new_categories(p_s, p_c, p_key, p_column) c
 $$;
@@ -9575,7 +11373,7 @@ ALTER FUNCTION mlguard.new_categories_v1(p_s jsonb, p_c jsonb, p_key text, p_col
 COMMENT ON FUNCTION mlguard.new_categories_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) IS 'Share of the values of a column whose category its baseline does not know; null: no_distance_v1 says why.';
 CREATE FUNCTION mlguard.newest_v1(p_tbl text) RETURNS timestamp with time zone
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $$
   -- Event times in the future do not count: one wrong clock would keep a dead feed fresh.
@@ -9589,7 +11387,7 @@ ALTER FUNCTION mlguard.newest_v1(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.newest_v1(p_tbl text) IS 'The newest event time of the freshness log that is not in the future; the table''s own is at most a grain newer.';
 CREATE FUNCTION mlguard.no_distance_v1(p_s jsonb, p_c jsonb, p_metric text, p_key text, p_column text) RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select case
     when p_metric = 'new_category_rate' then (mlguard._new_categories(p_s, p_c, p_key, p_column)).words
@@ -9598,9 +11396,40 @@ CREATE FUNCTION mlguard.no_distance_v1(p_s jsonb, p_c jsonb, p_metric text, p_ke
 $$;
 ALTER FUNCTION mlguard.no_distance_v1(p_s jsonb, p_c jsonb, p_metric text, p_key text, p_column text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.no_distance_v1(p_s jsonb, p_c jsonb, p_metric text, p_key text, p_column text) IS 'Why a metric (psi, js, ks, linf, new_category_rate) has no value: no values, no baseline yet, …; null: it has one.';
+CREATE FUNCTION mlguard.no_score_v1(p_states jsonb, p_metric text, p_key text, p_least integer, p_labelled text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return case
+    when p_metric not in ('parity_gap', 'disparate_impact') and coalesce((p_states ->> p_labelled)::float8, 0) = 0
+    then 'no labels'
+    when p_metric in ('parity_gap', 'disparate_impact', 'equal_opportunity_gap', 'error_ratio')
+    then case
+      when (select count(*) from mlguard._fair_groups(p_states, p_key, p_least)) < 2
+      then format('fewer than two groups of %s %s', p_least,
+                  case p_metric
+                    when 'equal_opportunity_gap' then 'positive labels'
+                    when 'error_ratio' then 'labelled rows'
+                    else 'rows'
+                  end)
+      when p_metric = 'error_ratio' then 'no errors'
+      else 'no positive predictions'
+    end
+    when p_metric = 'auc' and p_states -> p_key -> 'c' <> '{}' then 'only one class'
+    when p_metric = 'precision' and mlguard.accuracy_v1(p_states, p_key) is not null then 'no positive predictions'
+    when p_metric = 'recall' and mlguard.accuracy_v1(p_states, p_key) is not null then 'no positive labels'
+    when p_metric = 'f1' and mlguard.accuracy_v1(p_states, p_key) is not null
+    then 'no positive labels or predictions'
+    else 'no prediction that can be compared with its label'
+  end;
+end
+$$;
+ALTER FUNCTION mlguard.no_score_v1(p_states jsonb, p_metric text, p_key text, p_least integer, p_labelled text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.no_score_v1(p_states jsonb, p_metric text, p_key text, p_least integer, p_labelled text) IS 'Why a metric of labels or groups has no value, in words.';
 CREATE FUNCTION mlguard.noise_v1(p_metric text, p_n bigint, p_m bigint, p_bins integer) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select mlguard._noise(
     p_metric, array_fill(p_n / p_bins::float8, array[p_bins]), array_fill(p_m / p_bins::float8, array[p_bins]))
@@ -9609,7 +11438,7 @@ ALTER FUNCTION mlguard.noise_v1(p_metric text, p_n bigint, p_m bigint, p_bins in
 COMMENT ON FUNCTION mlguard.noise_v1(p_metric text, p_n bigint, p_m bigint, p_bins integer) IS 'The psi, js, ks or linf that chance alone exceeds once in 1000 between n values and a baseline of m, in bins that are equally full.';
 CREATE FUNCTION mlguard.not_waived_v1(p_broken jsonb, p_key jsonb) RETURNS jsonb
     LANGUAGE sql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   -- A waived rule does not keep its row out; that the row broke it stays on record.
   select mlguard.note_v1(item ->> 'slo', 'NOTED', item -> 'observed', p_key, 1, 1, 'waived')
@@ -9623,7 +11452,7 @@ ALTER FUNCTION mlguard.not_waived_v1(p_broken jsonb, p_key jsonb) OWNER TO postg
 COMMENT ON FUNCTION mlguard.not_waived_v1(p_broken jsonb, p_key jsonb) IS 'Of the rules a row broke those that are not off or waived now; the others are noted.';
 CREATE FUNCTION mlguard.note_v1(p_slo text, p_outcome text, p_observed jsonb, p_key jsonb, p_n bigint, p_bad bigint, p_reason text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   insert into mlguard._violation (slo, tbl, batch, observed, allowed, n, bad, key, outcome, reason)
   select p_slo, split_part(p_slo, '/', 1), mlguard.batch_v1(split_part(p_slo, '/', 1)), p_observed,
@@ -9633,15 +11462,172 @@ ALTER FUNCTION mlguard.note_v1(p_slo text, p_outcome text, p_observed jsonb, p_k
 COMMENT ON FUNCTION mlguard.note_v1(p_slo text, p_outcome text, p_observed jsonb, p_key jsonb, p_n bigint, p_bad bigint, p_reason text) IS 'Records a violation that was not refused, in the batch of this transaction.';
 CREATE FUNCTION mlguard.off(p_slo text, p_for interval, p_reason text) RETURNS timestamp with time zone
     LANGUAGE sql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select mlguard._except(p_slo, 'off', statement_timestamp() + p_for, p_reason)
 $$;
 ALTER FUNCTION mlguard.off(p_slo text, p_for interval, p_reason text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.off(p_slo text, p_for interval, p_reason text) IS 'Stops an SLO from acting for a while, with a reason; returns when that ends.';
+CREATE FUNCTION mlguard.pair_v1(p_tbl text, p_side text, p_seen pg_snapshot, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  insert into mlguard._pairing (tbl, side, seen, bucket_from, bucket_to) values (p_tbl, p_side, p_seen, p_from, p_to)
+$$;
+ALTER FUNCTION mlguard.pair_v1(p_tbl text, p_side text, p_seen pg_snapshot, p_from timestamp with time zone, p_to timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.pair_v1(p_tbl text, p_side text, p_seen pg_snapshot, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Leaves the mark of a statement on predictions, labels or attributes.';
+CREATE FUNCTION mlguard.post_lines_v1(p_tbl text, p_set text, p_key jsonb, p_row_hash text, p_lines jsonb, p_pending boolean, p_mark text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  _known text := split_part(split_part(current_setting('mlguard.batches', true), '|' || p_tbl || '=', 2), '|', 1);
+  _place tid;
+  _batch bigint;
+  _id bigint;
+  _first bigint;
+begin
+  -- What batch_v1 does first, without the call: this runs once a changed row.
+  if _known ~ '^\(\d{1,9},\d{1,4}\)$' then
+    _place := _known;
+    select b.id
+    into _batch
+    from mlguard._batch b
+    where b.ctid = _place and b.xid = pg_current_xact_id() and b.tbl = p_tbl and b.opened_at = now()
+      and b.closed_at is null;
+  end if;
+  if _batch is null then
+    _batch := mlguard.batch_v1(p_tbl);
+  end if;
+  for _n in 0 .. jsonb_array_length(p_lines) - 1 loop
+    insert into mlguard._change (tbl, key, column_name, old, new, rule, batch, row_hash, pending, step_set)
+    values (p_tbl, p_key, p_lines -> _n ->> 'column', p_lines -> _n -> 'old', p_lines -> _n -> 'new',
+            p_tbl || '/post.' || (p_lines -> _n ->> 'step'), _batch, p_row_hash, p_pending, p_set)
+    returning id into _id;
+    _first := coalesce(_first, _id);
+  end loop;
+  if coalesce(current_setting(p_mark, true), '') = '' then
+    perform set_config(p_mark, _first::text, true);
+  end if;
+  return _first;
+end
+$_$;
+ALTER FUNCTION mlguard.post_lines_v1(p_tbl text, p_set text, p_key jsonb, p_row_hash text, p_lines jsonb, p_pending boolean, p_mark text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.post_lines_v1(p_tbl text, p_set text, p_key jsonb, p_row_hash text, p_lines jsonb, p_pending boolean, p_mark text) IS 'Notes what post-prediction steps did to one row; returns the number of the first line. p_mark: setting that keeps the first of the statement, from which on lines of rows that did not land are taken back.';
+CREATE FUNCTION mlguard.post_moved_v1(p_tbl text, p_first bigint, p_count integer, p_columns text[], p_row_hash text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $$
+  update mlguard._change
+  set row_hash = case when column_name = any (p_columns) then p_row_hash else '' end
+  where id >= p_first and id < p_first + 1000 and tbl = p_tbl
+    and batch = mlguard.batch_v1(p_tbl)
+    and id in (
+      select c.id
+      from mlguard._change c
+      where c.id >= p_first and c.id < p_first + 1000 and c.tbl = p_tbl and c.batch = mlguard.batch_v1(p_tbl)
+      order by c.id
+      limit p_count)
+$$;
+ALTER FUNCTION mlguard.post_moved_v1(p_tbl text, p_first bigint, p_count integer, p_columns text[], p_row_hash text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.post_moved_v1(p_tbl text, p_first bigint, p_count integer, p_columns text[], p_row_hash text) IS 'Gives the lines of a proposed row to the stored row that ON CONFLICT updated with its values.';
+CREATE FUNCTION mlguard.post_set_ended_v1(p_tbl text, p_hash text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  update mlguard._post_set set ended_at = clock_timestamp() where tbl = p_tbl and hash = p_hash and ended_at is null
+$$;
+ALTER FUNCTION mlguard.post_set_ended_v1(p_tbl text, p_hash text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.post_set_ended_v1(p_tbl text, p_hash text) IS 'Ends a set of steps; what it was stays on record.';
+CREATE FUNCTION mlguard.post_set_v1(p_tbl text, p_hash text, p_steps jsonb) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _version integer;
+begin
+  update mlguard._post_set s
+  set ended_at = clock_timestamp()
+  where s.tbl = p_tbl and s.hash <> p_hash and s.ended_at is null;
+  insert into mlguard._post_set as s (tbl, version, hash, steps)
+  values (p_tbl, 1 + coalesce((select max(o.version) from mlguard._post_set o where o.tbl = p_tbl), 0), p_hash, p_steps)
+  on conflict on constraint _post_set_hash do update
+  set since = case when s.ended_at is null then s.since else clock_timestamp() end,
+      ended_at = null,
+      applied_by = session_user
+  returning s.version into _version;
+  return _version;
+end
+$$;
+ALTER FUNCTION mlguard.post_set_v1(p_tbl text, p_hash text, p_steps jsonb) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.post_set_v1(p_tbl text, p_hash text, p_steps jsonb) IS 'Puts a set of steps in force and returns its version. apply calls it.';
+CREATE FUNCTION mlguard.precision_v1(p_states jsonb, p_key text) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _c double precision[] := mlguard._sums(p_states, p_key);
+begin
+  return _c[1] / nullif(_c[1] + _c[2], 0);
+end
+$$;
+ALTER FUNCTION mlguard.precision_v1(p_states jsonb, p_key text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.precision_v1(p_states jsonb, p_key text) IS 'tp / (tp + fp), from [tp, fp, fn, tn]; null without positive predictions.';
+CREATE FUNCTION mlguard.promote(p_model text, p_version text, p_reason text DEFAULT NULL::text, p_as text DEFAULT 'champion'::text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _version mlguard._model_version := mlguard._locked_version(p_model, p_version);
+  _champion text;
+begin
+  if p_as is null or p_as not in ('champion', 'challenger') then
+    raise exception using
+      errcode = 'invalid_parameter_value', message = 'mlguard: a version is promoted to champion or to challenger';
+  end if;
+  if _version.state not in ('approved', 'champion', 'challenger') then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('mlguard: model %s version %s is %s, and only an approved version can be %s', p_model, p_version,
+                       _version.state, p_as),
+      hint = format('mlguard models approve %s %s', p_model, p_version);
+  end if;
+  if _version.state = p_as then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('mlguard: model %s version %s is %s already', p_model, p_version, p_as);
+  end if;
+  if _version.state = 'champion' then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('mlguard: model %s version %s is the champion', p_model, p_version),
+      hint = 'Promote another version to champion, or roll back, first.';
+  end if;
+  select v.version into _champion from mlguard._model_version v where v.model = p_model and v.state = 'champion';
+  if p_as = 'champion' then
+    update mlguard._model_version v set state = 'approved' where v.model = p_model and v.state = 'champion';
+    update mlguard._model_version v
+    set state = 'champion', promoted_by = session_user, promoted_at = clock_timestamp(), came_after = _champion,
+        rolled_back_at = null
+    where v.model = p_model and v.version = p_version;
+  else
+    update mlguard._model_version v
+    set state = 'challenger', promoted_by = session_user, promoted_at = clock_timestamp()
+    where v.model = p_model and v.version = p_version;
+  end if;
+  perform mlguard._record_model(
+    case p_as when 'champion' then 'promote' else 'challenge' end, p_model, p_version,
+    jsonb_build_object('state', _version.state, 'champion', _champion),
+    jsonb_build_object('state', p_as, 'champion', case p_as when 'champion' then p_version else _champion end), p_reason);
+  return p_as;
+end
+$$;
+ALTER FUNCTION mlguard.promote(p_model text, p_version text, p_reason text, p_as text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.promote(p_model text, p_version text, p_reason text, p_as text) IS 'Makes an approved version the champion, whose predictions are served, in one step for all readers; the one before it stays approved and is where rollback() leads. p_as => ''challenger'': it writes beside the champion.';
 CREATE FUNCTION mlguard.psi_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) RETURNS double precision
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select case when c.words is null then mlguard._psi(c.here, c.baseline) end
   from mlguard._compared(p_s, p_c, p_key, p_column) c
@@ -9710,7 +11696,7 @@ ALTER FUNCTION mlguard.publish(p_staging regclass, p_target regclass, p_replace 
 COMMENT ON FUNCTION mlguard.publish(p_staging regclass, p_target regclass, p_replace boolean) IS 'Moves the rows of a staging table into a guarded one, judged as a load of their own: all or, where they are refused, none; p_replace: instead of the rows there. Gives rows stored, kept out and mended; the staging table is emptied.';
 CREATE FUNCTION mlguard.put_assertion_v1(p_slo text, p_tables text[], p_relation text, p_judge text, p_hidden boolean, p_version text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   insert into mlguard._assertion (slo, tables, relation, judge, hidden, version)
@@ -9722,7 +11708,7 @@ ALTER FUNCTION mlguard.put_assertion_v1(p_slo text, p_tables text[], p_relation 
 COMMENT ON FUNCTION mlguard.put_assertion_v1(p_slo text, p_tables text[], p_relation text, p_judge text, p_hidden boolean, p_version text) IS 'Puts an assertion in force.';
 CREATE FUNCTION mlguard.quantile_v1(p_states jsonb, p_key text, p_rank double precision) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _points record;
@@ -9738,7 +11724,7 @@ ALTER FUNCTION mlguard.quantile_v1(p_states jsonb, p_key text, p_rank double pre
 COMMENT ON FUNCTION mlguard.quantile_v1(p_states jsonb, p_key text, p_rank double precision) IS 'The value at a rank from 0 to 1, interpolated as percentile_cont; null where there are no values.';
 CREATE FUNCTION mlguard.ratio_v1(p_states jsonb, p_part text, p_whole text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return (p_states ->> p_part)::float8 / nullif((p_states ->> p_whole)::float8, 0);
@@ -9746,9 +11732,29 @@ end
 $$;
 ALTER FUNCTION mlguard.ratio_v1(p_states jsonb, p_part text, p_whole text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.ratio_v1(p_states jsonb, p_part text, p_whole text) IS 'One count as a share of another; null where that is 0.';
+CREATE FUNCTION mlguard.recall_v1(p_states jsonb, p_key text) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _c double precision[] := mlguard._sums(p_states, p_key);
+begin
+  return _c[1] / nullif(_c[1] + _c[3], 0);
+end
+$$;
+ALTER FUNCTION mlguard.recall_v1(p_states jsonb, p_key text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.recall_v1(p_states jsonb, p_key text) IS 'tp / (tp + fn), from [tp, fp, fn, tn]; null without positive labels.';
+CREATE FUNCTION mlguard.recount_due_v1(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  insert into mlguard._recount_due (tbl, bucket_from, bucket_to) values (p_tbl, p_from, p_to)
+$$;
+ALTER FUNCTION mlguard.recount_due_v1(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.recount_due_v1(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Has buckets counted anew from the stored rows before their windows are judged; null, null: all of the table.';
 CREATE FUNCTION mlguard.refreshed_v1(p_tbl text, p_newest timestamp with time zone, p_seen pg_snapshot DEFAULT NULL::pg_snapshot) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   -- Only lines whose rows the caller could see when it looked for the newest: a line committed in between belongs
@@ -9771,7 +11777,7 @@ ALTER FUNCTION mlguard.refreshed_v1(p_tbl text, p_newest timestamp with time zon
 COMMENT ON FUNCTION mlguard.refreshed_v1(p_tbl text, p_newest timestamp with time zone, p_seen pg_snapshot) IS 'Sets the freshness log back after the newest rows were deleted or changed. p_seen: pg_current_snapshot() taken before the newest event time was computed.';
 CREATE FUNCTION mlguard.refuse_v1(p_slo text, p_observed jsonb, p_key jsonb) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _slo mlguard._slo;
@@ -9795,9 +11801,96 @@ end
 $$;
 ALTER FUNCTION mlguard.refuse_v1(p_slo text, p_observed jsonb, p_key jsonb) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.refuse_v1(p_slo text, p_observed jsonb, p_key jsonb) IS 'Counts a refusal and raises 23514. CHECK constraints call it for a row that breaks the SLO, and only then.';
+CREATE FUNCTION mlguard.refuse_version_v1(p_tbl text, p_model text, p_version text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _table mlguard._table;
+  _state text := (
+    select v.state from mlguard._model_version v where v.model = p_model and v.version = p_version);
+  _so text := case
+    when p_version is null then format('model %s: a row names no version, and approval is required', p_model)
+    when _state = 'retired' then format('model %s version %s is retired', p_model, p_version)
+    when _state is null then format('model %s version %s is not registered', p_model, p_version)
+    else format('model %s version %s is not approved', p_model, p_version)
+  end;
+begin
+  select t.* into _table from mlguard._table t where t.tbl = p_tbl;
+  return mlguard._raise(
+    'ML003',
+    format('mlguard: %s: %s; this statement stored nothing', p_tbl, _so),
+    p_tbl || '/approval',
+    jsonb_build_object('slo', p_tbl || '/approval', 'table', p_tbl, 'column', _table.version_column, 'model', p_model,
+                       'version', p_version, 'state', _state, 'allowed', 'an approved version', 'owner', _table.owner),
+    mlguard._hint(null, _table.owner, null, case
+      when p_version is null then format('Write the version of the model into %s.', _table.version_column)
+      when _state is null then format(
+        'Register it: mlguard models register %s %s; then a platform role approves it: mlguard models approve %s %s',
+        p_model, p_version, p_model, p_version)
+      else format('A platform role other than its author approves it: mlguard models approve %s %s', p_model, p_version)
+    end));
+end
+$$;
+ALTER FUNCTION mlguard.refuse_version_v1(p_tbl text, p_model text, p_version text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.refuse_version_v1(p_tbl text, p_model text, p_version text) IS 'Raises ML003: this version of the model may not write the table. Generated triggers call it.';
+CREATE FUNCTION mlguard.register(p_model text, p_version text, p_note text DEFAULT NULL::text, p_ticket bigint DEFAULT NULL::bigint) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _found mlguard._model_version;
+begin
+  if p_model is null or p_model !~ '\S' or p_version is null or p_version !~ '\S' then
+    raise exception using
+      errcode = 'invalid_parameter_value', message = 'mlguard: a version has a name, and so has its model';
+  end if;
+  insert into mlguard._model (model) values (p_model) on conflict do nothing;
+  insert into mlguard._model_version (model, version, note, ticket)
+  values (p_model, p_version, p_note, p_ticket)
+  on conflict do nothing
+  returning * into _found;
+  if _found.version is null then
+    select v.* into _found from mlguard._model_version v where v.model = p_model and v.version = p_version;
+    raise exception using
+      errcode = 'duplicate_object',
+      message = format('mlguard: model %s version %s is registered already%s', p_model, p_version,
+                       ', by ' || _found.author),
+      hint = 'A version stays what it was: give a newly trained model a name of its own.';
+  end if;
+  perform mlguard._record_model('register', p_model, p_version, null,
+                                jsonb_strip_nulls(jsonb_build_object('state', 'registered', 'ticket', p_ticket)), p_note);
+  return 'registered';
+end
+$$;
+ALTER FUNCTION mlguard.register(p_model text, p_version text, p_note text, p_ticket bigint) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.register(p_model text, p_version text, p_note text, p_ticket bigint) IS 'Registers a version of a model; its author is the user who logged in. Somebody else approves it.';
+CREATE FUNCTION mlguard.reinstate(p_id bigint, p_reason text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _slo text;
+begin
+  perform mlguard._loop_reason(p_reason, 'give predictions back to readers');
+  update mlguard._withdrawal w
+  set ended_at = clock_timestamp(), ended_by = session_user, reason = p_reason
+  where w.id = p_id and w.ended_at is null
+  returning w.slo into _slo;
+  if _slo is null then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('mlguard: there is no withdrawal %s, or it has ended', p_id),
+      hint = 'select * from mlguard.withdrawal where ended_at is null';
+  end if;
+  perform mlguard._record('reinstate', _slo, null, jsonb_build_object('withdrawal', p_id), p_reason);
+end
+$$;
+ALTER FUNCTION mlguard.reinstate(p_id bigint, p_reason text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.reinstate(p_id bigint, p_reason text) IS 'Gives withdrawn predictions back to readers, for good.';
 CREATE FUNCTION mlguard.release(p_id bigint, p_set jsonb DEFAULT NULL::jsonb) RETURNS TABLE(id bigint, outcome text, reason text)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
@@ -9847,7 +11940,7 @@ ALTER FUNCTION mlguard.release(p_id bigint, p_set jsonb) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.release(p_id bigint, p_set jsonb) IS 'Moves a kept row into its table, judged again as any row written to it; p_set: {column: value} to correct first. Outcome: released, still broken, conflict, failed, not found, already released/obsolete/discarded.';
 CREATE FUNCTION mlguard.remember_schema_v1(p_tbl text, p_wanted text[]) RETURNS void
     LANGUAGE sql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   delete from mlguard._schema_column k where k.tbl = p_tbl;
   insert into mlguard._schema_column (tbl, column_name, attnum, type, wanted, slos)
@@ -9880,7 +11973,7 @@ ALTER FUNCTION mlguard.remember_schema_v1(p_tbl text, p_wanted text[]) OWNER TO 
 COMMENT ON FUNCTION mlguard.remember_schema_v1(p_tbl text, p_wanted text[]) IS 'Notes the columns of a table as they are now, and watches them; p_wanted: those that its SLO file names.';
 CREATE FUNCTION mlguard.repaired_v1(p_tbl text, p_key jsonb, p_row_hash text, p_column text, p_old jsonb, p_new jsonb, p_rule text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   insert into mlguard._change (tbl, key, column_name, old, new, rule, batch, row_hash)
   values (p_tbl, p_key, p_column, p_old, p_new, p_rule, mlguard.batch_v1(p_tbl), p_row_hash)
@@ -9889,7 +11982,7 @@ ALTER FUNCTION mlguard.repaired_v1(p_tbl text, p_key jsonb, p_row_hash text, p_c
 COMMENT ON FUNCTION mlguard.repaired_v1(p_tbl text, p_key jsonb, p_row_hash text, p_column text, p_old jsonb, p_new jsonb, p_rule text) IS 'Notes a mended value before its row lands; confirm_repairs_v1 makes it final.';
 CREATE FUNCTION mlguard.replay(p_table regclass) RETURNS TABLE(id bigint, outcome text, reason text)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
@@ -9916,9 +12009,64 @@ end
 $$;
 ALTER FUNCTION mlguard.replay(p_table regclass) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.replay(p_table regclass) IS 'Offers every waiting row of a table to it again, the latest version of each key; what release() says of each.';
+CREATE FUNCTION mlguard.request_acting_v1(p_tbl text, p_acting boolean) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if p_acting then
+    insert into mlguard._acting (tbl) values (p_tbl) on conflict do nothing;
+    perform set_config('mlguard.acting', 'on', true);
+  else
+    perform set_config('mlguard.acting', '', true);
+    delete from mlguard._acting a where a.tbl = p_tbl and a.xid = pg_current_xact_id();
+  end if;
+end
+$$;
+ALTER FUNCTION mlguard.request_acting_v1(p_tbl text, p_acting boolean) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.request_acting_v1(p_tbl text, p_acting boolean) IS 'While true, what is written to a table is what COMMIT made of a request: steps leave such a row as it is.';
+CREATE FUNCTION mlguard.request_due_v1(p_tbl text, p_judge text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  insert into mlguard._request (tbl, judge) values (p_tbl, p_judge) on conflict (tbl, xid) where keys is null do nothing
+$$;
+ALTER FUNCTION mlguard.request_due_v1(p_tbl text, p_judge text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.request_due_v1(p_tbl text, p_judge text) IS 'Has COMMIT judge the requests that this transaction touches, once. Called before a statement, so that they are judged before the batch is closed and judged, and after it, since SET CONSTRAINTS … IMMEDIATE judges at once.';
+CREATE FUNCTION mlguard.request_refused_v1(p_step text, p_meant bigint, p_done bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  raise exception using
+    errcode = 'check_violation',
+    message = format('mlguard: %s: %s of %s rows could not be given their new value; COMMIT refused, nothing was stored',
+                     p_step, p_meant - p_done, p_meant),
+    hint = 'A rule or a trigger of the table keeps the new value out, or another transaction wrote the same request at '
+           'the same time: then send it again.';
+end
+$$;
+ALTER FUNCTION mlguard.request_refused_v1(p_step text, p_meant bigint, p_done bigint) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.request_refused_v1(p_step text, p_meant bigint, p_done bigint) IS 'Refuses a COMMIT in which some rows of a request would stay as they were.';
+CREATE FUNCTION mlguard.request_retrain(p_model text, p_reason text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _id bigint;
+begin
+  perform mlguard._known_model(p_model);
+  perform mlguard._loop_reason(p_reason, 'ask for a training run');
+  _id := mlguard._ask_retrain(p_model, null, null, p_reason, statement_timestamp());
+  return coalesce(_id, (
+    select r.id from mlguard._retrain_request r where r.model = p_model and r.state in ('requested', 'vetoed', 'claimed')));
+end
+$$;
+ALTER FUNCTION mlguard.request_retrain(p_model text, p_reason text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.request_retrain(p_model text, p_reason text) IS 'A person asks for a training run; returns the request, the open one where there is one.';
 CREATE FUNCTION mlguard.resolve(p_id bigint, p_reason text, p_label text DEFAULT NULL::text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _reason text := mlguard._need_reason(p_reason, 'resolve');
@@ -9948,7 +12096,7 @@ ALTER FUNCTION mlguard.resolve(p_id bigint, p_reason text, p_label text) OWNER T
 COMMENT ON FUNCTION mlguard.resolve(p_id bigint, p_reason text, p_label text) IS 'Ends an incident, what failed with it on the same table, and the holds of both; optionally says whether it was a true or a false alarm.';
 CREATE FUNCTION mlguard.rest_v1(p_states jsonb, p_part text, p_whole text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return ((p_states ->> p_whole)::float8 - (p_states ->> p_part)::float8) / nullif((p_states ->> p_whole)::float8, 0);
@@ -9958,7 +12106,7 @@ ALTER FUNCTION mlguard.rest_v1(p_states jsonb, p_part text, p_whole text) OWNER 
 COMMENT ON FUNCTION mlguard.rest_v1(p_states jsonb, p_part text, p_whole text) IS 'What one count leaves of another, as a share of that; null where that is 0.';
 CREATE FUNCTION mlguard.resume(p_slo text, p_reason text) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _open jsonb;
@@ -9991,9 +12139,249 @@ end
 $$;
 ALTER FUNCTION mlguard.resume(p_slo text, p_reason text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.resume(p_slo text, p_reason text) IS 'Ends every exception (off, waive) of an SLO that is in force, now, with a reason; returns how many there were.';
+CREATE FUNCTION mlguard.retire(p_model text, p_version text, p_reason text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _version mlguard._model_version;
+begin
+  perform mlguard._model_reason(p_reason, 'retire');
+  _version := mlguard._locked_version(p_model, p_version);
+  if _version.state in ('champion', 'retired') then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('mlguard: model %s version %s is %s', p_model, p_version,
+                       case _version.state when 'champion' then 'the champion' else 'retired already' end),
+      hint = case _version.state when 'champion' then 'Promote another version to champion, or roll back, first.' end;
+  end if;
+  update mlguard._model_version v
+  set state = 'retired', retired_by = session_user, retired_at = clock_timestamp()
+  where v.model = p_model and v.version = p_version;
+  perform mlguard._record_model('retire', p_model, p_version, jsonb_build_object('state', _version.state),
+                                jsonb_build_object('state', 'retired'), p_reason);
+  return 'retired';
+end
+$$;
+ALTER FUNCTION mlguard.retire(p_model text, p_version text, p_reason text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.retire(p_model text, p_version text, p_reason text) IS 'Ends a version: where approval is required it may not write from now on. approve() takes that back.';
+CREATE FUNCTION mlguard.review_accept(p_id bigint, p_reason text) RETURNS TABLE(id bigint, outcome text, reason text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  _row mlguard._review := mlguard._review_row(p_id, p_reason);
+  _closed text := mlguard._review_closed(p_id, _row);
+begin
+  if _closed is null then
+    perform mlguard._review_decide(_row, 'accepted', p_reason, null);
+  end if;
+  return query select p_id, coalesce(_closed, 'accepted'), coalesce(_row.reason, p_reason);
+end
+$$;
+ALTER FUNCTION mlguard.review_accept(p_id bigint, p_reason text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.review_accept(p_id bigint, p_reason text) IS 'Lets a routed row appear in guarded reads as it is. Outcome: accepted, not found, already …';
+CREATE FUNCTION mlguard.review_override(p_id bigint, p_set jsonb, p_reason text) RETURNS TABLE(id bigint, outcome text, reason text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+#variable_conflict use_column
+declare
+  _row mlguard._review := mlguard._review_row(p_id, p_reason);
+  _closed text := mlguard._review_closed(p_id, _row);
+  _table mlguard._table;
+  _relation text;
+  _same text;
+  _wrong text;
+  _was jsonb;
+  _is jsonb;
+  _rows bigint;
+  _state text;
+  _message text;
+begin
+  if p_set is null or jsonb_typeof(p_set) <> 'object' or p_set = '{}' then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      message = 'mlguard: an override says which columns get which values',
+      hint = format('select * from mlguard.review_override(%s, ''{"score": 0.2}'', ''checked by phone'')', p_id);
+  end if;
+  if _closed is not null then
+    return query select p_id, _closed, _row.reason;
+    return;
+  end if;
+  select t.* into _table from mlguard._table t where t.tbl = _row.tbl;
+  _relation := format('%I.%I', _table.schema_name, _table.table_name);
+  select string_agg(format('"%s"', k.name), ', ' order by k.name)
+  into _wrong
+  from jsonb_object_keys(p_set) k (name)
+  left join pg_attribute a
+    on a.attrelid = to_regclass(_relation) and a.attname = k.name and a.attnum > 0 and not a.attisdropped
+  where a.attname is null or a.attgenerated <> '' or k.name = any (_table.key);
+  if to_regclass(_relation) is null or _wrong is not null then
+    return query select p_id, 'failed', coalesce(_wrong || ' cannot be set', format('there is no table %s', _row.tbl));
+    return;
+  end if;
+  _same := (select string_agg(format('t.%1$I = k.%1$I', k.name), ' and ') from unnest(_table.key) k (name));
+  begin
+    -- Triggers of the table's own may need the names they usually see; the statements here are qualified.
+    perform set_config('search_path', s.reset_val, true) from pg_catalog.pg_settings s where s.name = 'search_path';
+    insert into mlguard._acting (tbl) values (_row.tbl) on conflict do nothing;
+    perform pg_catalog.set_config('mlguard.acting', 'on', true);
+    execute pg_catalog.format(
+      'select pg_catalog.to_jsonb(t) from %1$s t, pg_catalog.jsonb_populate_record(null::%1$s, $1) k where %2$s',
+      _relation, _same)
+    into _was
+    using _row.key;
+    execute pg_catalog.format(
+      'update %1$s t set %2$s from pg_catalog.jsonb_populate_record(null::%1$s, $1) k, '
+      'pg_catalog.jsonb_populate_record(null::%1$s, $2) n where %3$s returning pg_catalog.to_jsonb(t)',
+      _relation,
+      (select pg_catalog.string_agg(pg_catalog.format('%1$I = n.%1$I', s.name), ', ')
+       from pg_catalog.jsonb_object_keys(p_set) s (name)),
+      _same)
+    into _is
+    using _row.key, p_set;
+    get diagnostics _rows = row_count;
+    perform pg_catalog.set_config('mlguard.acting', '', true), pg_catalog.set_config('search_path', '', true);
+    delete from mlguard._acting a where a.tbl = _row.tbl and a.xid = pg_current_xact_id();
+  exception
+    when check_violation or not_null_violation or data_exception then
+      get stacked diagnostics _state = returned_sqlstate, _message = message_text;
+      -- PostgreSQL's own words may quote a value; mlguard's do not.
+      return query select p_id, 'refused', case
+        when _message like 'mlguard: %' or _table.pii = '{}' then _message
+        else format('PostgreSQL refused it with SQLSTATE %s', _state)
+      end;
+      return;
+  end;
+  if _rows = 0 then
+    return query select p_id, 'failed', 'the row is not in the table, or a trigger kept it as it was';
+    return;
+  end if;
+  insert into mlguard._change (tbl, key, column_name, old, new, rule, batch, pending, step_set)
+  select _row.tbl, _row.key, k.name, _was -> k.name, _is -> k.name, _row.tbl || '/review', mlguard.batch_v1(_row.tbl),
+         false, _row.step_set
+  from jsonb_object_keys(p_set) k (name)
+  where _was -> k.name is distinct from _is -> k.name;
+  perform mlguard._review_decide(_row, 'overridden', p_reason, p_set);
+  return query select p_id, 'overridden', p_reason;
+end
+$_$;
+ALTER FUNCTION mlguard.review_override(p_id bigint, p_set jsonb, p_reason text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.review_override(p_id bigint, p_set jsonb, p_reason text) IS 'Gives a routed row values of a person, under the table''s own rules, and lets it appear in guarded reads. Outcome: overridden, refused (a rule of the table, and which), failed, not found, already …';
+CREATE FUNCTION mlguard.review_reject(p_id bigint, p_reason text) RETURNS TABLE(id bigint, outcome text, reason text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  _row mlguard._review := mlguard._review_row(p_id, p_reason);
+  _closed text := mlguard._review_closed(p_id, _row);
+begin
+  if _row.status = 'rejected' then
+    _closed := 'already rejected';
+  end if;
+  if _closed is null then
+    perform mlguard._review_decide(_row, 'rejected', p_reason, null);
+  end if;
+  return query select p_id, coalesce(_closed, 'rejected'), coalesce(_row.reason, p_reason);
+end
+$$;
+ALTER FUNCTION mlguard.review_reject(p_id bigint, p_reason text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.review_reject(p_id bigint, p_reason text) IS 'Keeps a routed row out of guarded reads for good; it stays in the table. Outcome: rejected, not found, already …';
+CREATE FUNCTION mlguard.rmse_v1(p_states jsonb, p_key text) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return sqrt(greatest((p_states -> p_key ->> 2)::float8, 0) / nullif((p_states -> p_key ->> 0)::float8, 0));
+end
+$$;
+ALTER FUNCTION mlguard.rmse_v1(p_states jsonb, p_key text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.rmse_v1(p_states jsonb, p_key text) IS 'Root mean squared error; null without rows to compare.';
+CREATE FUNCTION mlguard.rollback(p_model text, p_reason text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _champion text;
+  _previous text;
+begin
+  perform mlguard._model_reason(p_reason, 'roll back');
+  perform mlguard._locked_version(p_model, null);
+  select v.version into _champion from mlguard._model_version v where v.model = p_model and v.state = 'champion';
+  _previous := mlguard._previous(p_model);
+  if _previous is null then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = case
+        when _champion is null then format('mlguard: model %s has no champion to roll back', p_model)
+        else format('mlguard: no approved version of model %s was champion before version %s', p_model, _champion)
+      end,
+      hint = format('Name the version that is to serve: mlguard models promote %s VERSION', p_model);
+  end if;
+  update mlguard._model_version v
+  set state = 'approved', rolled_back_at = clock_timestamp()
+  where v.model = p_model and v.version = _champion;
+  update mlguard._model_version v
+  set state = 'champion', promoted_by = session_user, promoted_at = clock_timestamp()
+  where v.model = p_model and v.version = _previous;
+  perform mlguard._record_model('rollback', p_model, _previous, jsonb_build_object('champion', _champion),
+                                jsonb_build_object('champion', _previous), p_reason);
+  return _previous;
+end
+$$;
+ALTER FUNCTION mlguard.rollback(p_model text, p_reason text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.rollback(p_model text, p_reason text) IS 'Makes the approved champion before the present one champion again, and returns it. The one taken out stays approved: promote() brings it back.';
+CREATE FUNCTION mlguard.rounded_score_v1(p_score double precision) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return case
+    when p_score = 0 or abs(p_score) < 1e-30 then 0
+    else round(p_score::numeric, 2 - floor(log(abs(p_score)))::integer)::float8
+  end;
+end
+$$;
+ALTER FUNCTION mlguard.rounded_score_v1(p_score double precision) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.rounded_score_v1(p_score double precision) IS 'A score with three digits that count: the grid on which scores are tallied where there are too many different ones.';
+CREATE FUNCTION mlguard.route_v1(p_tbl text, p_set text, p_key jsonb, p_row_key text, p_row_hash text, p_steps text[], p_before bigint, p_mark text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $$
+declare
+  _batch bigint;
+  _first bigint;
+begin
+  -- The prediction is a new one: what was asked or decided about the old one is no longer about it.
+  update mlguard._review
+  set status = 'obsolete'
+  where tbl = p_tbl and row_key = p_row_key and status in ('pending', 'rejected') and id < p_before;
+  if cardinality(p_steps) > 0 then
+    _batch := mlguard.batch_v1(p_tbl);
+    with routed as (
+      insert into mlguard._review (tbl, key, row_key, step, step_set, row_hash, batch)
+      select p_tbl, p_key, p_row_key, s.name, p_set, p_row_hash, _batch
+      from unnest(p_steps) with ordinality s (name, place)
+      order by s.place
+      returning id
+    )
+    select min(r.id) into _first from routed r;
+    if coalesce(current_setting(p_mark, true), '') = '' then
+      perform set_config(p_mark, _first::text, true);
+    end if;
+  end if;
+  return _first;
+end
+$$;
+ALTER FUNCTION mlguard.route_v1(p_tbl text, p_set text, p_key jsonb, p_row_key text, p_row_hash text, p_steps text[], p_before bigint, p_mark text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.route_v1(p_tbl text, p_set text, p_key jsonb, p_row_key text, p_row_hash text, p_steps text[], p_before bigint, p_mark text) IS 'Withholds a row from guarded reads until a person decides, and returns the number of its first review; reviews of the row with a number below p_before are obsolete.';
 CREATE FUNCTION mlguard.sample_places_v1(p_n bigint, p_tried integer, p_most integer) RETURNS bigint[]
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   -- A row draws the fractional part of its place times the golden ratio, in units of 2^-32.
@@ -10059,15 +12447,24 @@ ALTER FUNCTION mlguard.sample_places_v1(p_n bigint, p_tried integer, p_most inte
 COMMENT ON FUNCTION mlguard.sample_places_v1(p_n bigint, p_tried integer, p_most integer) IS 'Places, from 0, of the rows that a sample of a statement takes: of about p_tried evenly spread ones the p_most that drew least.';
 CREATE FUNCTION mlguard.schema_faults(p_tbl text) RETURNS TABLE(column_name text, fault text, words text, slos text[])
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select f.* from mlguard._schema_faults(p_tbl) f
 $$;
 ALTER FUNCTION mlguard.schema_faults(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.schema_faults(p_tbl text) IS 'Columns of a guarded table that were dropped, renamed, retyped, added or moved since its SLO file was applied.';
+CREATE FUNCTION mlguard.sealed_v1(p_note jsonb) RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select encode(sha256(convert_to(s.secret || p_note::text || s.secret, 'UTF8')), 'hex') || p_note::text
+  from mlguard._seal s
+$$;
+ALTER FUNCTION mlguard.sealed_v1(p_note jsonb) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.sealed_v1(p_note jsonb) IS 'A note that a trigger leaves in a setting for a later trigger of its statement: signed, since the session''s user may write the setting too.';
 CREATE FUNCTION mlguard.set_baseline(p_tbl regclass, p_other regclass) RETURNS integer
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _tbl text := mlguard._tbl(p_tbl);
@@ -10091,7 +12488,7 @@ ALTER FUNCTION mlguard.set_baseline(p_tbl regclass, p_other regclass) OWNER TO p
 COMMENT ON FUNCTION mlguard.set_baseline(p_tbl regclass, p_other regclass) IS 'Makes the rows of another table, such as the one a model was trained on, the baseline of a guarded table; returns its version.';
 CREATE FUNCTION mlguard.set_baseline(p_tbl regclass, p_source text DEFAULT NULL::text, p_from timestamp with time zone DEFAULT NULL::timestamp with time zone, p_to timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if p_source is null or p_source = 'window' then
@@ -10100,11 +12497,8 @@ begin
         errcode = 'invalid_parameter_value', message = 'mlguard: a baseline must begin before it ends';
     end if;
     return mlguard._set_own_baseline(p_tbl, p_from, p_to);
-  elsif p_source in ('version', 'ticket') then
-    raise exception using
-      errcode = 'feature_not_supported',
-      message = 'mlguard: a baseline cannot be taken from a model version yet',
-      hint = 'Name the table it was trained on: select mlguard.set_baseline(…, ''features.training'')';
+  elsif p_source ~ '^(version|ticket) ' then
+    return mlguard._set_ticket_baseline(p_tbl, mlguard._ticket_named(p_source));
   elsif p_source ~ '^(first|previous) ' then
     raise exception using
       errcode = 'invalid_parameter_value',
@@ -10126,9 +12520,29 @@ end
 $$;
 ALTER FUNCTION mlguard.set_baseline(p_tbl regclass, p_source text, p_from timestamp with time zone, p_to timestamp with time zone) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.set_baseline(p_tbl regclass, p_source text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Pins what distributions of a guarded table are compared with: its own rows (of a stretch of time, or all), or another table; returns the version.';
+CREATE FUNCTION mlguard.set_retrain_policy(p_model text, p_training interval DEFAULT NULL::interval, p_cooldown interval DEFAULT NULL::interval, p_lease interval DEFAULT NULL::interval, p_attempts integer DEFAULT NULL::integer) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _before mlguard._retrain_policy := mlguard._policy(p_model);
+  _after mlguard._retrain_policy;
+begin
+  perform mlguard._known_model(p_model);
+  insert into mlguard._retrain_policy as p (model, training, cooldown, lease, attempts)
+  values (p_model, coalesce(p_training, _before.training), coalesce(p_cooldown, _before.cooldown),
+          coalesce(p_lease, _before.lease), coalesce(p_attempts, _before.attempts))
+  on conflict (model) do update
+  set training = excluded.training, cooldown = excluded.cooldown, lease = excluded.lease, attempts = excluded.attempts
+  returning * into _after;
+  perform mlguard._record('retrain policy', 'model ' || p_model, to_jsonb(_before), to_jsonb(_after), null);
+end
+$$;
+ALTER FUNCTION mlguard.set_retrain_policy(p_model text, p_training interval, p_cooldown interval, p_lease interval, p_attempts integer) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.set_retrain_policy(p_model text, p_training interval, p_cooldown interval, p_lease interval, p_attempts integer) IS 'Sets how a model is retrained: length of the training window (28 days), cooldown between requests (1 day), lease of a claim (10 minutes), claims before it has failed (3). What is left out stays.';
 CREATE FUNCTION mlguard.share_v1(p_states jsonb, p_part text, p_have text, p_nan text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return (p_states ->> p_part)::float8
@@ -10139,7 +12553,7 @@ ALTER FUNCTION mlguard.share_v1(p_states jsonb, p_part text, p_have text, p_nan 
 COMMENT ON FUNCTION mlguard.share_v1(p_states jsonb, p_part text, p_have text, p_nan text) IS 'A count as a share of the values that are neither missing nor NaN; null where there are none.';
 CREATE FUNCTION mlguard.snooze(p_id bigint, p_until timestamp with time zone, p_reason text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _reason text := mlguard._need_reason(p_reason, 'snooze');
@@ -10166,7 +12580,7 @@ ALTER FUNCTION mlguard.snooze(p_id bigint, p_until timestamp with time zone, p_r
 COMMENT ON FUNCTION mlguard.snooze(p_id bigint, p_until timestamp with time zone, p_reason text) IS 'Keeps an incident quiet until a time; then it alerts again unless it is over. Gates stay as they are. Returns the number of the incident that alerts.';
 CREATE FUNCTION mlguard.stddev_v1(p_states jsonb, p_key text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _n double precision := (p_states -> p_key ->> 0)::float8;
@@ -10178,7 +12592,7 @@ ALTER FUNCTION mlguard.stddev_v1(p_states jsonb, p_key text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.stddev_v1(p_states jsonb, p_key text) IS 'Sample standard deviation; null below two values.';
 CREATE FUNCTION mlguard.sum_v1(p_states jsonb, p_sum text, p_have text DEFAULT NULL::text, p_nan text DEFAULT NULL::text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return case
@@ -10191,26 +12605,67 @@ ALTER FUNCTION mlguard.sum_v1(p_states jsonb, p_sum text, p_have text, p_nan tex
 COMMENT ON FUNCTION mlguard.sum_v1(p_states jsonb, p_sum text, p_have text, p_nan text) IS 'A sum; null where there are no values, as far as p_have and p_nan tell.';
 CREATE FUNCTION mlguard.sweep(p_as_of timestamp with time zone DEFAULT statement_timestamp()) RETURNS TABLE(what text, n bigint)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   -- What needs the lock of a table leaves it to whoever has it, and goes on.
   return query select t.what, t.n from mlguard._sweep_tidy(p_as_of) t;
   return query select c.what, c.n from mlguard._sweep_schema(p_as_of) c;
   return query select f.what, f.n from mlguard._sweep_fold(p_as_of) f;
+  return query select m.what, m.n from mlguard._sweep_models(p_as_of) m;
   -- What is frozen now is what the windows below are compared with.
+  return query select v.what, v.n from mlguard._sweep_version_baselines(p_as_of) v;
   return query select b.what, b.n from mlguard._sweep_baselines(p_as_of) b;
   return query select w.what, w.n from mlguard._sweep_windows(p_as_of) w;
   return query select u.what, u.n from mlguard._sweep_usual(p_as_of) u;
   return query select h.what, h.n from mlguard._sweep_holds(p_as_of) h;
   return query select i.what, i.n from mlguard._sweep_incidents(p_as_of) i;
+  -- What incidents ask for: readers first, then who serves, then who trains.
+  return query select w.what, w.n from mlguard._sweep_withdrawals(p_as_of) w;
+  return query select r.what, r.n from mlguard._sweep_rollbacks(p_as_of) r;
+  return query select r.what, r.n from mlguard._sweep_retrain(p_as_of) r;
+  -- Last, so that what the sweep itself recorded is sealed too.
+  return query select a.what, a.n from mlguard._sweep_audit() a;
 end
 $$;
 ALTER FUNCTION mlguard.sweep(p_as_of timestamp with time zone) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.sweep(p_as_of timestamp with time zone) IS 'Folds what writers appended, judges windows that have closed, learns, opens and resolves incidents, tidies up. Run it every minute or so (mlguard watch, pg_cron, cron with psql); two at once do no harm. Reading stays guarded without.';
+CREATE FUNCTION mlguard.ticket_v1(p_model text, p_ticket bigint, OUT from_at timestamp with time zone, OUT to_at timestamp with time zone, OUT given_at timestamp with time zone) RETURNS record
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _vetoes jsonb;
+begin
+  select t.from_at, t.to_at, t.at
+  into from_at, to_at, given_at
+  from mlguard._training_ticket t
+  where t.id = p_ticket and t.model = p_model;
+  if not found then
+    raise exception using
+      errcode = 'ML002',
+      message = format('mlguard: %s is no training ticket of model %s', coalesce(p_ticket::text, 'null'), p_model),
+      detail = jsonb_build_object('model', p_model, 'ticket', p_ticket)::text,
+      hint = format('select mlguard.begin_training(%L) gives one.', p_model);
+  end if;
+  _vetoes := mlguard._vetoes(p_model, from_at, to_at);
+  if _vetoes <> '[]' then
+    perform mlguard._raise(
+      'ML002',
+      format('mlguard: model %s must not be trained now: %s; ticket %s was given before that', p_model,
+             _vetoes -> 0 ->> 'why', p_ticket),
+      _vetoes -> 0 ->> 'slo',
+      mlguard._detail(_vetoes -> 0 ->> 'slo', null, null, null,
+                      jsonb_build_object('model', p_model, 'ticket', p_ticket, 'vetoes', _vetoes)),
+      'What was read with it so far may be bad too: begin anew once these hold again.');
+  end if;
+end
+$$;
+ALTER FUNCTION mlguard.ticket_v1(p_model text, p_ticket bigint, OUT from_at timestamp with time zone, OUT to_at timestamp with time zone, OUT given_at timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.ticket_v1(p_model text, p_ticket bigint, OUT from_at timestamp with time zone, OUT to_at timestamp with time zone, OUT given_at timestamp with time zone) IS 'What a ticket allows to be read; raises ML002 where there is none, or an input went bad since. Training functions call it.';
 CREATE FUNCTION mlguard.trailing_v1(p_c jsonb, p_metric text, p_back interval) RETURNS double precision
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -10258,7 +12713,7 @@ ALTER FUNCTION mlguard.trailing_v1(p_c jsonb, p_metric text, p_back interval) OW
 COMMENT ON FUNCTION mlguard.trailing_v1(p_c jsonb, p_metric text, p_back interval) IS 'Median of a metric over the windows (or batches) before this one, as far back as a length; null: fewer than three.';
 CREATE FUNCTION mlguard.truncated_v1(p_tbl text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
@@ -10277,7 +12732,7 @@ ALTER FUNCTION mlguard.truncated_v1(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.truncated_v1(p_tbl text) IS 'Notes that a table was emptied: all its states so far are void.';
 CREATE FUNCTION mlguard.try_assertion_v1(p_slo text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _done boolean := mlguard._judge_assertion(p_slo, null, null, 'new writes are guarded, stored rows break it');
@@ -10287,9 +12742,36 @@ end
 $$;
 ALTER FUNCTION mlguard.try_assertion_v1(p_slo text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.try_assertion_v1(p_slo text) IS 'Judges an assertion on the stored rows now, as a COMMIT would; returns what is on record of it then.';
+CREATE FUNCTION mlguard.unrouted_v1(p_tbl text, p_row_keys text[]) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $$
+  update mlguard._review
+  set status = 'obsolete'
+  where tbl = p_tbl and status in ('pending', 'rejected') and (p_row_keys is null or row_key = any (p_row_keys))
+$$;
+ALTER FUNCTION mlguard.unrouted_v1(p_tbl text, p_row_keys text[]) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.unrouted_v1(p_tbl text, p_row_keys text[]) IS 'Ends the reviews of rows that were deleted; null: of all.';
+CREATE FUNCTION mlguard.unsealed_v1(p_sealed text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if length(p_sealed) > 64 and p_sealed = mlguard.sealed_v1(substr(p_sealed, 65)::jsonb) then
+    return substr(p_sealed, 65)::jsonb;
+  end if;
+  return null;
+exception
+  when data_exception then
+    return null;
+end
+$$;
+ALTER FUNCTION mlguard.unsealed_v1(p_sealed text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.unsealed_v1(p_sealed text) IS 'The note of sealed_v1; null where the signature is not mlguard''s.';
 CREATE FUNCTION mlguard.usual_v1(p_c jsonb, p_metric text, p_value double precision, p_rows bigint) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _tbl text := p_c ->> 'tbl';
@@ -10316,9 +12798,87 @@ end
 $$;
 ALTER FUNCTION mlguard.usual_v1(p_c jsonb, p_metric text, p_value double precision, p_rows bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.usual_v1(p_c jsonb, p_metric text, p_value double precision, p_rows bigint) IS 'Whether a value lies in the band learned from the windows or batches before it; null while there are fewer than 20.';
+CREATE FUNCTION mlguard.verify_audit(p_no bigint DEFAULT NULL::bigint, p_hash text DEFAULT NULL::text) RETURNS TABLE(fault text, seal bigint, event bigint, words text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _last bigint := (select max(s.no) from mlguard._event_seal s);
+begin
+  return query
+  with walked as (
+    select s.no, s.event, s.prev, s.hash, e.id as found,
+           lag(s.no, 1, 0::bigint) over (order by s.no) as before,
+           lag(s.hash, 1, decode(repeat('00', 32), 'hex')) over (order by s.no) as expected,
+           e.id is not null and mlguard._link(s.prev, s.no, e) <> s.hash as wrong
+    from mlguard._event_seal s
+    left join mlguard._event e on e.id = s.event
+  ), gap as (
+    select 'gap'::text, w.no, w.event,
+           case when w.no - w.before = 2 then format('seal %s is missing', w.no - 1)
+                else format('seals %s to %s are missing', w.before + 1, w.no - 1) end
+    from walked w
+    where w.no <> w.before + 1
+  ), broken as (
+    select 'broken'::text, w.no, w.event,
+           format('seal %s does not follow seal %s: one of them was replaced', w.no, w.before)
+    from walked w
+    where w.no = w.before + 1 and w.prev <> w.expected
+  ), deleted as (
+    select 'deleted'::text, w.no, w.event, format('event %s is gone', w.event)
+    from walked w
+    where w.found is null
+    union all
+    select 'deleted', null, u.event, format('event %s is gone, before it was sealed', u.event)
+    from mlguard._unsealed u
+    where not exists (select from mlguard._event e where e.id = u.event)
+      and not exists (select from mlguard._event_seal s where s.event = u.event)
+  ), moved as (
+    -- Its own text gives the hash that stands at another place: it was taken from there.
+    select distinct on (w.no) w.no, w.event, o.no as belongs
+    from walked w
+    join mlguard._event e on e.id = w.event
+    join walked o on o.wrong and o.no <> w.no
+    where w.wrong
+      and (mlguard._link(o.prev, o.no, e) = o.hash or mlguard._link(w.prev, o.no, e) = w.hash)
+    order by w.no, o.no
+  ), changed as (
+    select case when m.no is null then 'edited' else 'reordered' end, w.no, w.event,
+           case when m.no is null then format('event %s is not what was sealed', w.event)
+                else format('event %s stands at seal %s and was sealed as %s', w.event, w.no, m.belongs) end
+    from walked w
+    left join moved m on m.no = w.no
+    where w.wrong
+  )
+  select f.* from (
+    select * from gap union all select * from broken union all select * from deleted union all select * from changed
+  ) f (fault, seal, event, words)
+  order by f.seal nulls last, f.event;
+  if p_no is not null and not exists (select from mlguard._event_seal s where s.no = p_no) and p_no > 0 then
+    return query select 'cut'::text, p_no, null::bigint,
+      format('the chain ends at %s, and seal %s was exported', coalesce(_last, 0), p_no);
+  elsif p_no > 0 and p_hash is not null then
+    return query
+    select 'rewritten'::text, s.no, s.event,
+           format('seal %s is not the one that was exported: the chain was made anew', s.no)
+    from mlguard._event_seal s
+    where s.no = p_no and encode(s.hash, 'hex') <> lower(btrim(p_hash));
+  end if;
+  return query
+  select 'unsealed'::text, null::bigint, e.id,
+         format('event %s of %s was never sealed', e.id, mlguard._minute(e.at))
+  from mlguard._event e
+  where e.at < statement_timestamp() - interval '1 hour'
+    and not exists (select from mlguard._event_seal s where s.event = e.id)
+  order by e.id
+  limit 100;
+end
+$$;
+ALTER FUNCTION mlguard.verify_audit(p_no bigint, p_hash text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.verify_audit(p_no bigint, p_hash text) IS 'What is wrong with the chain of events, one row a fault, none where it is whole: edited, deleted, reordered, gap, broken, unsealed for over an hour; against an exported head (number and hash) also cut and rewritten.';
 CREATE FUNCTION mlguard.waive(p_id bigint, p_until timestamp with time zone, p_reason text) RETURNS timestamp with time zone
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _incident mlguard._incident := mlguard._acted_on(p_id, 'waive');
@@ -10334,7 +12894,7 @@ ALTER FUNCTION mlguard.waive(p_id bigint, p_until timestamp with time zone, p_re
 COMMENT ON FUNCTION mlguard.waive(p_id bigint, p_until timestamp with time zone, p_reason text) IS 'Accepts violations of the SLO of an incident until a time and keeps the incident quiet; both arm again by themselves.';
 CREATE FUNCTION mlguard.waive(p_slo text, p_until timestamp with time zone, p_reason text) RETURNS timestamp with time zone
     LANGUAGE sql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select mlguard._except(p_slo, 'waive', p_until, p_reason)
 $$;
@@ -10342,7 +12902,7 @@ ALTER FUNCTION mlguard.waive(p_slo text, p_until timestamp with time zone, p_rea
 COMMENT ON FUNCTION mlguard.waive(p_slo text, p_until timestamp with time zone, p_reason text) IS 'Accepts violations of an SLO until a time, with a reason; returns that time.';
 CREATE FUNCTION mlguard.waived_v1(p_slo text) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select exists (
     select from mlguard._waiver w
@@ -10352,7 +12912,7 @@ ALTER FUNCTION mlguard.waived_v1(p_slo text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.waived_v1(p_slo text) IS 'Whether an SLO is off or waived now.';
 CREATE FUNCTION mlguard.withhold_v1(p_tbl text, p_broken jsonb, p_row jsonb, p_row_text text, p_key jsonb, p_op text, p_superseded boolean) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   _place tid;
@@ -10411,7 +12971,7 @@ ALTER FUNCTION mlguard.withhold_v1(p_tbl text, p_broken jsonb, p_row jsonb, p_ro
 COMMENT ON FUNCTION mlguard.withhold_v1(p_tbl text, p_broken jsonb, p_row jsonb, p_row_text text, p_key jsonb, p_op text, p_superseded boolean) IS 'Keeps a row that was not let into its table, whole, with every rule it broke.';
 CREATE FUNCTION mlguard.within_noise_v1(p_s jsonb, p_c jsonb, p_metric text, p_key text, p_column text, p_value double precision) RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   _compared record;
@@ -10444,6 +13004,14 @@ CREATE AGGREGATE mlguard.merge_v1(jsonb) (
 );
 ALTER AGGREGATE mlguard.merge_v1(jsonb) OWNER TO postgres;
 COMMENT ON AGGREGATE mlguard.merge_v1(jsonb) IS 'Merges documents of states; of none the empty document.';
+CREATE TABLE mlguard._acting (
+    tbl text NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL
+);
+ALTER TABLE mlguard._acting OWNER TO postgres;
+COMMENT ON TABLE mlguard._acting IS 'Private. While a person''s values are written: post-prediction steps leave such a row as it is. Empty between transactions.';
+COMMENT ON COLUMN mlguard._acting.tbl IS 'The table.';
+COMMENT ON COLUMN mlguard._acting.xid IS 'The transaction.';
 CREATE TABLE mlguard._armed (
     slo text NOT NULL,
     at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
@@ -10570,7 +13138,8 @@ CREATE TABLE mlguard._change (
     at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     batch bigint,
     row_hash text,
-    pending boolean DEFAULT true NOT NULL
+    pending boolean DEFAULT true NOT NULL,
+    step_set text
 );
 ALTER TABLE mlguard._change OWNER TO postgres;
 COMMENT ON TABLE mlguard._change IS 'Private. Values mended before they landed.';
@@ -10585,6 +13154,7 @@ COMMENT ON COLUMN mlguard._change.at IS 'When.';
 COMMENT ON COLUMN mlguard._change.batch IS 'The batch.';
 COMMENT ON COLUMN mlguard._change.row_hash IS 'Hash of the mended row, by which it is found among those that landed.';
 COMMENT ON COLUMN mlguard._change.pending IS 'Not known to have landed: an upsert may drop a row after it was mended.';
+COMMENT ON COLUMN mlguard._change.step_set IS 'Of a post-prediction step: hash of the set it belongs to.';
 ALTER TABLE mlguard._change ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME mlguard._change_id_seq
     START WITH 1
@@ -10615,26 +13185,6 @@ ALTER TABLE mlguard._delta ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
-CREATE TABLE mlguard._event (
-    id bigint NOT NULL,
-    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    who text DEFAULT SESSION_USER NOT NULL,
-    act text NOT NULL,
-    target text NOT NULL,
-    before jsonb,
-    after jsonb,
-    reason text
-);
-ALTER TABLE mlguard._event OWNER TO postgres;
-COMMENT ON TABLE mlguard._event IS 'Private. Audited acts; append-only.';
-COMMENT ON COLUMN mlguard._event.id IS 'Number, in order of writing.';
-COMMENT ON COLUMN mlguard._event.at IS 'When.';
-COMMENT ON COLUMN mlguard._event.who IS 'Who: the user who logged in, whatever role was set.';
-COMMENT ON COLUMN mlguard._event.act IS 'What was done: apply, release, discard, off, waive, …';
-COMMENT ON COLUMN mlguard._event.target IS 'To what: an SLO id, a table, a quarantined row.';
-COMMENT ON COLUMN mlguard._event.before IS 'State before, without values of pii columns.';
-COMMENT ON COLUMN mlguard._event.after IS 'State after, without values of pii columns.';
-COMMENT ON COLUMN mlguard._event.reason IS 'Why, in the words of who did it.';
 ALTER TABLE mlguard._event ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME mlguard._event_id_seq
     START WITH 1
@@ -10643,6 +13193,20 @@ ALTER TABLE mlguard._event ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+CREATE TABLE mlguard._event_seal (
+    no bigint NOT NULL,
+    event bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    prev bytea NOT NULL,
+    hash bytea NOT NULL
+);
+ALTER TABLE mlguard._event_seal OWNER TO postgres;
+COMMENT ON TABLE mlguard._event_seal IS 'Private. The chain of events: events commit out of the order of their numbers, so committed ones get a number here.';
+COMMENT ON COLUMN mlguard._event_seal.no IS 'Number in the chain, from 1, without gaps.';
+COMMENT ON COLUMN mlguard._event_seal.event IS 'The event.';
+COMMENT ON COLUMN mlguard._event_seal.at IS 'When it was sealed.';
+COMMENT ON COLUMN mlguard._event_seal.prev IS 'Hash of the seal before it; 32 zero bytes for the first.';
+COMMENT ON COLUMN mlguard._event_seal.hash IS 'SHA-256 of prev and the text of seal number and event, in UTF-8.';
 CREATE TABLE mlguard._freshness (
     id bigint NOT NULL,
     tbl text NOT NULL,
@@ -10865,6 +13429,29 @@ ALTER TABLE mlguard._metric ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+CREATE TABLE mlguard._model (
+    model text NOT NULL,
+    CONSTRAINT _model_named CHECK ((model ~ '\S'::text))
+);
+ALTER TABLE mlguard._model OWNER TO postgres;
+COMMENT ON TABLE mlguard._model IS 'Private. One row per model: whoever changes the state of its versions locks it, so that such acts go one by one.';
+COMMENT ON COLUMN mlguard._model.model IS 'Name, as `model:` in an SLO file says it.';
+CREATE TABLE mlguard._model_usage (
+    model text NOT NULL,
+    version text NOT NULL,
+    tbl text NOT NULL,
+    first_use timestamp with time zone NOT NULL,
+    last_use timestamp with time zone NOT NULL,
+    n bigint NOT NULL
+);
+ALTER TABLE mlguard._model_usage OWNER TO postgres;
+COMMENT ON TABLE mlguard._model_usage IS 'Private. Totals by version and table, as far as sweep() has folded them.';
+COMMENT ON COLUMN mlguard._model_usage.model IS 'The model.';
+COMMENT ON COLUMN mlguard._model_usage.version IS 'Its version; empty for rows that name none.';
+COMMENT ON COLUMN mlguard._model_usage.tbl IS 'The table of predictions.';
+COMMENT ON COLUMN mlguard._model_usage.first_use IS 'When it wrote first.';
+COMMENT ON COLUMN mlguard._model_usage.last_use IS 'When it wrote last.';
+COMMENT ON COLUMN mlguard._model_usage.n IS 'Rows it wrote.';
 CREATE TABLE mlguard._object (
     id bigint NOT NULL,
     tbl text NOT NULL,
@@ -10910,7 +13497,7 @@ CREATE TABLE mlguard._outbox (
     attempts integer DEFAULT 0 NOT NULL,
     last_error text,
     next_try timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    CONSTRAINT _outbox_event CHECK ((event = ANY (ARRAY['opened'::text, 'escalated'::text, 'acknowledged'::text, 'snoozed'::text, 'resolved'::text, 'reopened'::text])))
+    CONSTRAINT _outbox_event CHECK ((event = ANY (ARRAY['opened'::text, 'escalated'::text, 'acknowledged'::text, 'snoozed'::text, 'resolved'::text, 'reopened'::text, 'acted'::text])))
 );
 ALTER TABLE mlguard._outbox OWNER TO postgres;
 COMMENT ON TABLE mlguard._outbox IS 'Private. One line per change of state of an incident that alerts, waiting to be delivered. Nothing is ever NOTIFYed.';
@@ -10918,7 +13505,7 @@ COMMENT ON COLUMN mlguard._outbox.id IS 'Number, in the order of the changes.';
 COMMENT ON COLUMN mlguard._outbox.at IS 'When it changed.';
 COMMENT ON COLUMN mlguard._outbox.incident IS 'The incident.';
 COMMENT ON COLUMN mlguard._outbox.alarm IS 'The same for all lines of one alarm, from opened to resolved: what a pager calls the deduplication key.';
-COMMENT ON COLUMN mlguard._outbox.event IS 'opened, escalated (more severe, or more people concerned), acknowledged, snoozed, resolved or reopened.';
+COMMENT ON COLUMN mlguard._outbox.event IS 'opened, escalated (more severe, or more people concerned), acknowledged, snoozed, resolved, reopened, or acted (a model was rolled back, predictions were withdrawn).';
 COMMENT ON COLUMN mlguard._outbox.severity IS 'low, normal or page.';
 COMMENT ON COLUMN mlguard._outbox.recipients IS 'Owners and consumers of the tables concerned; of a line that tells further people only these.';
 COMMENT ON COLUMN mlguard._outbox.subject IS 'In one line.';
@@ -10966,6 +13553,133 @@ COMMENT ON COLUMN mlguard._pair_work.bins IS 'Bins of the values.';
 COMMENT ON COLUMN mlguard._pair_work.mixed_bins IS 'The same in the shuffled order.';
 COMMENT ON COLUMN mlguard._pair_work.able_domain IS 'Its values come again often enough for pairs of values to be learned.';
 COMMENT ON COLUMN mlguard._pair_work.able_dependence IS 'The same for dependence.';
+CREATE TABLE mlguard._paired (
+    tbl text NOT NULL,
+    upto xid8 NOT NULL
+);
+ALTER TABLE mlguard._paired OWNER TO postgres;
+COMMENT ON TABLE mlguard._paired IS 'Private. Which marks of mlguard._pairing are gone.';
+COMMENT ON COLUMN mlguard._paired.tbl IS 'The prediction table.';
+COMMENT ON COLUMN mlguard._paired.upto IS 'The newest transaction whose mark is gone.';
+CREATE TABLE mlguard._pairing (
+    id bigint NOT NULL,
+    tbl text NOT NULL,
+    side text NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    seen pg_snapshot NOT NULL,
+    statement timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    bucket_from timestamp with time zone,
+    bucket_to timestamp with time zone,
+    known_at xid8,
+    CONSTRAINT _pairing_side CHECK ((side = ANY (ARRAY['predictions'::text, 'labels'::text, 'attributes'::text])))
+);
+ALTER TABLE mlguard._pairing OWNER TO postgres;
+COMMENT ON TABLE mlguard._pairing IS 'Private. A mark of each statement on a prediction table and on those that hold its labels and attributes, kept while a transaction that did not see it can be around.';
+COMMENT ON COLUMN mlguard._pairing.id IS 'Number.';
+COMMENT ON COLUMN mlguard._pairing.tbl IS 'The prediction table.';
+COMMENT ON COLUMN mlguard._pairing.side IS 'Which table was written: predictions, labels or attributes.';
+COMMENT ON COLUMN mlguard._pairing.xid IS 'The transaction.';
+COMMENT ON COLUMN mlguard._pairing.seen IS 'What its trigger saw before it looked for pairs.';
+COMMENT ON COLUMN mlguard._pairing.statement IS 'When the statement began: triggers of one statement see the end of both.';
+COMMENT ON COLUMN mlguard._pairing.bucket_from IS 'Start of the first bucket of the predictions written.';
+COMMENT ON COLUMN mlguard._pairing.bucket_to IS 'Start of the last bucket of the predictions written.';
+COMMENT ON COLUMN mlguard._pairing.known_at IS 'Transactions from this one on began after the mark was seen; null: it is new.';
+ALTER TABLE mlguard._pairing ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME mlguard._pairing_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE mlguard._post_set (
+    tbl text NOT NULL,
+    version integer NOT NULL,
+    hash text NOT NULL,
+    steps jsonb NOT NULL,
+    since timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    ended_at timestamp with time zone,
+    applied_by text DEFAULT SESSION_USER NOT NULL
+);
+ALTER TABLE mlguard._post_set OWNER TO postgres;
+COMMENT ON TABLE mlguard._post_set IS 'Private. Every set of post-prediction steps that ever was in force.';
+COMMENT ON COLUMN mlguard._post_set.tbl IS 'The prediction table.';
+COMMENT ON COLUMN mlguard._post_set.version IS 'Counts the sets of the table; one that comes back keeps its number.';
+COMMENT ON COLUMN mlguard._post_set.hash IS 'Hash of the steps; generated functions name their set by it.';
+COMMENT ON COLUMN mlguard._post_set.steps IS 'The steps in order: name, kind, when, set.';
+COMMENT ON COLUMN mlguard._post_set.since IS 'When it came into force last.';
+COMMENT ON COLUMN mlguard._post_set.ended_at IS 'When another took its place; null while it is in force.';
+COMMENT ON COLUMN mlguard._post_set.applied_by IS 'Who applied it last.';
+CREATE TABLE mlguard._prediction_batch (
+    id bigint NOT NULL,
+    tbl text NOT NULL,
+    model text NOT NULL,
+    version text NOT NULL,
+    xid xid8,
+    started_at timestamp with time zone NOT NULL,
+    first_at timestamp with time zone NOT NULL,
+    last_at timestamp with time zone NOT NULL,
+    writer text,
+    n bigint NOT NULL,
+    batches bigint NOT NULL,
+    first_event timestamp with time zone,
+    last_event timestamp with time zone,
+    inputs jsonb NOT NULL,
+    held boolean NOT NULL
+);
+ALTER TABLE mlguard._prediction_batch OWNER TO postgres;
+COMMENT ON TABLE mlguard._prediction_batch IS 'Private. What one transaction wrote of one version, folded; small batches on good inputs share one row an hour.';
+COMMENT ON COLUMN mlguard._prediction_batch.id IS 'Number.';
+COMMENT ON COLUMN mlguard._prediction_batch.tbl IS 'The table of predictions.';
+COMMENT ON COLUMN mlguard._prediction_batch.model IS 'The model.';
+COMMENT ON COLUMN mlguard._prediction_batch.version IS 'Its version; empty where the rows name none.';
+COMMENT ON COLUMN mlguard._prediction_batch.xid IS 'The transaction; null for an hour of small ones.';
+COMMENT ON COLUMN mlguard._prediction_batch.started_at IS 'Its start, or the start of the hour.';
+COMMENT ON COLUMN mlguard._prediction_batch.first_at IS 'When the first statement wrote.';
+COMMENT ON COLUMN mlguard._prediction_batch.last_at IS 'When the last one did.';
+COMMENT ON COLUMN mlguard._prediction_batch.writer IS 'Who wrote; null where several did.';
+COMMENT ON COLUMN mlguard._prediction_batch.n IS 'Rows.';
+COMMENT ON COLUMN mlguard._prediction_batch.batches IS 'Transactions.';
+COMMENT ON COLUMN mlguard._prediction_batch.first_event IS 'First event time of the rows.';
+COMMENT ON COLUMN mlguard._prediction_batch.last_event IS 'Last event time of the rows.';
+COMMENT ON COLUMN mlguard._prediction_batch.inputs IS 'Gates of the input tables: {table: "open"}, or since when held, and why.';
+COMMENT ON COLUMN mlguard._prediction_batch.held IS 'Some input was held.';
+ALTER TABLE mlguard._prediction_batch ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME mlguard._prediction_batch_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE mlguard._prediction_line (
+    tbl text NOT NULL,
+    model text NOT NULL,
+    version text NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    writer text DEFAULT SESSION_USER NOT NULL,
+    n bigint NOT NULL,
+    first_event timestamp with time zone,
+    last_event timestamp with time zone,
+    inputs jsonb NOT NULL,
+    held boolean NOT NULL
+);
+ALTER TABLE mlguard._prediction_line OWNER TO postgres;
+COMMENT ON TABLE mlguard._prediction_line IS 'Private. One row per statement that wrote predictions, and version: appended, and without an index, because a row each writer updates would make them wait for one another. sweep() folds it.';
+COMMENT ON COLUMN mlguard._prediction_line.tbl IS 'The table of predictions.';
+COMMENT ON COLUMN mlguard._prediction_line.model IS 'The model.';
+COMMENT ON COLUMN mlguard._prediction_line.version IS 'Its version; empty where the row names none.';
+COMMENT ON COLUMN mlguard._prediction_line.xid IS 'The transaction.';
+COMMENT ON COLUMN mlguard._prediction_line.started_at IS 'Its start.';
+COMMENT ON COLUMN mlguard._prediction_line.at IS 'When the statement wrote.';
+COMMENT ON COLUMN mlguard._prediction_line.writer IS 'Who wrote.';
+COMMENT ON COLUMN mlguard._prediction_line.n IS 'Rows.';
+COMMENT ON COLUMN mlguard._prediction_line.first_event IS 'Their first event time.';
+COMMENT ON COLUMN mlguard._prediction_line.last_event IS 'Their last.';
+COMMENT ON COLUMN mlguard._prediction_line.inputs IS 'Gates of the input tables just before: {table: "open"}, or since when held, and why.';
+COMMENT ON COLUMN mlguard._prediction_line.held IS 'Some input was held.';
 CREATE TABLE mlguard._profile (
     scope bigint NOT NULL,
     column_name text NOT NULL,
@@ -11000,6 +13714,26 @@ ALTER TABLE mlguard._quarantine ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY
     NO MAXVALUE
     CACHE 1
 );
+CREATE TABLE mlguard._recount_due (
+    id bigint NOT NULL,
+    tbl text NOT NULL,
+    bucket_from timestamp with time zone,
+    bucket_to timestamp with time zone
+);
+ALTER TABLE mlguard._recount_due OWNER TO postgres;
+COMMENT ON TABLE mlguard._recount_due IS 'Private. Buckets whose stored rows sweep() counts anew before it judges: what was appended cannot tell them.';
+COMMENT ON COLUMN mlguard._recount_due.id IS 'Number.';
+COMMENT ON COLUMN mlguard._recount_due.tbl IS 'The table.';
+COMMENT ON COLUMN mlguard._recount_due.bucket_from IS 'Start of the first bucket; null: all.';
+COMMENT ON COLUMN mlguard._recount_due.bucket_to IS 'Start of the last bucket; null: all.';
+ALTER TABLE mlguard._recount_due ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME mlguard._recount_due_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 CREATE TABLE mlguard._reference (
     tbl text NOT NULL,
     over text NOT NULL,
@@ -11026,6 +13760,70 @@ COMMENT ON COLUMN mlguard._reference.decimals IS 'Decimals that the numbers keep
 COMMENT ON COLUMN mlguard._reference.nums IS 'Numbers that were heavy in some sample.';
 COMMENT ON COLUMN mlguard._reference.texts IS 'All texts.';
 COMMENT ON COLUMN mlguard._reference.shares IS 'Their shares of the pooled values.';
+CREATE TABLE mlguard._request (
+    id bigint NOT NULL,
+    tbl text NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    judge text NOT NULL,
+    keys jsonb
+);
+ALTER TABLE mlguard._request OWNER TO postgres;
+COMMENT ON TABLE mlguard._request IS 'Private. Requests whose rows this transaction wrote, and the mark by which COMMIT judges them. Empty between transactions.';
+COMMENT ON COLUMN mlguard._request.id IS 'Number.';
+COMMENT ON COLUMN mlguard._request.tbl IS 'The prediction table.';
+COMMENT ON COLUMN mlguard._request.xid IS 'The transaction.';
+COMMENT ON COLUMN mlguard._request.judge IS 'The generated function that runs the steps, as it is called.';
+COMMENT ON COLUMN mlguard._request.keys IS 'Requests of one statement, some hundred at most: [[value of each column], …]; null: the mark.';
+ALTER TABLE mlguard._request ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME mlguard._request_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+ALTER TABLE mlguard._retrain_request ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME mlguard._retrain_request_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+ALTER TABLE mlguard._review ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME mlguard._review_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE mlguard._rollback_act (
+    id bigint NOT NULL,
+    model text NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    incident bigint NOT NULL,
+    taken_out text NOT NULL,
+    brought_back text NOT NULL,
+    why text NOT NULL
+);
+ALTER TABLE mlguard._rollback_act OWNER TO postgres;
+COMMENT ON TABLE mlguard._rollback_act IS 'Private. Rollbacks that an SLO asked for.';
+COMMENT ON COLUMN mlguard._rollback_act.id IS 'Number.';
+COMMENT ON COLUMN mlguard._rollback_act.model IS 'The model.';
+COMMENT ON COLUMN mlguard._rollback_act.at IS 'When.';
+COMMENT ON COLUMN mlguard._rollback_act.incident IS 'The incident that asked.';
+COMMENT ON COLUMN mlguard._rollback_act.taken_out IS 'The champion that failed.';
+COMMENT ON COLUMN mlguard._rollback_act.brought_back IS 'The version that serves instead.';
+COMMENT ON COLUMN mlguard._rollback_act.why IS 'The evidence, in words.';
+ALTER TABLE mlguard._rollback_act ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME mlguard._rollback_act_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 CREATE TABLE mlguard._sample (
     id bigint NOT NULL,
     tbl text NOT NULL,
@@ -11076,6 +13874,12 @@ COMMENT ON COLUMN mlguard._schema_column.attnum IS 'Its number, by which a renam
 COMMENT ON COLUMN mlguard._schema_column.type IS 'Its type, as PostgreSQL prints it.';
 COMMENT ON COLUMN mlguard._schema_column.wanted IS 'The SLO file names it: without it something breaks.';
 COMMENT ON COLUMN mlguard._schema_column.slos IS 'Ids of the SLOs that read it.';
+CREATE TABLE mlguard._seal (
+    secret text DEFAULT ((gen_random_uuid())::text || (gen_random_uuid())::text) NOT NULL
+);
+ALTER TABLE mlguard._seal OWNER TO postgres;
+COMMENT ON TABLE mlguard._seal IS 'Private. What mlguard notes for its own transaction is signed with it.';
+COMMENT ON COLUMN mlguard._seal.secret IS 'The secret; each database has its own.';
 CREATE TABLE mlguard._seen (
     tbl text NOT NULL,
     over text NOT NULL,
@@ -11178,6 +13982,41 @@ ALTER TABLE mlguard._state ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+CREATE TABLE mlguard._training_ticket (
+    id bigint NOT NULL,
+    model text NOT NULL,
+    from_at timestamp with time zone NOT NULL,
+    to_at timestamp with time zone NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    who text DEFAULT SESSION_USER NOT NULL,
+    request bigint,
+    inputs jsonb NOT NULL,
+    CONSTRAINT _training_ticket_range CHECK ((from_at < to_at))
+);
+ALTER TABLE mlguard._training_ticket OWNER TO postgres;
+COMMENT ON TABLE mlguard._training_ticket IS 'Private. Leave to train, given while every input was good. Never changed.';
+COMMENT ON COLUMN mlguard._training_ticket.id IS 'Number.';
+COMMENT ON COLUMN mlguard._training_ticket.model IS 'The model.';
+COMMENT ON COLUMN mlguard._training_ticket.from_at IS 'Start of what may be read, by event time.';
+COMMENT ON COLUMN mlguard._training_ticket.to_at IS 'End of it; not included.';
+COMMENT ON COLUMN mlguard._training_ticket.at IS 'When it was given.';
+COMMENT ON COLUMN mlguard._training_ticket.who IS 'To whom: the user who logged in.';
+COMMENT ON COLUMN mlguard._training_ticket.request IS 'The request to retrain it was given for; null: for a run by hand.';
+COMMENT ON COLUMN mlguard._training_ticket.inputs IS 'Per table: batches (ranges of batch numbers that had closed), windows that were judged good, SLOs that held.';
+ALTER TABLE mlguard._training_ticket ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME mlguard._training_ticket_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE mlguard._unsealed (
+    event bigint NOT NULL
+);
+ALTER TABLE mlguard._unsealed OWNER TO postgres;
+COMMENT ON TABLE mlguard._unsealed IS 'Private. Events that wait for their seal.';
+COMMENT ON COLUMN mlguard._unsealed.event IS 'The event.';
 ALTER TABLE mlguard._verdict ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME mlguard._verdict_id_seq
     START WITH 1
@@ -11280,6 +14119,44 @@ COMMENT ON COLUMN mlguard._window.due_at IS 'When the next window is to be judge
 COMMENT ON COLUMN mlguard._window.checked_to IS 'Changes of buckets up to this time were judged.';
 COMMENT ON COLUMN mlguard._window.first_start IS 'Start of the first window judged.';
 COMMENT ON COLUMN mlguard._window.frozen IS 'The segments that are judged alone are chosen, for good.';
+CREATE TABLE mlguard._withdrawal (
+    id bigint NOT NULL,
+    tbl text NOT NULL,
+    slo text NOT NULL,
+    segment jsonb DEFAULT '{}'::jsonb NOT NULL,
+    window_start timestamp with time zone NOT NULL,
+    window_end timestamp with time zone NOT NULL,
+    verdict bigint NOT NULL,
+    since timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    observed text,
+    allowed text,
+    ended_at timestamp with time zone,
+    ended_by text,
+    reason text
+);
+ALTER TABLE mlguard._withdrawal OWNER TO postgres;
+COMMENT ON TABLE mlguard._withdrawal IS 'Private. Predictions that readers do not see until somebody decides: of a window, and of a segment. A window that was given back is not withdrawn again.';
+COMMENT ON COLUMN mlguard._withdrawal.id IS 'Number.';
+COMMENT ON COLUMN mlguard._withdrawal.tbl IS 'The table of predictions.';
+COMMENT ON COLUMN mlguard._withdrawal.slo IS 'Id of the SLO.';
+COMMENT ON COLUMN mlguard._withdrawal.segment IS 'Values of the segment columns; {}: all rows of the window.';
+COMMENT ON COLUMN mlguard._withdrawal.window_start IS 'Start of the window, by event time.';
+COMMENT ON COLUMN mlguard._withdrawal.window_end IS 'End of it; not included.';
+COMMENT ON COLUMN mlguard._withdrawal.verdict IS 'The verdict.';
+COMMENT ON COLUMN mlguard._withdrawal.since IS 'Since when.';
+COMMENT ON COLUMN mlguard._withdrawal.observed IS 'What was found.';
+COMMENT ON COLUMN mlguard._withdrawal.allowed IS 'What is allowed.';
+COMMENT ON COLUMN mlguard._withdrawal.ended_at IS 'When somebody gave the rows back to readers.';
+COMMENT ON COLUMN mlguard._withdrawal.ended_by IS 'Who.';
+COMMENT ON COLUMN mlguard._withdrawal.reason IS 'Why.';
+ALTER TABLE mlguard._withdrawal ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME mlguard._withdrawal_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 CREATE TABLE mlguard.alembic_version (
     version_num character varying(32) NOT NULL
 );
@@ -11381,24 +14258,33 @@ CREATE VIEW mlguard.change AS
         END AS new,
     c.rule,
     c.at,
-    c.batch
-   FROM (mlguard._change c
+    c.batch,
+    s.version
+   FROM ((mlguard._change c
      LEFT JOIN mlguard._table t ON ((t.tbl = c.tbl)))
+     LEFT JOIN mlguard._post_set s ON (((s.tbl = c.tbl) AND (s.hash = c.step_set))))
   WHERE (NOT c.pending);
 ALTER VIEW mlguard.change OWNER TO postgres;
 COMMENT ON VIEW mlguard.change IS 'Values mended before they landed.';
+COMMENT ON COLUMN mlguard.change.rule IS 'The SLO that repaired the value, or <table>/post.<step>, or <table>/review for a value that a person set.';
+COMMENT ON COLUMN mlguard.change.version IS 'Of a post-prediction step: version of the step set; see mlguard.post_set.';
 CREATE VIEW mlguard.event AS
- SELECT id,
-    at,
-    who,
-    act,
-    target,
-    before,
-    after,
-    reason
-   FROM mlguard._event e;
+ SELECT e.id,
+    e.at,
+    e.who,
+    e.act,
+    e.target,
+    e.before,
+    e.after,
+    e.reason,
+    s.no AS seal,
+    encode(s.hash, 'hex'::text) AS hash
+   FROM (mlguard._event e
+     LEFT JOIN mlguard._event_seal s ON ((s.event = e.id)));
 ALTER VIEW mlguard.event OWNER TO postgres;
-COMMENT ON VIEW mlguard.event IS 'Audited acts.';
+COMMENT ON VIEW mlguard.event IS 'Audited acts, and their places in the chain.';
+COMMENT ON COLUMN mlguard.event.seal IS 'Number in the chain; null until the next sweep() after its COMMIT.';
+COMMENT ON COLUMN mlguard.event.hash IS 'Hash of the chain up to and with this event.';
 CREATE VIEW mlguard.gate AS
  SELECT t.tbl,
         CASE
@@ -11631,6 +14517,102 @@ COMMENT ON COLUMN mlguard.metric.value IS 'The value; null where there is none.'
 COMMENT ON COLUMN mlguard.metric.n IS 'Rows it was computed from; of a sample, rows in the sample.';
 COMMENT ON COLUMN mlguard.metric.excluded IS 'Labelled as a fault: what is learned leaves it out.';
 COMMENT ON COLUMN mlguard.metric.current IS 'Not superseded by a later value for the same batch or window.';
+CREATE VIEW mlguard.model_usage AS
+ SELECT model,
+    NULLIF(version, ''::text) AS version,
+    tbl,
+    min(first_use) AS first_use,
+    max(last_use) AS last_use,
+    (sum(n))::bigint AS predictions
+   FROM ( SELECT t.model,
+            t.version,
+            t.tbl,
+            t.first_use,
+            t.last_use,
+            t.n
+           FROM mlguard._model_usage t
+        UNION ALL
+         SELECT l.model,
+            l.version,
+            l.tbl,
+            l.at,
+            l.at,
+            l.n
+           FROM mlguard._prediction_line l) u
+  GROUP BY model, version, tbl;
+ALTER VIEW mlguard.model_usage OWNER TO postgres;
+COMMENT ON VIEW mlguard.model_usage IS 'What each version wrote, by table, registered or not: first and last use, rows. Exact, folded or not.';
+COMMENT ON COLUMN mlguard.model_usage.version IS 'The version; null for rows that name none.';
+COMMENT ON COLUMN mlguard.model_usage.predictions IS 'Rows that INSERT, COPY, MERGE and upserts wrote; later deletes do not count against it.';
+CREATE VIEW mlguard.model_version AS
+ SELECT v.model,
+    v.version,
+    v.state,
+    v.author,
+    v.registered_at,
+    v.approver,
+    v.approved_at,
+    v.promoted_by,
+    v.promoted_at,
+    (NOT (v.version IS DISTINCT FROM mlguard._previous(v.model))) AS previous,
+    v.retired_by,
+    v.retired_at,
+    v.note,
+    v.ticket,
+    u.first_use,
+    u.last_use,
+    (COALESCE(u.predictions, (0)::numeric))::bigint AS predictions
+   FROM (mlguard._model_version v
+     LEFT JOIN ( SELECT m.model,
+            m.version,
+            min(m.first_use) AS first_use,
+            max(m.last_use) AS last_use,
+            sum(m.predictions) AS predictions
+           FROM mlguard.model_usage m
+          GROUP BY m.model, m.version) u ON (((u.model = v.model) AND (u.version = v.version))));
+ALTER VIEW mlguard.model_version OWNER TO postgres;
+COMMENT ON VIEW mlguard.model_version IS 'Versions of models: state, author and approver, first and last use.';
+COMMENT ON COLUMN mlguard.model_version.state IS 'registered, approved, champion (its predictions are served), challenger or retired.';
+COMMENT ON COLUMN mlguard.model_version.previous IS 'Where a rollback of the model leads.';
+COMMENT ON COLUMN mlguard.model_version.ticket IS 'The training ticket it came from.';
+COMMENT ON COLUMN mlguard.model_version.predictions IS 'Rows it wrote.';
+CREATE VIEW mlguard.model AS
+ SELECT m.model,
+    m.tables,
+    m.inputs,
+    ( SELECT v.version
+           FROM mlguard.model_version v
+          WHERE ((v.model = m.model) AND (v.state = 'champion'::text))) AS champion,
+    p.training,
+    p.cooldown,
+    p.lease,
+    p.attempts
+   FROM (( SELECT t.model,
+            array_agg(t.tbl ORDER BY t.tbl) AS tables,
+            ARRAY( SELECT mlguard._inputs_of(t.model) AS _inputs_of) AS inputs
+           FROM mlguard._table t
+          WHERE (t.model IS NOT NULL)
+          GROUP BY t.model) m
+     CROSS JOIN LATERAL mlguard._policy(m.model) p(model, training, cooldown, lease, attempts));
+ALTER VIEW mlguard.model OWNER TO postgres;
+COMMENT ON VIEW mlguard.model IS 'Models: where their predictions are, what they read, which version serves, how they are retrained.';
+CREATE VIEW mlguard.model_metric AS
+ SELECT t.model,
+    (m.segment ->> t.version_column) AS version,
+    m.tbl,
+    m.metric,
+    m.over,
+    NULLIF((m.segment - t.version_column), '{}'::jsonb) AS segment,
+    m.window_start,
+    m.window_end,
+    m.value,
+    m.n
+   FROM (mlguard.metric m
+     JOIN mlguard._table t ON ((t.tbl = m.tbl)))
+  WHERE ((t.model IS NOT NULL) AND m.current AND (m.segment ? t.version_column));
+ALTER VIEW mlguard.model_metric OWNER TO postgres;
+COMMENT ON VIEW mlguard.model_metric IS 'Metrics by version: those of SLOs whose `by` names the version column.';
+COMMENT ON COLUMN mlguard.model_metric.segment IS 'The other columns of `by`; null where there is none.';
 CREATE VIEW mlguard.object AS
  SELECT tbl,
     kind,
@@ -11674,6 +14656,73 @@ COMMENT ON COLUMN mlguard.outbox.delivered_at IS 'When it was delivered.';
 COMMENT ON COLUMN mlguard.outbox.attempts IS 'How often delivery was begun.';
 COMMENT ON COLUMN mlguard.outbox.last_error IS 'What went wrong last.';
 COMMENT ON COLUMN mlguard.outbox.next_try IS 'Not claimed again before then.';
+CREATE VIEW mlguard.post_set AS
+ SELECT tbl,
+    version,
+    steps,
+    since,
+    ended_at,
+    applied_by
+   FROM mlguard._post_set s;
+ALTER VIEW mlguard.post_set OWNER TO postgres;
+COMMENT ON VIEW mlguard.post_set IS 'Post-prediction steps of each table, every version; ended_at is null of the one in force.';
+CREATE VIEW mlguard.prediction_batch AS
+ SELECT b.tbl,
+    b.model,
+    NULLIF(b.version, ''::text) AS version,
+    b.xid,
+    b.started_at,
+    b.first_at,
+    b.last_at,
+    b.writer,
+    b.n,
+    b.batches,
+    b.first_event,
+    b.last_event,
+    b.inputs,
+    b.held AS inputs_held,
+    k.id AS batch
+   FROM (( SELECT p.tbl,
+            p.model,
+            p.version,
+            p.xid,
+            p.started_at,
+            p.first_at,
+            p.last_at,
+            p.writer,
+            p.n,
+            p.batches,
+            p.first_event,
+            p.last_event,
+            p.inputs,
+            p.held
+           FROM mlguard._prediction_batch p
+        UNION ALL
+         SELECT l.tbl,
+            l.model,
+            l.version,
+            l.xid,
+            l.started_at,
+            min(l.at) AS min,
+            max(l.at) AS max,
+            min(l.writer) AS min,
+            (sum(l.n))::bigint AS sum,
+            1,
+            min(l.first_event) AS min,
+            max(l.last_event) AS max,
+            (array_agg(l.inputs ORDER BY l.held DESC, l.at))[1] AS array_agg,
+            bool_or(l.held) AS bool_or
+           FROM mlguard._prediction_line l
+          GROUP BY l.tbl, l.model, l.version, l.xid, l.started_at) b
+     LEFT JOIN mlguard._batch k ON (((k.xid = b.xid) AND (k.tbl = b.tbl) AND (k.opened_at = b.started_at))));
+ALTER VIEW mlguard.prediction_batch OWNER TO postgres;
+COMMENT ON VIEW mlguard.prediction_batch IS 'Predictions by transaction and version, with the gates of their inputs; small ones on good inputs by the hour.';
+COMMENT ON COLUMN mlguard.prediction_batch.xid IS 'The transaction; a column of the table with default pg_current_xact_id() finds its rows. Null for an hour of small ones.';
+COMMENT ON COLUMN mlguard.prediction_batch.n IS 'Rows.';
+COMMENT ON COLUMN mlguard.prediction_batch.batches IS 'Transactions.';
+COMMENT ON COLUMN mlguard.prediction_batch.inputs IS 'Each input table: "open", "not guarded", or since when it was held, and why.';
+COMMENT ON COLUMN mlguard.prediction_batch.inputs_held IS 'Some input was held: these predictions were made on broken features.';
+COMMENT ON COLUMN mlguard.prediction_batch.batch IS 'The same in mlguard.batch, where an SLO judges batches.';
 CREATE VIEW mlguard.profile AS
  SELECT tbl,
     over,
@@ -11743,6 +14792,45 @@ CREATE VIEW mlguard.rejection AS
      JOIN mlguard._refusals() r(no, refused, last_at) ON ((r.no = s.no)));
 ALTER VIEW mlguard.rejection OWNER TO postgres;
 COMMENT ON VIEW mlguard.rejection IS 'Refused attempts by SLO; they survive the rollback that refused them. Approximate after a crash of the server.';
+CREATE VIEW mlguard.retrain_request AS
+ SELECT id,
+    model,
+    state,
+    slo,
+    incidents,
+    why,
+    vetoes,
+    requested_at,
+    vetoed_at,
+    claimed_at,
+    claimed_by,
+    lease_until,
+    attempts,
+    ticket,
+    ended_at,
+    version,
+    outcome
+   FROM mlguard._retrain_request r;
+ALTER VIEW mlguard.retrain_request OWNER TO postgres;
+COMMENT ON VIEW mlguard.retrain_request IS 'Requests to retrain: what asked, what speaks against it, who works on it.';
+CREATE VIEW mlguard.review AS
+ SELECT r.id,
+    r.tbl,
+    mlguard._masked(r.key, t.pii) AS key,
+    r.step,
+    s.version,
+    r.batch,
+    r.status,
+    r.routed_at,
+    r.decided_at,
+    r.decided_by,
+    r.reason,
+    mlguard._masked(r.given, t.pii) AS given
+   FROM ((mlguard._review r
+     LEFT JOIN mlguard._table t ON ((t.tbl = r.tbl)))
+     LEFT JOIN mlguard._post_set s ON (((s.tbl = r.tbl) AND (s.hash = r.step_set))));
+ALTER VIEW mlguard.review OWNER TO postgres;
+COMMENT ON VIEW mlguard.review IS 'Rows that a step routed to review: guarded reads omit those that are pending or rejected.';
 CREATE VIEW mlguard.slo AS
  SELECT id,
     tbl,
@@ -11774,6 +14862,18 @@ CREATE VIEW mlguard.slo AS
    FROM mlguard._slo s;
 ALTER VIEW mlguard.slo OWNER TO postgres;
 COMMENT ON VIEW mlguard.slo IS 'SLOs in force.';
+CREATE VIEW mlguard.training_ticket AS
+ SELECT id,
+    model,
+    from_at,
+    to_at,
+    at,
+    who,
+    request,
+    inputs
+   FROM mlguard._training_ticket t;
+ALTER VIEW mlguard.training_ticket OWNER TO postgres;
+COMMENT ON VIEW mlguard.training_ticket IS 'Training runs that were let begin, and the batches and windows they may read.';
 CREATE VIEW mlguard.verdict AS
  SELECT v.id,
     v.at,
@@ -11844,6 +14944,25 @@ CREATE VIEW mlguard.waiver AS
    FROM mlguard._waiver w;
 ALTER VIEW mlguard.waiver OWNER TO postgres;
 COMMENT ON VIEW mlguard.waiver IS 'Exceptions to SLOs, current and past.';
+CREATE VIEW mlguard.withdrawal AS
+ SELECT w.id,
+    w.tbl,
+    w.slo,
+    mlguard._masked(w.segment, t.pii) AS segment,
+    w.window_start,
+    w.window_end,
+    w.since,
+    w.observed,
+    w.allowed,
+    w.ended_at,
+    w.ended_by,
+    w.reason
+   FROM (mlguard._withdrawal w
+     LEFT JOIN mlguard._table t ON ((t.tbl = w.tbl)));
+ALTER VIEW mlguard.withdrawal OWNER TO postgres;
+COMMENT ON VIEW mlguard.withdrawal IS 'Predictions taken away from readers, until somebody decides.';
+ALTER TABLE ONLY mlguard._acting
+    ADD CONSTRAINT _acting_pkey PRIMARY KEY (tbl, xid);
 ALTER TABLE ONLY mlguard._armed
     ADD CONSTRAINT _armed_pkey PRIMARY KEY (slo);
 ALTER TABLE ONLY mlguard._assertion_due
@@ -11872,6 +14991,10 @@ ALTER TABLE ONLY mlguard._delta
     ADD CONSTRAINT _delta_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY mlguard._event
     ADD CONSTRAINT _event_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY mlguard._event_seal
+    ADD CONSTRAINT _event_seal_event_key UNIQUE (event);
+ALTER TABLE ONLY mlguard._event_seal
+    ADD CONSTRAINT _event_seal_pkey PRIMARY KEY (no);
 ALTER TABLE ONLY mlguard._freshness
     ADD CONSTRAINT _freshness_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY mlguard._hold
@@ -11888,6 +15011,12 @@ ALTER TABLE ONLY mlguard._load_state
     ADD CONSTRAINT _load_state_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY mlguard._metric
     ADD CONSTRAINT _metric_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY mlguard._model
+    ADD CONSTRAINT _model_pkey PRIMARY KEY (model);
+ALTER TABLE ONLY mlguard._model_usage
+    ADD CONSTRAINT _model_usage_pkey PRIMARY KEY (model, version, tbl);
+ALTER TABLE ONLY mlguard._model_version
+    ADD CONSTRAINT _model_version_pkey PRIMARY KEY (model, version);
 ALTER TABLE ONLY mlguard._object
     ADD CONSTRAINT _object_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY mlguard._object
@@ -11898,12 +15027,32 @@ ALTER TABLE ONLY mlguard._pair
     ADD CONSTRAINT _pair_pkey PRIMARY KEY (tbl, over, column_name, metric, partner);
 ALTER TABLE ONLY mlguard._pair_work
     ADD CONSTRAINT _pair_work_pkey PRIMARY KEY (tbl, over, t, column_name);
+ALTER TABLE ONLY mlguard._paired
+    ADD CONSTRAINT _paired_pkey PRIMARY KEY (tbl);
+ALTER TABLE ONLY mlguard._pairing
+    ADD CONSTRAINT _pairing_pkey PRIMARY KEY (tbl, id);
+ALTER TABLE ONLY mlguard._post_set
+    ADD CONSTRAINT _post_set_hash UNIQUE (tbl, hash);
+ALTER TABLE ONLY mlguard._post_set
+    ADD CONSTRAINT _post_set_pkey PRIMARY KEY (tbl, version);
+ALTER TABLE ONLY mlguard._prediction_batch
+    ADD CONSTRAINT _prediction_batch_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY mlguard._profile
     ADD CONSTRAINT _profile_pkey PRIMARY KEY (scope, column_name);
 ALTER TABLE ONLY mlguard._quarantine
     ADD CONSTRAINT _quarantine_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY mlguard._recount_due
+    ADD CONSTRAINT _recount_due_pkey PRIMARY KEY (tbl, id);
 ALTER TABLE ONLY mlguard._reference
     ADD CONSTRAINT _reference_pkey PRIMARY KEY (tbl, over, column_name);
+ALTER TABLE ONLY mlguard._retrain_policy
+    ADD CONSTRAINT _retrain_policy_pkey PRIMARY KEY (model);
+ALTER TABLE ONLY mlguard._retrain_request
+    ADD CONSTRAINT _retrain_request_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY mlguard._review
+    ADD CONSTRAINT _review_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY mlguard._rollback_act
+    ADD CONSTRAINT _rollback_act_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY mlguard._sample
     ADD CONSTRAINT _sample_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY mlguard._schema_column
@@ -11924,6 +15073,10 @@ ALTER TABLE ONLY mlguard._state
     ADD CONSTRAINT _state_pkey PRIMARY KEY (tbl, id);
 ALTER TABLE ONLY mlguard._table
     ADD CONSTRAINT _table_pkey PRIMARY KEY (tbl);
+ALTER TABLE ONLY mlguard._training_ticket
+    ADD CONSTRAINT _training_ticket_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY mlguard._unsealed
+    ADD CONSTRAINT _unsealed_pkey PRIMARY KEY (event);
 ALTER TABLE ONLY mlguard._verdict
     ADD CONSTRAINT _verdict_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY mlguard._violation
@@ -11932,6 +15085,8 @@ ALTER TABLE ONLY mlguard._waiver
     ADD CONSTRAINT _waiver_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY mlguard._window
     ADD CONSTRAINT _window_pkey PRIMARY KEY (slo);
+ALTER TABLE ONLY mlguard._withdrawal
+    ADD CONSTRAINT _withdrawal_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY mlguard.alembic_version
     ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
 CREATE UNIQUE INDEX _baseline_frozen ON mlguard._baseline USING btree (tbl) WHERE (state = 'frozen'::text);
@@ -11940,7 +15095,7 @@ CREATE UNIQUE INDEX _batch_name ON mlguard._batch USING btree (tbl, name) WHERE 
 CREATE INDEX _batch_part_of ON mlguard._batch USING btree (part_of) WHERE (part_of IS NOT NULL);
 CREATE INDEX _bucket_changed ON mlguard._bucket USING btree (tbl, changed_at);
 CREATE INDEX _bucket_shrunk ON mlguard._bucket USING btree (tbl, shrunk_at) WHERE (shrunk_at IS NOT NULL);
-CREATE INDEX _change_batch ON mlguard._change USING btree (batch);
+CREATE INDEX _change_batch ON mlguard._change USING btree (batch, id);
 CREATE INDEX _change_pending ON mlguard._change USING btree (tbl, batch) WHERE pending;
 CREATE INDEX _change_tbl ON mlguard._change USING btree (tbl, id);
 CREATE INDEX _delta_batch ON mlguard._delta USING btree (batch);
@@ -11965,10 +15120,22 @@ CREATE INDEX _metric_excluded ON mlguard._metric USING btree (tbl, window_start)
 CREATE INDEX _metric_of_batch ON mlguard._metric USING btree (tbl, batch) WHERE (current AND (batch IS NOT NULL));
 CREATE INDEX _metric_of_window ON mlguard._metric USING btree (tbl, window_start) WHERE (current AND (window_start IS NOT NULL));
 CREATE INDEX _metric_window ON mlguard._metric USING btree (tbl, over, metric, segment, window_start) WHERE (current AND (window_start IS NOT NULL));
+CREATE UNIQUE INDEX _model_version_champion ON mlguard._model_version USING btree (model) WHERE (state = 'champion'::text);
 CREATE INDEX _outbox_incident ON mlguard._outbox USING btree (incident);
 CREATE INDEX _outbox_waiting ON mlguard._outbox USING btree (alarm, id) WHERE (delivered_at IS NULL);
+CREATE INDEX _prediction_batch_held ON mlguard._prediction_batch USING btree (tbl, started_at) WHERE held;
+CREATE UNIQUE INDEX _prediction_batch_hour ON mlguard._prediction_batch USING btree (tbl, model, version, started_at) WHERE (xid IS NULL);
+CREATE INDEX _prediction_batch_tbl ON mlguard._prediction_batch USING btree (tbl, started_at);
 CREATE INDEX _quarantine_batch ON mlguard._quarantine USING btree (batch, id);
-CREATE INDEX _quarantine_waiting ON mlguard._quarantine USING btree (tbl, id) WHERE (status = 'waiting'::text);
+CREATE INDEX _quarantine_waiting ON mlguard._quarantine USING btree (tbl, status, id);
+CREATE UNIQUE INDEX _request_due ON mlguard._request USING btree (tbl, xid) WHERE (keys IS NULL);
+CREATE INDEX _request_keys ON mlguard._request USING btree (tbl, xid) WHERE (keys IS NOT NULL);
+CREATE INDEX _retrain_request_model ON mlguard._retrain_request USING btree (model, id);
+CREATE UNIQUE INDEX _retrain_request_open ON mlguard._retrain_request USING btree (model) WHERE (state = ANY (ARRAY['requested'::text, 'vetoed'::text, 'claimed'::text]));
+CREATE INDEX _review_batch ON mlguard._review USING btree (batch, id);
+CREATE INDEX _review_tbl ON mlguard._review USING btree (tbl, id);
+CREATE INDEX _review_withheld ON mlguard._review USING btree (tbl, row_key) WHERE (status = ANY (ARRAY['pending'::text, 'rejected'::text]));
+CREATE INDEX _rollback_act_model ON mlguard._rollback_act USING btree (model, id);
 CREATE INDEX _sample_batch ON mlguard._sample USING btree (tbl, batch);
 CREATE INDEX _sample_bucket ON mlguard._sample USING btree (tbl, bucket);
 CREATE INDEX _slo_gate ON mlguard._slo USING btree (tbl) WHERE (level = 'read'::text);
@@ -11977,6 +15144,7 @@ CREATE INDEX _state_batch ON mlguard._state USING btree (batch) WHERE (batch IS 
 CREATE INDEX _state_corrects ON mlguard._state USING btree (corrects) WHERE (corrects IS NOT NULL);
 CREATE INDEX _state_emptied ON mlguard._state USING btree (tbl, id) WHERE (op = 'TRUNCATE'::text);
 CREATE INDEX _state_load ON mlguard._state USING btree (tbl, load) WHERE ((load IS NOT NULL) AND (NOT load_kept));
+CREATE INDEX _training_ticket_model ON mlguard._training_ticket USING btree (model, id);
 CREATE INDEX _verdict_batch ON mlguard._verdict USING btree (tbl, batch) WHERE (current AND (batch IS NOT NULL));
 CREATE INDEX _verdict_slo ON mlguard._verdict USING btree (slo, id);
 CREATE INDEX _verdict_window ON mlguard._verdict USING btree (slo, window_start) WHERE (current AND (window_start IS NOT NULL));
@@ -11984,6 +15152,10 @@ CREATE INDEX _violation_slo ON mlguard._violation USING btree (slo, id);
 CREATE INDEX _violation_tbl ON mlguard._violation USING btree (tbl, id);
 CREATE INDEX _waiver_open ON mlguard._waiver USING btree (slo, until) WHERE (ended_at IS NULL);
 CREATE INDEX _window_due ON mlguard._window USING btree (tbl, due_at);
+CREATE UNIQUE INDEX _withdrawal_once ON mlguard._withdrawal USING btree (slo, window_start, md5((segment)::text));
+CREATE INDEX _withdrawal_open ON mlguard._withdrawal USING btree (tbl, slo) WHERE (ended_at IS NULL);
+CREATE TRIGGER await_seal AFTER INSERT ON mlguard._event FOR EACH ROW EXECUTE FUNCTION mlguard._await_seal();
+ALTER TABLE mlguard._event ENABLE ALWAYS TRIGGER await_seal;
 CREATE CONSTRAINT TRIGGER close_batch AFTER INSERT ON mlguard._batch DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION mlguard._close_batch();
 ALTER TABLE mlguard._batch ENABLE ALWAYS TRIGGER close_batch;
 CREATE CONSTRAINT TRIGGER judge_batch AFTER INSERT ON mlguard._delta DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (new.first) EXECUTE FUNCTION mlguard._judge_batch();
@@ -11992,16 +15164,24 @@ CREATE CONSTRAINT TRIGGER judge_due AFTER INSERT ON mlguard._assertion_due DEFER
 ALTER TABLE mlguard._assertion_due ENABLE ALWAYS TRIGGER judge_due;
 CREATE CONSTRAINT TRIGGER judge_loads AFTER INSERT ON mlguard._delta DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (new.first) EXECUTE FUNCTION mlguard._judge_loads();
 ALTER TABLE mlguard._delta ENABLE ALWAYS TRIGGER judge_loads;
+CREATE CONSTRAINT TRIGGER judge_request AFTER INSERT ON mlguard._request DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.keys IS NULL)) EXECUTE FUNCTION mlguard._judge_request();
+ALTER TABLE mlguard._request ENABLE ALWAYS TRIGGER judge_request;
 CREATE TRIGGER keep_load AFTER DELETE ON mlguard._state FOR EACH ROW WHEN ((((old.load IS NOT NULL) AND (NOT old.load_kept)) OR (old.op = 'TRUNCATE'::text))) EXECUTE FUNCTION mlguard._keep_load();
 ALTER TABLE mlguard._state ENABLE ALWAYS TRIGGER keep_load;
 CREATE TRIGGER refuse_rewriting BEFORE DELETE OR UPDATE OR TRUNCATE ON mlguard._event FOR EACH STATEMENT EXECUTE FUNCTION mlguard._refuse_rewriting();
 ALTER TABLE mlguard._event ENABLE ALWAYS TRIGGER refuse_rewriting;
+CREATE TRIGGER refuse_rewriting BEFORE DELETE OR UPDATE OR TRUNCATE ON mlguard._event_seal FOR EACH STATEMENT EXECUTE FUNCTION mlguard._refuse_rewriting();
+ALTER TABLE mlguard._event_seal ENABLE ALWAYS TRIGGER refuse_rewriting;
 ALTER TABLE ONLY mlguard._assertion_lock
     ADD CONSTRAINT _assertion_lock_slo_fkey FOREIGN KEY (slo) REFERENCES mlguard._assertion(slo) ON UPDATE CASCADE ON DELETE CASCADE;
 ALTER TABLE ONLY mlguard._assertion
     ADD CONSTRAINT _assertion_slo_fkey FOREIGN KEY (slo) REFERENCES mlguard._slo(id) ON UPDATE CASCADE ON DELETE CASCADE;
+ALTER TABLE ONLY mlguard._model_version
+    ADD CONSTRAINT _model_version_model_fkey FOREIGN KEY (model) REFERENCES mlguard._model(model);
 ALTER TABLE ONLY mlguard._profile
     ADD CONSTRAINT _profile_scope_fkey FOREIGN KEY (scope) REFERENCES mlguard._learned_scope(id) ON DELETE CASCADE;
+ALTER TABLE ONLY mlguard._retrain_request
+    ADD CONSTRAINT _retrain_request_ticket_fkey FOREIGN KEY (ticket) REFERENCES mlguard._training_ticket(id);
 ALTER TABLE ONLY mlguard._schema_column
     ADD CONSTRAINT _schema_column_tbl_fkey FOREIGN KEY (tbl) REFERENCES mlguard._table(tbl) ON UPDATE CASCADE ON DELETE CASCADE;
 ALTER TABLE ONLY mlguard._segment
@@ -12017,12 +15197,15 @@ REVOKE ALL ON FUNCTION mlguard._acted_on(p_id bigint, p_act text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._alarm_of(p_incident mlguard._incident) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._arm(p_tbl text, p_over text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._arrival(p_tbl text, p_arrives jsonb, p_at timestamp with time zone, OUT due timestamp with time zone, OUT wanted timestamp with time zone, OUT arrived boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._ask_retrain(p_model text, p_slo text, p_incident bigint, p_why text, p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._asker() FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._asking(p_word text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._asks_for_stale(p_states jsonb[], p_metrics text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._assertion_key(p_row jsonb, p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._assertion_words(p_n bigint, p_samples jsonb, p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._at_rank(p_vals double precision[], p_ranks double precision[], p_rank double precision) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._attach(p_id bigint, p_cause bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._await_seal() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._bad_rows(p_batch bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._baseline_metrics(p_metrics text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._baseline_periods(p_table mlguard._table, p_kind text, p_length interval, p_columns text[], p_as_of timestamp with time zone) FROM PUBLIC;
@@ -12039,6 +15222,7 @@ REVOKE ALL ON FUNCTION mlguard._cell_sql(p_tbl regclass, p_relation regclass) FR
 GRANT ALL ON FUNCTION mlguard._cell_sql(p_tbl regclass, p_relation regclass) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._cells(p_scope bigint, p_column text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._chi_squared(p_freedom double precision) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._claimed(p_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._close_batch() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._closed(p_tbl text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._closed(p_tbl text) TO mlguard_platform;
@@ -12071,23 +15255,31 @@ REVOKE ALL ON FUNCTION mlguard._emptied_at(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._end_holds(p_slo text, p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._end_snoozes(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._error_class(p_code text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._event_text(p_no bigint, p_event mlguard._event) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._evidence(p_states jsonb, p_columns text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._except(p_slo text, p_kind text, p_until timestamp with time zone, p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._exclude(p_id bigint, p_excluded boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._expire_claims() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._explained(p_first anyarray, p_second anyarray) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._fair_groups(p_states jsonb, p_key text, p_least integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._figure(p_value double precision, p_limits text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._fill_baseline(p_table mlguard._table, p_version integer, p_columns text[], p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._find(p_slo mlguard._slo, p_states jsonb, p_c jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._find_in_load(p_load mlguard._batch, p_slo mlguard._slo, p_segments jsonb[], p_states jsonb[], p_column text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._find_unseen(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._finding(p_metrics text[], p_vals double precision[], p_limits text, p_segment text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._finished(b mlguard._band) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._fold_failures() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._fold_states(p_tbl text, p_most integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._for_segment(p_segment jsonb, p_by text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._freeze_baseline(p_tbl text, p_version integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._give_ticket(p_model text, p_from timestamp with time zone, p_to timestamp with time zone, p_request bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._good_needed(p_incident mlguard._incident) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._grant_baselines(p_role text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._grant_incidents(p_role text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._grant_loop(p_role text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._grant_models(p_role text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._grant_review(p_role text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._grant_surface() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._group_incidents(p_new bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._guesses(p_filled double precision[], p_slots integer[], p_slot integer) FROM PUBLIC;
@@ -12113,6 +15305,11 @@ REVOKE ALL ON FUNCTION mlguard._incident_words(p_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._incident_words(p_id bigint) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard._incident_words(p_id bigint) TO mlguard_task;
 GRANT ALL ON FUNCTION mlguard._incident_words(p_id bigint) TO mlguard_writer;
+REVOKE ALL ON FUNCTION mlguard._input_faults(p_model text, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._inputs_of(p_model text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._inputs_of(p_model text) TO mlguard_platform;
+GRANT ALL ON FUNCTION mlguard._inputs_of(p_model text) TO mlguard_task;
+GRANT ALL ON FUNCTION mlguard._inputs_of(p_model text) TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard._js(p_here double precision[], p_baseline double precision[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge(p_slo mlguard._slo, p_states jsonb, p_c jsonb, p_why text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_arrivals(p_as_of timestamp with time zone) FROM PUBLIC;
@@ -12126,17 +15323,20 @@ REVOKE ALL ON FUNCTION mlguard._judge_load(p_tbl text, p_load text, p_part bigin
 REVOKE ALL ON FUNCTION mlguard._judge_loads() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_metrics(p_batch bigint, p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_reads(p_as_of timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._judge_request() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_schema(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_staleness(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_usual(p_tbl text, p_over text, p_start timestamp with time zone, p_end timestamp with time zone, p_batch bigint, p_n bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_usual_batch(p_batch bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_window(p_table mlguard._table, p_slos text[], p_over text, p_start timestamp with time zone, p_end timestamp with time zone, p_again boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_windows(p_tbl text, p_as_of timestamp with time zone, p_most integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._judged_good(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._keep(p_verdicts mlguard._verdict[], p_again boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._keep_load() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._keep_metrics(p_verdicts mlguard._verdict[], p_again boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._kept_batches(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._kind(p_metric text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._known_model(p_model text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._ks(p_here double precision[], p_baseline double precision[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._label_incident(p_incident mlguard._incident, p_label text, p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._lacks_counts(p_table mlguard._table, p_version integer) FROM PUBLIC;
@@ -12147,12 +15347,15 @@ REVOKE ALL ON FUNCTION mlguard._left_out(p_tbl text, p_from timestamp with time 
 REVOKE ALL ON FUNCTION mlguard._length(p_length interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._less(p_key text, p_from jsonb, p_gone jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._linf(p_here double precision[], p_baseline double precision[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._link(p_prev bytea, p_no bigint, p_event mlguard._event) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._load_rows(p_tbl text, p_load text, p_bucket timestamp with time zone, p_batch bigint, p_before bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._load_states(p_tbl text, p_load text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._loads_of(p_batch bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._lock_assertion(p_slo text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._lock_loads(p_batch bigint, p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._lock_table(p_tbl text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._locked_version(p_model text, p_version text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._loop_reason(p_reason text, p_act text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._made_stale(p_key text, p_from jsonb, p_gone jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._make_severe(p_id bigint, p_severity text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._mask_incidents() FROM PUBLIC;
@@ -12177,6 +15380,7 @@ REVOKE ALL ON FUNCTION mlguard._merge_quantiles(p_parts jsonb[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._merge_sampled(p_parts jsonb[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._merge_values(p_parts jsonb[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._minute(p_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._model_reason(p_reason text, p_act text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._most_frequent(p_texts text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._need_reason(p_reason text, p_act text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._new_categories(p_s jsonb, p_c jsonb, p_key text, p_column text, OUT rate double precision, OUT words text) FROM PUBLIC;
@@ -12199,6 +15403,10 @@ REVOKE ALL ON FUNCTION mlguard._personal(p_observed jsonb, p_pii text[]) FROM PU
 GRANT ALL ON FUNCTION mlguard._personal(p_observed jsonb, p_pii text[]) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard._personal(p_observed jsonb, p_pii text[]) TO mlguard_task;
 GRANT ALL ON FUNCTION mlguard._personal(p_observed jsonb, p_pii text[]) TO mlguard_writer;
+REVOKE ALL ON FUNCTION mlguard._policy(p_model text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._policy(p_model text) TO mlguard_platform;
+GRANT ALL ON FUNCTION mlguard._policy(p_model text) TO mlguard_task;
+GRANT ALL ON FUNCTION mlguard._policy(p_model text) TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard._pool_samples(p_ids bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._pooled(p_segments jsonb[], p_states jsonb[], p_by text[], p_alone jsonb[], p_most integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._precedence(p_verdict mlguard._verdict, p_slo mlguard._slo, p_table mlguard._table) FROM PUBLIC;
@@ -12206,6 +15414,10 @@ REVOKE ALL ON FUNCTION mlguard._precision(p_slo text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._precision(p_slo text) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard._precision(p_slo text) TO mlguard_task;
 GRANT ALL ON FUNCTION mlguard._precision(p_slo text) TO mlguard_writer;
+REVOKE ALL ON FUNCTION mlguard._previous(p_model text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._previous(p_model text) TO mlguard_platform;
+GRANT ALL ON FUNCTION mlguard._previous(p_model text) TO mlguard_task;
+GRANT ALL ON FUNCTION mlguard._previous(p_model text) TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard._previous(p_baseline mlguard._baseline, p_c jsonb, p_segment jsonb, p_key text, p_bins boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._psi(p_here double precision[], p_baseline double precision[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._raise(p_code text, p_message text, p_slo text, p_detail jsonb, p_hint text) FROM PUBLIC;
@@ -12215,7 +15427,10 @@ REVOKE ALL ON FUNCTION mlguard._reasons(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._recipients(p_incident bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._record(p_act text, p_target text, p_before jsonb, p_after jsonb, p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._record_assertion(p_slo text, p_lock mlguard._assertion_lock, p_outcome text, p_n bigint, p_samples jsonb, p_words text, p_reason text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._record_model(p_act text, p_model text, p_version text, p_before jsonb, p_after jsonb, p_reason text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._record_retrain(p_act text, p_request mlguard._retrain_request, p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._recount(p_tbl text, p_recount text, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._recount_now(p_table mlguard._table) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._refresh_bands(p_tbl text, p_over text, p_rescale boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._refresh_reference(p_tbl text, p_over text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._refusals() FROM PUBLIC;
@@ -12229,6 +15444,9 @@ REVOKE ALL ON FUNCTION mlguard._refuse_rewriting() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._remember_batch(p_tbl text, p_place tid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._repeated_share(p_scope bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._resolve_incident(p_id bigint, p_by text, p_reason text, p_auto boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._review_closed(p_id bigint, p_row mlguard._review) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._review_decide(p_row mlguard._review, p_status text, p_reason text, p_given jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._review_row(p_id bigint, p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._rows_sql(p_event_sql text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._same_series(p_scope bigint, p_before bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._sample_of(p_tbl text, p_start timestamp with time zone, p_end timestamp with time zone, p_batch bigint, p_n bigint) FROM PUBLIC;
@@ -12238,6 +15456,7 @@ REVOKE ALL ON FUNCTION mlguard._schema_faults(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._scope(p_tbl text, p_over text, p_batch bigint, p_start timestamp with time zone, p_end timestamp with time zone, p_segment jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._scope_range(p_verdict mlguard._verdict, p_table mlguard._table) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._scope_words(p_over text, p_batch bigint, p_start timestamp with time zone, p_end timestamp with time zone, p_zone text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._seal_events() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._seconds(p_length interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._seconds(p_length interval) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard._seconds(p_length interval) TO mlguard_task;
@@ -12246,6 +15465,8 @@ REVOKE ALL ON FUNCTION mlguard._segments_alone(p_slo mlguard._slo, p_segments js
 REVOKE ALL ON FUNCTION mlguard._series_words(p_family text, p_column text, p_partner text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._set_own_baseline(p_tbl regclass, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._set_own_baseline(p_tbl regclass, p_from timestamp with time zone, p_to timestamp with time zone) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard._set_ticket_baseline(p_tbl regclass, p_ticket bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._set_ticket_baseline(p_tbl regclass, p_ticket bigint) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._severity_rank(p_severity text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._shape(p_text text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._short(p_number double precision) FROM PUBLIC;
@@ -12259,17 +15480,26 @@ REVOKE ALL ON FUNCTION mlguard._slots(p_over text, p_zone text, p_ats timestamp 
 REVOKE ALL ON FUNCTION mlguard._sort_removals(p_batch bigint, p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._steadied(p_class text, p_values double precision[], p_scale double precision) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._steady(p_class text, p_x double precision, p_scale double precision) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._sum_arrays(p_parts jsonb[], p_signs integer[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._sum_tallies(p_key text, p_parts jsonb[], p_signs integer[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._sums(p_states jsonb, p_key text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._survey(p_tbl regclass, p_relation regclass, p_columns text[], p_where text, p_from timestamp with time zone, p_to timestamp with time zone, p_left_out tstzmultirange) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._survey(p_tbl regclass, p_relation regclass, p_columns text[], p_where text, p_from timestamp with time zone, p_to timestamp with time zone, p_left_out tstzmultirange) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard._sweep_audit() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._sweep_baselines(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._sweep_fold(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._sweep_holds(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._sweep_incidents(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._sweep_loads(p_as_of timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._sweep_models(p_as_of timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._sweep_retrain(p_as_of timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._sweep_rollbacks(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._sweep_schema(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._sweep_tidy(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._sweep_usual(p_as_of timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._sweep_version_baselines(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._sweep_windows(p_as_of timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._sweep_withdrawals(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._take_profile(p_scope bigint, p_tbl text, p_start timestamp with time zone, p_end timestamp with time zone, p_batch bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._taken_in(b mlguard._band, p_values double precision[], p_rows bigint[], p_slots integer[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._tallied(p_tbl regclass, p_relation regclass, p_edges jsonb) FROM PUBLIC;
@@ -12278,8 +15508,11 @@ REVOKE ALL ON FUNCTION mlguard._tally(p_tbl regclass, p_relation regclass, p_edg
 GRANT ALL ON FUNCTION mlguard._tally(p_tbl regclass, p_relation regclass, p_edges jsonb, p_where text, p_from timestamp with time zone, p_to timestamp with time zone, p_left_out tstzmultirange) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._tbl(p_table regclass) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._tbl(p_table regclass) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard._tell_act(p_incident bigint, p_words text, p_payload jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._tell_incidents() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._text_series(p_scope bigint, p_before bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._ticket_named(p_source text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._ticket_named(p_source text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._together(p_one mlguard._incident, p_other mlguard._incident) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._unit(p_class text, p_n bigint, p_k bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._units(p_class text, p_n bigint[], p_k bigint[]) FROM PUBLIC;
@@ -12288,6 +15521,8 @@ REVOKE ALL ON FUNCTION mlguard._unsteady(p_class text, p_y double precision, p_s
 REVOKE ALL ON FUNCTION mlguard._upstream(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._use_baseline(p_table mlguard._table, p_version integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._verdict_of(p_slo mlguard._slo, p_c jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._veto(p_id bigint, p_as_of timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._vetoes(p_model text, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._wait_table(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._waits(p_slo mlguard._slo) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._warn_baseline(p_tbl text, p_version integer) FROM PUBLIC;
@@ -12298,11 +15533,15 @@ REVOKE ALL ON FUNCTION mlguard._window_start(p_length text, p_zone text, p_at ti
 REVOKE ALL ON FUNCTION mlguard._window_states(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone, p_segments boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._words(p_values jsonb, p_order text[], p_between text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._worst(p_errors double precision[], p_units double precision[], p_spread double precision, p_side text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.accuracy_v1(p_states jsonb, p_key text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.ack(p_id bigint, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.ack(p_id bigint, p_reason text) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard.ack(p_id bigint, p_reason text) TO mlguard_task;
+REVOKE ALL ON FUNCTION mlguard.acting_v1(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.add_sample_v1(p_tbl text, p_bucket timestamp with time zone, p_n bigint, p_k integer, p_column text, p_nums double precision[], p_texts text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.add_states_v1(p_tbl text, p_op text, p_sign integer, p_bucket timestamp with time zone, p_segment jsonb, p_n bigint, p_states jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.approve(p_model text, p_version text, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.approve(p_model text, p_version text, p_reason text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.arrivals_v1(p_tbl text, p_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.arrivals_v1(p_tbl text, p_at timestamp with time zone) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard.arrivals_v1(p_tbl text, p_at timestamp with time zone) TO mlguard_task;
@@ -12312,13 +15551,29 @@ GRANT ALL ON FUNCTION mlguard.assert_ok(p_table regclass) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard.assert_ok(p_table regclass) TO mlguard_task;
 GRANT ALL ON FUNCTION mlguard.assert_ok(p_table regclass) TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard.assertion_due_v1(p_slo text, p_version text, p_keys text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.auc_v1(p_states jsonb, p_key text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.audit_head() FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.audit_head() TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.backfill_v1(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.baseline_columns(p_tbl regclass) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.baseline_columns(p_tbl regclass) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.baseline_version_v1(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.batch_v1(p_tbl text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.begin_training(p_model text, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.begin_training(p_model text, p_from timestamp with time zone, p_to timestamp with time zone) TO mlguard_platform;
+GRANT ALL ON FUNCTION mlguard.begin_training(p_model text, p_from timestamp with time zone, p_to timestamp with time zone) TO mlguard_task;
+REVOKE ALL ON FUNCTION mlguard.bias_v1(p_states jsonb, p_key text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.brier_v1(p_states jsonb, p_key text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.calibration_error_v1(p_states jsonb, p_key text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.cancel_retrain(p_id bigint, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.cancel_retrain(p_id bigint, p_reason text) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.challenge(p_model text, p_version text, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.challenge(p_model text, p_version text, p_reason text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.claim_outbox(p_n integer, p_lease interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.claim_outbox(p_n integer, p_lease interval) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.claim_retrain(p_model text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.claim_retrain(p_model text) TO mlguard_platform;
+GRANT ALL ON FUNCTION mlguard.claim_retrain(p_model text) TO mlguard_task;
 REVOKE ALL ON FUNCTION mlguard.confirm_repairs_v1(p_tbl text, p_row_hashes text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.correlation_v1(p_states jsonb, p_key text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.count_refusals_v1(p_no integer) FROM PUBLIC;
@@ -12331,22 +15586,38 @@ REVOKE ALL ON FUNCTION mlguard.distinct_v1(p_states jsonb, p_key text) FROM PUBL
 REVOKE ALL ON FUNCTION mlguard.duplicates_v1(p_states jsonb, p_key text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.edges_v1(p_tbl text, p_column text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.end_assertion_v1(p_slo text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.f1_v1(p_states jsonb, p_key text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.failed(p_id bigint, p_error text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.failed(p_id bigint, p_error text) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.fair_bound_v1(p_states jsonb, p_metric text, p_key text, p_least integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.fair_v1(p_states jsonb, p_metric text, p_key text, p_least integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.fell_back_v1(p_tbl text, p_key jsonb, p_column text, p_old jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.finish_retrain(p_id bigint, p_version text, p_outcome text, p_failed boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.finish_retrain(p_id bigint, p_version text, p_outcome text, p_failed boolean) TO mlguard_platform;
+GRANT ALL ON FUNCTION mlguard.finish_retrain(p_id bigint, p_version text, p_outcome text, p_failed boolean) TO mlguard_task;
 REVOKE ALL ON FUNCTION mlguard.forget_refusals_v1(p_no integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.fresh_v1(p_tbl text, p_newest timestamp with time zone, p_future timestamp with time zone[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.grant_roles() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.greatest_v1(p_states jsonb, p_key text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.heartbeat(p_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.heartbeat(p_id bigint) TO mlguard_platform;
+GRANT ALL ON FUNCTION mlguard.heartbeat(p_id bigint) TO mlguard_task;
+REVOKE ALL ON FUNCTION mlguard.inputs_v1(p_tbl text, p_features text[], p_mode text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.js_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.keep_baseline(p_tbl regclass, p_source text, p_columns jsonb, p_kind text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.keep_baseline(p_tbl regclass, p_source text, p_columns jsonb, p_kind text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.kept_out_warning_v1(p_tbl text, p_landed bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.kept_v1(p_tbl text, p_broken jsonb, p_row jsonb, p_row_text text, p_key jsonb, p_op text, p_superseded boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.ks_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.label(p_id bigint, p_label text, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.label(p_id bigint, p_label text, p_reason text) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.label_coverage_v1(p_states jsonb, p_labelled text, p_rows text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.landed_v1(p_tbl text, p_rows bigint, p_broken jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.least_v1(p_states jsonb, p_key text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.linf_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.logloss_v1(p_states jsonb, p_key text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.mae_v1(p_states jsonb, p_key text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.mape_v1(p_states jsonb, p_key text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.mean_v1(p_states jsonb, p_sum text, p_have text, p_nan text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.new_categories_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.newest_v1(p_tbl text) FROM PUBLIC;
@@ -12354,33 +15625,72 @@ GRANT ALL ON FUNCTION mlguard.newest_v1(p_tbl text) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard.newest_v1(p_tbl text) TO mlguard_task;
 GRANT ALL ON FUNCTION mlguard.newest_v1(p_tbl text) TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard.no_distance_v1(p_s jsonb, p_c jsonb, p_metric text, p_key text, p_column text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.no_score_v1(p_states jsonb, p_metric text, p_key text, p_least integer, p_labelled text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.noise_v1(p_metric text, p_n bigint, p_m bigint, p_bins integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.not_waived_v1(p_broken jsonb, p_key jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.note_v1(p_slo text, p_outcome text, p_observed jsonb, p_key jsonb, p_n bigint, p_bad bigint, p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.off(p_slo text, p_for interval, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.off(p_slo text, p_for interval, p_reason text) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.pair_v1(p_tbl text, p_side text, p_seen pg_snapshot, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.post_lines_v1(p_tbl text, p_set text, p_key jsonb, p_row_hash text, p_lines jsonb, p_pending boolean, p_mark text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.post_moved_v1(p_tbl text, p_first bigint, p_count integer, p_columns text[], p_row_hash text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.post_set_ended_v1(p_tbl text, p_hash text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.post_set_v1(p_tbl text, p_hash text, p_steps jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.precision_v1(p_states jsonb, p_key text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.promote(p_model text, p_version text, p_reason text, p_as text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.promote(p_model text, p_version text, p_reason text, p_as text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.psi_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.put_assertion_v1(p_slo text, p_tables text[], p_relation text, p_judge text, p_hidden boolean, p_version text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.quantile_v1(p_states jsonb, p_key text, p_rank double precision) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.ratio_v1(p_states jsonb, p_part text, p_whole text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.recall_v1(p_states jsonb, p_key text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.recount_due_v1(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.refreshed_v1(p_tbl text, p_newest timestamp with time zone, p_seen pg_snapshot) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.refuse_version_v1(p_tbl text, p_model text, p_version text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.register(p_model text, p_version text, p_note text, p_ticket bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.register(p_model text, p_version text, p_note text, p_ticket bigint) TO mlguard_platform;
+GRANT ALL ON FUNCTION mlguard.register(p_model text, p_version text, p_note text, p_ticket bigint) TO mlguard_task;
+REVOKE ALL ON FUNCTION mlguard.reinstate(p_id bigint, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.reinstate(p_id bigint, p_reason text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.release(p_id bigint, p_set jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.release(p_id bigint, p_set jsonb) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.remember_schema_v1(p_tbl text, p_wanted text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.repaired_v1(p_tbl text, p_key jsonb, p_row_hash text, p_column text, p_old jsonb, p_new jsonb, p_rule text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.replay(p_table regclass) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.replay(p_table regclass) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.request_acting_v1(p_tbl text, p_acting boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.request_due_v1(p_tbl text, p_judge text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.request_refused_v1(p_step text, p_meant bigint, p_done bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.request_retrain(p_model text, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.request_retrain(p_model text, p_reason text) TO mlguard_platform;
+GRANT ALL ON FUNCTION mlguard.request_retrain(p_model text, p_reason text) TO mlguard_task;
 REVOKE ALL ON FUNCTION mlguard.resolve(p_id bigint, p_reason text, p_label text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.resolve(p_id bigint, p_reason text, p_label text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.rest_v1(p_states jsonb, p_part text, p_whole text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.resume(p_slo text, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.resume(p_slo text, p_reason text) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.retire(p_model text, p_version text, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.retire(p_model text, p_version text, p_reason text) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.review_accept(p_id bigint, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.review_accept(p_id bigint, p_reason text) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.review_override(p_id bigint, p_set jsonb, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.review_override(p_id bigint, p_set jsonb, p_reason text) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.review_reject(p_id bigint, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.review_reject(p_id bigint, p_reason text) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.rmse_v1(p_states jsonb, p_key text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.rollback(p_model text, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.rollback(p_model text, p_reason text) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.rounded_score_v1(p_score double precision) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.route_v1(p_tbl text, p_set text, p_key jsonb, p_row_key text, p_row_hash text, p_steps text[], p_before bigint, p_mark text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.sample_places_v1(p_n bigint, p_tried integer, p_most integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.schema_faults(p_tbl text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.sealed_v1(p_note jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.set_baseline(p_tbl regclass, p_other regclass) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.set_baseline(p_tbl regclass, p_other regclass) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.set_baseline(p_tbl regclass, p_source text, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.set_baseline(p_tbl regclass, p_source text, p_from timestamp with time zone, p_to timestamp with time zone) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.set_retrain_policy(p_model text, p_training interval, p_cooldown interval, p_lease interval, p_attempts integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.set_retrain_policy(p_model text, p_training interval, p_cooldown interval, p_lease interval, p_attempts integer) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.share_v1(p_states jsonb, p_part text, p_have text, p_nan text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.snooze(p_id bigint, p_until timestamp with time zone, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.snooze(p_id bigint, p_until timestamp with time zone, p_reason text) TO mlguard_platform;
@@ -12388,10 +15698,17 @@ REVOKE ALL ON FUNCTION mlguard.stddev_v1(p_states jsonb, p_key text) FROM PUBLIC
 REVOKE ALL ON FUNCTION mlguard.sum_v1(p_states jsonb, p_sum text, p_have text, p_nan text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.sweep(p_as_of timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.sweep(p_as_of timestamp with time zone) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.ticket_v1(p_model text, p_ticket bigint, OUT from_at timestamp with time zone, OUT to_at timestamp with time zone, OUT given_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.ticket_v1(p_model text, p_ticket bigint, OUT from_at timestamp with time zone, OUT to_at timestamp with time zone, OUT given_at timestamp with time zone) TO mlguard_platform;
+GRANT ALL ON FUNCTION mlguard.ticket_v1(p_model text, p_ticket bigint, OUT from_at timestamp with time zone, OUT to_at timestamp with time zone, OUT given_at timestamp with time zone) TO mlguard_task;
 REVOKE ALL ON FUNCTION mlguard.trailing_v1(p_c jsonb, p_metric text, p_back interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.truncated_v1(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.try_assertion_v1(p_slo text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.unrouted_v1(p_tbl text, p_row_keys text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.unsealed_v1(p_sealed text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.usual_v1(p_c jsonb, p_metric text, p_value double precision, p_rows bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.verify_audit(p_no bigint, p_hash text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.verify_audit(p_no bigint, p_hash text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.waive(p_id bigint, p_until timestamp with time zone, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.waive(p_id bigint, p_until timestamp with time zone, p_reason text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.waive(p_slo text, p_until timestamp with time zone, p_reason text) FROM PUBLIC;
@@ -12420,8 +15737,24 @@ GRANT SELECT ON TABLE mlguard.incident TO mlguard_writer;
 GRANT SELECT ON TABLE mlguard.metric TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.metric TO mlguard_task;
 GRANT SELECT ON TABLE mlguard.metric TO mlguard_writer;
+GRANT SELECT ON TABLE mlguard.model_usage TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.model_usage TO mlguard_task;
+GRANT SELECT ON TABLE mlguard.model_usage TO mlguard_writer;
+GRANT SELECT ON TABLE mlguard.model_version TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.model_version TO mlguard_task;
+GRANT SELECT ON TABLE mlguard.model_version TO mlguard_writer;
+GRANT SELECT ON TABLE mlguard.model TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.model TO mlguard_task;
+GRANT SELECT ON TABLE mlguard.model TO mlguard_writer;
+GRANT SELECT ON TABLE mlguard.model_metric TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.model_metric TO mlguard_task;
+GRANT SELECT ON TABLE mlguard.model_metric TO mlguard_writer;
 GRANT SELECT ON TABLE mlguard.object TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.outbox TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.post_set TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.prediction_batch TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.prediction_batch TO mlguard_task;
+GRANT SELECT ON TABLE mlguard.prediction_batch TO mlguard_writer;
 GRANT SELECT ON TABLE mlguard.profile TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.profile TO mlguard_task;
 GRANT SELECT ON TABLE mlguard.profile TO mlguard_writer;
@@ -12429,9 +15762,16 @@ GRANT SELECT ON TABLE mlguard.quarantine TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.rejection TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.rejection TO mlguard_task;
 GRANT SELECT ON TABLE mlguard.rejection TO mlguard_writer;
+GRANT SELECT ON TABLE mlguard.retrain_request TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.retrain_request TO mlguard_task;
+GRANT SELECT ON TABLE mlguard.retrain_request TO mlguard_writer;
+GRANT SELECT ON TABLE mlguard.review TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.slo TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.slo TO mlguard_task;
 GRANT SELECT ON TABLE mlguard.slo TO mlguard_writer;
+GRANT SELECT ON TABLE mlguard.training_ticket TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.training_ticket TO mlguard_task;
+GRANT SELECT ON TABLE mlguard.training_ticket TO mlguard_writer;
 GRANT SELECT ON TABLE mlguard.verdict TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.verdict TO mlguard_task;
 GRANT SELECT ON TABLE mlguard.verdict TO mlguard_writer;
@@ -12439,3 +15779,6 @@ GRANT SELECT ON TABLE mlguard.violation TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.violation TO mlguard_task;
 GRANT SELECT ON TABLE mlguard.violation TO mlguard_writer;
 GRANT SELECT ON TABLE mlguard.waiver TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.withdrawal TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.withdrawal TO mlguard_task;
+GRANT SELECT ON TABLE mlguard.withdrawal TO mlguard_writer;

@@ -44,7 +44,7 @@ $mlguard$;
 
 create function mlguard."recount features.customer"(_from timestamptz, _to timestamptz)
 returns table (bucket timestamptz, segment jsonb, n bigint, states jsonb)
-language sql stable security definer set search_path = '' as $mlguard$
+language sql stable security definer set search_path = pg_catalog, pg_temp as $mlguard$
   with edges as materialized (
     select array(select -x from unnest(mlguard.edges_v1('features.customer', 'age')) x order by x desc) as age,
            array(select -x from unnest(mlguard.edges_v1('features.customer', 'score')) x order by x desc) as score,

@@ -23,7 +23,7 @@ values ('features.sale', 'features', 'sale', '{id}', 'event_ts', 'platform-ml', 
         'mlguard."recount features.sale"');
 
 create function mlguard."bucket features.sale"(_at timestamptz) returns timestamptz
-language sql stable set search_path = '' as $$
+language sql stable set search_path = pg_catalog, pg_temp as $$
   select mlguard._window_start(t.base, t.time_zone, _at) from mlguard._table t where t.tbl = 'features.sale'
 $$;
 
@@ -31,7 +31,7 @@ create type mlguard."row features.sale" as (country text, amount double precisio
 
 create function mlguard."states features.sale"(_rows mlguard."row features.sale"[])
 returns table (bucket timestamptz, segment jsonb, n bigint, states jsonb)
-language sql immutable set search_path = '' as $$
+language sql immutable set search_path = pg_catalog, pg_temp as $$
   select r.bucket, case when grouping(r.country) = 0 then jsonb_build_object('country', r.country) else '{}' end,
          count(*),
          jsonb_build_object(
@@ -42,7 +42,7 @@ language sql immutable set search_path = '' as $$
 $$;
 
 create function mlguard."after rows features.sale"() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   perform mlguard.add_states_v1('features.sale', tg_op, 1, s.bucket, s.segment, s.n, s.states)
   from mlguard."states features.sale"(array(
@@ -56,7 +56,7 @@ end
 $$;
 
 create function mlguard."after removal features.sale"() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   perform mlguard.add_states_v1('features.sale', tg_op, -1, s.bucket, s.segment, s.n, s.states)
   from mlguard."states features.sale"(array(
@@ -67,7 +67,7 @@ end
 $$;
 
 create function mlguard."emptied features.sale"() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   perform mlguard.truncated_v1('features.sale');
   return null;
@@ -87,7 +87,7 @@ create trigger zz_mlguard_emptied after truncate on features.sale
 
 create function mlguard."recount features.sale"(_from timestamptz, _to timestamptz)
 returns table (bucket timestamptz, segment jsonb, n bigint, states jsonb)
-language sql stable set search_path = '' as $$
+language sql stable set search_path = pg_catalog, pg_temp as $$
   select s.*
   from mlguard."states features.sale"(array(
     select row(r.country, r.amount, mlguard."bucket features.sale"(r.event_ts))::mlguard."row features.sale"
@@ -142,7 +142,7 @@ def add_slo(
     connection.execute(
         f"""
         create or replace function mlguard."verdict {slo}"(_s jsonb, _c jsonb) returns mlguard.found_v1
-        language plpgsql stable set search_path = '' as $$
+        language plpgsql stable set search_path = pg_catalog, pg_temp as $$
         declare
           {declared}
           _ok boolean := {condition};

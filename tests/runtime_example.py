@@ -56,7 +56,7 @@ values ('features.customer', 'CHECK', 'mlguard_tenure.range', '{features.custome
         array['alter table "features"."customer" drop constraint if exists "mlguard_tenure.range"']);
 
 create function mlguard."before row features.customer"() returns trigger
-language plpgsql security definer set search_path = '' as $mlguard$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $mlguard$
 declare
   _broken jsonb := '[]';
 begin
@@ -70,6 +70,11 @@ begin
   end if;
   if _broken = '[]' then
     return new;
+  end if;
+  if strpos(current_setting('mlguard.kept_out', true), '|features.customer|') > 0 and mlguard.kept_v1(
+    'features.customer', _broken, to_jsonb(new), new::text, jsonb_build_object('customer_id', new.customer_id), tg_op,
+    false) then
+    return null;
   end if;
   perform mlguard.withhold_v1(
     'features.customer', _broken, to_jsonb(new), new::text, jsonb_build_object('customer_id', new.customer_id), tg_op,
@@ -85,7 +90,7 @@ create trigger zz_mlguard_before_row
   execute function mlguard."before row features.customer"();
 
 create function mlguard."written features.customer"() returns trigger
-language plpgsql security definer set search_path = '' as $mlguard$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $mlguard$
 declare
   _n bigint;
   _bad bigint;
@@ -119,7 +124,7 @@ create trigger zz_mlguard_written_update
   for each statement execute function mlguard."written features.customer"();
 
 create function mlguard."removal features.customer"() returns trigger
-language plpgsql security definer set search_path = '' as $mlguard$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $mlguard$
 declare
   _seen pg_snapshot := pg_current_snapshot();
 begin

@@ -15,8 +15,12 @@ from mlguard.compile.build import build
 from mlguard.compile.collect import drafts, members_of
 from mlguard.compile.draft import Scene
 from mlguard.compile.examples import judge_examples
+from mlguard.compile.features import with_features
+from mlguard.compile.labels import Personal, Sources, attributes_of, labels_of
 from mlguard.compile.make import scope_of
 from mlguard.compile.missing import missing_of
+from mlguard.compile.predictions import predictions_of
+from mlguard.compile.then import judge_then
 from mlguard.compile.windows import CALENDAR_HELP, base_of, span_of, table_window
 from mlguard.errors import Problem, SpecError
 from mlguard.lang import ExpressionError, Scope, compile_value
@@ -58,6 +62,8 @@ def compile_project(
     shapes: Mapping[TableName, TableShape] | None,
     others: Mapping[TableName, TableShape] | None = None,
     personal: frozenset[TableName] = frozenset(),
+    sources: Sources = None,
+    pii: Personal | None = None,
 ) -> Program:
     """Compile every file.
 
@@ -66,6 +72,8 @@ def compile_project(
         shapes: the real tables, a missing one being a fault; None: no database, the declared types serve.
         others: the real tables that assertions read, a missing one being a fault; None: no database was asked.
         personal: tables that are known to have pii columns, beside those of which the files say so.
+        sources: the real tables of labels and attributes, a missing one being a fault; None: no database was asked.
+        pii: pii columns of tables, beside those of which the files say so.
 
     Raises:
         SpecError: any fault in any file.
@@ -75,6 +83,10 @@ def compile_project(
     personal |= frozenset(
         file.table for file in project.files if any(part.pii for part in (*file.columns.values(), *file.groups))
     )
+    columns = dict(pii or {})
+    for file in project.files:
+        said = frozenset(name for name, column in file.columns.items() if column.pii)
+        columns[file.table] = columns.get(file.table, frozenset()) | said
     for file in project.files:
         shape = declared_shape(file) if shapes is None else shapes.get(file.table)
         if shape is None:
@@ -82,12 +94,12 @@ def compile_project(
             problems.append(Problem(f"no table {file.table} in this database", file.where(("table",)), help_))
             continue
         try:
-            tables[file.table] = compile_table(file, shape, others, personal)
+            tables[file.table] = compile_table(file, shape, others, personal, sources, columns)
         except SpecError as error:
             problems += error.problems
     if problems:
         raise SpecError(f"{len(problems)} faults in SLO files", problems=problems)
-    return Program(tables)
+    return Program(with_features(tables))
 
 
 def declared_shape(file: SloFile) -> TableShape:
@@ -104,6 +116,8 @@ def compile_table(
     shape: TableShape,
     others: Mapping[TableName, TableShape] | None = None,
     personal: frozenset[TableName] = frozenset(),
+    sources: Sources = None,
+    pii: Personal | None = None,
 ) -> TableProgram:
     """Compile one file against one table.
 
@@ -112,6 +126,8 @@ def compile_table(
         shape: its table.
         others: the tables that its assertions read; None: no database was asked.
         personal: tables with pii columns, as far as SLO files say.
+        sources: the tables of its labels and attributes; None: no database was asked.
+        pii: pii columns of tables.
 
     Raises:
         SpecError: every fault of the file.
@@ -135,20 +151,17 @@ def compile_table(
     )
     if unfit:
         scene.fault(unfit, ("window",), CALENDAR_HELP)
-    if file.baseline.kind == "version":
-        scene.fault(
-            "a baseline cannot be taken from a model version in this version",
-            ("baseline",),
-            "write first 28 days, previous 28 days, or the path of a file",
-        )
     _judge_shape(file, scene)
     judge_batch_column(scene)
     members = members_of(file, scene)
+    labels, attributes = labels_of(file, scene, sources), attributes_of(file, scene, sources, pii or {})
     rules = tuple(rule for draft in drafts(file, scene, members) if (rule := build(draft, scene)) is not None)
     if not scene.problems:
         _judge_together(file, scene, rules)
+    judge_then(file, scene, rules)
     event_time = _event_time(file, scene, rules)
     missing = missing_of(file, scene, members)
+    predictions = predictions_of(file, scene, labels, attributes)
     if not scene.problems:
         judge_examples(file, scene, rules, _named(file, rules, event_time))
     if scene.problems:
@@ -183,6 +196,7 @@ def compile_table(
         named=_named(file, rules, event_time),
         schema_mode=file.schema_,
         importance=_importance(file, members),
+        predictions=predictions,
         owner=file.owner,
         consumers=tuple(file.consumers),
         notes=(

@@ -32,6 +32,8 @@ def tables_read(files: Iterable[SloFile]) -> frozenset[TableName]:
     for file in files:
         if any(part.increasing_by is not None for part in (*file.columns.values(), *file.groups)):
             found.add(file.table)
+        if file.leak_guard is not None and file.labels is not None:
+            found |= {file.table, file.labels.table}
         for slo in file.slos:
             if slo.assert_ is not None:
                 try:

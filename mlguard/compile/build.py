@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlguard.compile import arrival, gaps, growth, shorts
+from mlguard.compile import arrival, gaps, growth, leaks, shorts
 from mlguard.compile.assertion import build_assertion
 from mlguard.compile.collect import METRIC_SHORT_FORMS
 from mlguard.compile.draft import Draft, Scene
@@ -32,6 +32,8 @@ def build(draft: Draft, scene: Scene) -> Rule | None:
         return arrival.build_arrival(draft, scene)
     if draft.kind == gaps.KIND:
         return gaps.build_gaps(draft, scene)
+    if draft.kind == leaks.KIND:
+        return leaks.build_leak_guard(draft, scene)
     if draft.kind == growth.KIND:
         return growth.build_growth(draft, scene)
     if draft.kind == "usual":

@@ -19,14 +19,6 @@ ROW_SHORT_FORMS = frozenset(
 STORED_SHORT_FORMS = frozenset({"increasing_by", "no_gaps"})
 METRIC_SHORT_FORMS = frozenset({"max_null_rate", "new_categories"})
 LATER = "is not available in this version"
-# What cannot be said yet, and what comes nearest. Saying it must never pass silently.
-INSTEAD = {
-    "leak_guard": "write an `assert` that joins the labels and returns the rows that know too much",
-}
-LATER_KEYS = (
-    "leak_guard", "model", "version_column", "approval", "features", "when_features_held",
-    "attributes", "post", "raw", "labels",
-)  # fmt: skip
 
 
 def drafts(file: SloFile, scene: Scene, members: Mapping[int, list[str]]) -> list[Draft]:
@@ -59,16 +51,18 @@ def drafts(file: SloFile, scene: Scene, members: Mapping[int, list[str]]) -> lis
                 named.add((name, "usual"))
     for index, slo in enumerate(file.slos):
         path: Path = ("slos", index)
-        if _refuse_later_words(slo, path, scene):
-            continue
         words = _words(slo, file)
         if slo.assert_ is not None:
             found.append(Draft(slo.name, "assert", slo.assert_, (*path, "assert"), path, words=words))
             continue
         assert slo.check is not None
         found.append(Draft(slo.name, "check", slo.check, (*path, "check"), path, words=words))
-    if file.arrives_by is not None and not _refuse_later_words(file.arrives_by, ("arrives_by",), scene):
-        at: Path = ("arrives_by",)
+    if file.leak_guard is not None:
+        at = ("leak_guard",)
+        guarded = (file.leak_guard.check, file.labels)
+        found.append(Draft("leak_guard", "leak_guard", guarded, at, at, words=_words(file.leak_guard, file)))
+    if file.arrives_by is not None:
+        at = ("arrives_by",)
         found.append(
             Draft("arrives_by", "arrives_by", file.arrives_by.value, at, at, words=_words(file.arrives_by, file))
         )
@@ -84,8 +78,6 @@ def _of_every_column(file: SloFile, scene: Scene, named: set[str]) -> Iterator[D
             scene.fault("`pairs: all` adds to what `usual` learns, and nothing is", ("pairs",), "write usual: all")
         return
     path: Path = ("usual",)
-    if _refuse_later_words(usual, path, scene):
-        return
     words = _words(usual, file)
     columns = [column.name for column in scene.shape.columns if column.name not in named]
     yield from usual_drafts(usual, columns, path, words, scene, own=False)
@@ -95,9 +87,6 @@ def _of_every_column(file: SloFile, scene: Scene, named: set[str]) -> Iterator[D
 
 
 def _refuse_later(file: SloFile, scene: Scene) -> None:
-    for key in LATER_KEYS:
-        if file.was_set(key) and getattr(file, key) not in ((), {}, None, "none"):
-            scene.fault(f"`{key}` {LATER}", (key,), INSTEAD.get(key, "remove it for now"))
     if file.reads == "rename":
         scene.fault(f"`reads: rename` {LATER}", ("reads",), "use policy where readers must keep the name, else view")
 
@@ -108,13 +97,10 @@ def _of_column(file: SloFile, name: str, rules: ColumnRules, path: Path, scene: 
     for key, rule in rules.rules():
         at = (*path, key)
         if isinstance(rule, Usual):
-            if not _refuse_later_words(rule, at, scene):
-                yield from usual_drafts(rule, [name], at, _words(rule, file), scene, own=own)
+            yield from usual_drafts(rule, [name], at, _words(rule, file), scene, own=own)
             continue
         if key not in ROW_SHORT_FORMS | STORED_SHORT_FORMS | METRIC_SHORT_FORMS:
-            scene.fault(f"`{key}` {LATER}", at, INSTEAD.get(key, "remove it for now"))
-            continue
-        if _refuse_later_words(rule, at, scene):
+            scene.fault(f"`{key}` {LATER}", at, "remove it for now")
             continue
         value = _value(key, rule)
         if value is False:
@@ -154,14 +140,6 @@ def _members(group: Group, scene: Scene, path: Path) -> list[str]:
     if not found and not scene.shape.declared:
         scene.fault(f"the group names no column of {scene.table}", (*path, "columns"), f"columns: {', '.join(names)}")
     return found
-
-
-def _refuse_later_words(words: SpecWords, path: Path, scene: Scene) -> bool:
-    """Refuse further actions, which need models."""
-    later = [word for word in words.then if word != "notify"]
-    if later:
-        scene.fault(f"`then: {later[0]}` {LATER}", (*path, "then"), "remove it for now")
-    return bool(later)
 
 
 def _words(words: SpecWords | None, file: SloFile) -> Words:

@@ -9,6 +9,7 @@ from typing import Any
 
 from mlguard.errors import Problem, Where
 from mlguard.lang import ExpressionError
+from mlguard.lang.types import SqlType
 from mlguard.names import TableName
 from mlguard.program import Action, Bound, Existing, Span, TableShape
 
@@ -81,6 +82,9 @@ class Scene:
     key: tuple[str, ...] = ()
     event_time: str | None = None  # as the file writes it
     batch_column: str | None = None  # whose values tell loads apart; None: a batch is a transaction
+    label: SqlType | None = None  # of what labels say about predictions; None: there are none
+    matures: Span | None = None
+    attributes: dict[str, SqlType] = field(default_factory=dict)  # columns of another table, for groups and segments
     problems: list[Problem] = field(default_factory=list)
 
     def fault(self, message: str, path: Path, help: str = "") -> None:

@@ -13,7 +13,12 @@ from mlguard.program import Action, Rule
 
 def scope_of(scene: Scene) -> Scope:
     """Return what expressions of the table may name."""
-    return Scope(columns={column.name: column.type for column in scene.shape.columns}, closed=not scene.shape.declared)
+    return Scope(
+        columns={column.name: column.type for column in scene.shape.columns},
+        closed=not scene.shape.declared,
+        label=scene.label,
+        attributes=scene.attributes,
+    )
 
 
 def column_type(draft: Draft, scene: Scene) -> SqlType | None:

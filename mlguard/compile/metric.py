@@ -10,10 +10,11 @@ from mlguard.compile.windows import over_of, size, span_of
 from mlguard.lang import ExpressionError, compile_row
 from mlguard.lang.analyse import base_metrics, columns_of, history_of, lookups_of, metrics_of
 from mlguard.lang.literals import read_interval
-from mlguard.lang.metrics import LEAST_ROWS, METRICS
+from mlguard.lang.metric_calls import LABEL
+from mlguard.lang.metrics import LEAST_ROWS, METRICS, Family
 from mlguard.lang.tree import Expr, Literal
 from mlguard.lang.types import FLOATS, TIMES, Kind
-from mlguard.program import Action, Level, Over, Place, Placement, Span
+from mlguard.program import Action, ColumnShape, Level, Over, Place, Placement, Span
 
 SHOWS_A_VALUE = frozenset({"min", "max", "median", "quantile"})
 _NO_SEGMENT = FLOATS | TIMES | {Kind.INTERVAL, Kind.JSON, Kind.JSONB, Kind.ARRAY, Kind.BYTEA, Kind.OTHER}
@@ -29,11 +30,14 @@ def metric_fields(draft: Draft, scene: Scene, expr: Expr) -> dict[str, Any] | No
     if found is None:
         return None
     where = _where(draft, scene)
-    columns = tuple(dict.fromkeys((*columns_of(expr), *(columns_of(where) if where is not None else ()))))
+    named = dict.fromkeys((*columns_of(expr), *(columns_of(where) if where is not None else ())))
+    columns = tuple(name for name in named if name not in scene.attributes and not (scene.label and name == LABEL))
     good = where is not None or draft.words.where is None
     good = _no_personal(draft, scene, expr) and good
     good = _no_virtual(draft, scene, (*columns, *draft.words.by)) and good
     good = _history_is_long_enough(draft, scene, expr, found["over"]) and good
+    late = needs_labels(expr)
+    good = _labels_can_come(draft, scene, found["over"], late=late) and good
     if not good:
         return None
     said = draft.words.min_rows
@@ -43,7 +47,32 @@ def metric_fields(draft: Draft, scene: Scene, expr: Expr) -> dict[str, Any] | No
         "where": where,
         "columns": columns,
         "min_rows": least_rows(expr) if said is None else said,
+        **(_matures(scene, found["over"]) if late else {}),
     }
+
+
+def _matures(scene: Scene, over: Over) -> dict[str, Any]:
+    """Return what a rule about labels says otherwise than one about rows."""
+    matures, placed = scene.matures, _placement(over, scene)
+    waits = f", and its labels had {matures} to arrive" if matures is not None and matures.timedelta else ""
+    return {"matures": matures, "placement": Placement(placed.place, placed.reason + waits)}
+
+
+def needs_labels(expr: Expr) -> bool:
+    """Say whether the check is about what labels say, or how many there are."""
+    metrics = base_metrics(expr)
+    return any(METRICS[metric.name].family is Family.LABELS or metric.name == "label_coverage" for metric in metrics)
+
+
+def _labels_can_come(draft: Draft, scene: Scene, over: Over, *, late: bool) -> bool:
+    if late and over.kind == "batch":
+        scene.fault(
+            "`over: batch`: a batch is judged at its COMMIT, when no label of it has arrived",
+            (*draft.words_path, "over"),
+            "write over: 7 days, or another window; it is judged once its labels are mature",
+        )
+        return False
+    return True
 
 
 def judged_fields(draft: Draft, scene: Scene) -> dict[str, Any] | None:
@@ -145,6 +174,8 @@ def _segments_fit(draft: Draft, scene: Scene) -> bool:
     for index, name in enumerate(draft.words.by):
         path = (*draft.words_path, "by", index)
         column = scene.shape.column(name)
+        if column is None and name in scene.attributes:
+            column = ColumnShape(name, scene.attributes[name])
         if column is None:
             if not scene.shape.declared:
                 scene.fault(f"no column `{name}` in {scene.table} to segment by", path, scene.nearest(name))

@@ -38,7 +38,7 @@ def repairs_of(draft: Draft, scene: Scene, columns: tuple[str, ...]) -> tuple[Re
         if shape.type.kind not in NUMBERS and shape.type.kind is not Kind.UNKNOWN:
             scene.fault(f"clamp needs a number; {target} is {shape.type}", path, "use default or null")
             return None
-        text = _clamp(target, shape.type, *said.clamp)
+        text = clamp(target, shape.type, *said.clamp)
     elif said.default is not None:
         text = literal(said.default, shape.type)
     mended = _mended(target, text, scene, path)
@@ -68,7 +68,7 @@ def _mended(name: str, text: str, scene: Scene, path: Path) -> Repair | None:
         return None
 
 
-def _clamp(name: str, type_: SqlType, low: Any, high: Any) -> str:
+def clamp(name: str, type_: SqlType, low: Any, high: Any) -> str:
     """Return the nearest allowed value; NaN is nearest to nothing, so it becomes NULL."""
     it = quote_ident(name)
     mended = it

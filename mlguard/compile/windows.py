@@ -125,9 +125,9 @@ def base_of(overs: Iterable[Over], window: Span) -> Span | None:
 
     A sliding window ends at each bucket's end, so that the table's own window counts beside it.
     """
-    overs = tuple(overs)
-    spans = [over.span for over in overs if over.span is not None]
-    if any(over.kind == "sliding" for over in overs):
+    found = tuple(overs)
+    spans = [over.span for over in found if over.span is not None]
+    if any(over.kind == "sliding" for over in found):
         spans.append(window)
     if not spans:
         return None

@@ -29,6 +29,8 @@ def findings(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> It
     yield from _pii_rows(connection, here)
     yield from _key_index(connection, here)
     yield from _slo_index(connection, here)
+    yield from _join_columns(connection, here)
+    yield from _join_index(connection, here)
     yield from _caps(connection, here)
     yield from _prepared(connection, here)
 
@@ -235,6 +237,64 @@ limit 1
                 f"create index concurrently on {table.sql} ({columns});",
                 table.tbl,
             )
+
+
+def _join_columns(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> Iterator[Finding]:
+    """The triggers on tables of labels and attributes read columns by name."""
+    found = values(
+        connection,
+        """
+select array[t.tbl, j.line ->> 'table', c.name]
+from mlguard._table as t
+cross join lateral jsonb_array_elements(t.joins) as j (line)
+cross join lateral jsonb_array_elements_text(j.line -> 'on' || (j.line -> 'columns')) as c (name)
+where t.tbl = any(%(tables)s)
+  and not exists (
+    select from pg_catalog.pg_attribute as a
+    where a.attrelid = to_regclass(j.line ->> 'table') and a.attname = c.name and not a.attisdropped)
+order by 1
+""",
+        tables=[table.tbl for table in tables],
+    )
+    for tbl, relation, column in found:
+        yield Finding(
+            "column-gone",
+            f"{relation} has no column {column} any more, by which its rows are counted with predictions: writes to it"
+            " fail",
+            "say in the SLO file where it is now, then mlguard apply",
+            tbl,
+        )
+
+
+def _join_index(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> Iterator[Finding]:
+    """Every label looks for its predictions, every prediction for its label."""
+    found = values(
+        connection,
+        """
+select array[t.tbl, s.relation, s.relation::regclass::text, j.line ->> 'what',
+             array_to_string(array(select jsonb_array_elements_text(j.line -> 'on')), ', ')]
+from mlguard._table as t
+cross join lateral jsonb_array_elements(t.joins) as j (line)
+cross join lateral (values (j.line ->> 'table'), (format('%%I.%%I', t.schema_name, t.table_name))) as s (relation)
+where t.tbl = any(%(tables)s) and to_regclass(s.relation) is not null
+  and not exists (
+    select from pg_catalog.pg_index as i
+    join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+    where i.indrelid = to_regclass(s.relation) and i.indisvalid and i.indpred is null
+      and j.line -> 'on' ? a.attname::text)
+order by 1
+""",
+        tables=[table.tbl for table in tables],
+    )
+    for tbl, relation, name, what, columns in found:
+        quoted = ", ".join(quote_ident(column) for column in columns.split(", "))
+        yield Finding(
+            "join-index",
+            f"no index of {name} begins with a column of ({columns}), by which predictions find their {what}: each"
+            " statement reads the whole table",
+            f"create index concurrently on {relation} ({quoted});",
+            tbl,
+        )
 
 
 def _caps(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> Iterator[Finding]:

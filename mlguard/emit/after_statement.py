@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlguard.emit import samples, single, states
+from mlguard.emit import labelled, post_names, samples, single, states
 from mlguard.emit.before_row import row_hash
 from mlguard.emit.buckets import event_time
 from mlguard.emit.cells import settings
 from mlguard.emit.grouped import declarations, preparation
 from mlguard.emit.groups import Grouping
+from mlguard.emit.joins import joins_of
 from mlguard.emit.objects import DbObject, function, indent
 from mlguard.emit.rules import broken, key, literal, observed, one_line
 from mlguard.emit.triggers import trigger, trigger_function
@@ -60,11 +61,17 @@ def _mending(program: TableProgram) -> tuple[Rule, ...]:
     return tuple(rule for rule in program.at(Place.BEFORE_ROW) if rule.action is Action.REPAIR)
 
 
+def _logs_by_hash(program: TableProgram) -> bool:
+    """Say whether lines of the change log are confirmed by the hash of the rows that landed."""
+    steps = post_names.has_steps(program) and not post_names.unique_key(program)
+    return bool(_mending(program)) or steps
+
+
 def _judges_rows(program: TableProgram) -> bool:
     return bool(
         program.at(Place.AFTER_STATEMENT)
         or _counted(program)
-        or _mending(program)
+        or _logs_by_hash(program)
         or tracks_freshness(program)
         or program.judged
     )
@@ -100,9 +107,10 @@ def _rows_body(program: TableProgram) -> tuple[tuple[str, ...], str]:
     table = literal(str(program.table))
     rules = program.at(Place.AFTER_STATEMENT)
     totals = _totals(program)
-    sets = states.needed(program)
-    declare = [f"{total.variable} {total.type}" for total in totals]
-    body: list[str] = []
+    sets = _kept(program)
+    declare = [f"{total.variable} {total.type}" for total in totals] + list(labelled.declaration(program))
+    body: list[str] = [*labelled.before(program), *labelled.pairs(program, "new_rows", sign=1)]
+    body += labelled.mark(program, "new_rows")
     if sets:
         more, statements = _states(program, totals)
         declare += more
@@ -117,7 +125,8 @@ def _rows_body(program: TableProgram) -> tuple[tuple[str, ...], str]:
             body.append(_record(rule, program, f"_bad_{number}"))
     source = states.statement_source(program, "new_rows")
     for by in [by for by in sets if by]:
-        body.append(_append(states.Select(Grouping(program, by, source, by_load=True), sets[by]), sign=1))
+        joined = states.statement_source(program, "new_rows", joins_of(program, by, sets[by]))
+        body.append(_append(states.Select(Grouping(program, by, joined, by_load=True), sets[by]), sign=1))
     if samples.columns(program):
         body.append(samples.statement(program, source))
     if _counted(program) or states.judges_batches(program) or _judges_windows_now(program):
@@ -129,7 +138,7 @@ def _rows_body(program: TableProgram) -> tuple[tuple[str, ...], str]:
         counts = f"jsonb_build_object({', '.join(pairs)})" if pairs else "'{}'"
         landed = f"perform mlguard.landed_v1({table}, _n, {counts});"
         body.append(landed if _counted(program) else f"if {_batch_condition(program)} then\n  {landed}\nend if;")
-    if _mending(program):
+    if _logs_by_hash(program):
         body.append(
             f"perform mlguard.confirm_repairs_v1({table},\n"
             f"  array(select {row_hash(program, 'r')} from new_rows as r))\n"
@@ -139,6 +148,11 @@ def _rows_body(program: TableProgram) -> tuple[tuple[str, ...], str]:
         body.append(f"perform mlguard.fresh_v1({table}, _newest, _future);")
     body.append("return null;")
     return tuple(declare), "\n".join(body)
+
+
+def _kept(program: TableProgram) -> dict[tuple[str, ...], tuple[State, ...]]:
+    """Return the states that are appended for the rows themselves, by segment columns."""
+    return {by: states.of_rows(found) for by, found in states.needed(program).items()}
 
 
 def _judges_windows_now(program: TableProgram) -> bool:
@@ -157,9 +171,9 @@ def _select(columns: Sequence[str], targets: Sequence[str], source: str) -> str:
 
 def _states(program: TableProgram, totals: list[_Total]) -> tuple[list[str], list[str]]:
     """Return further declarations, and the statements that append the states of all rows and find the totals."""
-    sets = states.needed(program)
+    sets = _kept(program)
     everything = [state for found in sets.values() for state in found]
-    source = states.statement_source(program, "new_rows")
+    source = states.statement_source(program, "new_rows", joins_of(program, (), sets[()]))
     grouping = Grouping(program, (), source, by_load=True)
     sampled = samples.totals(grouping) if samples.columns(program) else []
     declare = [
@@ -273,16 +287,17 @@ def _removal_body(program: TableProgram) -> tuple[tuple[str, ...], str]:
 
 def _removed_states(program: TableProgram) -> tuple[tuple[str, ...], list[str]]:
     """Return declarations and the statements that append the states of what was taken away."""
-    sets = states.needed(program)
+    sets = _kept(program)
     everything = [state for found in sets.values() for state in found]
-    source = states.statement_source(program, "old_rows")
-    body = [preparation(program, everything)] if preparation(program, everything) else []
+    body = [*labelled.before(program), *labelled.pairs(program, "old_rows", sign=-1)]
+    body += [*labelled.mark(program, "old_rows"), *filter(None, [preparation(program, everything)])]
     for by, found in sets.items():
+        source = states.statement_source(program, "old_rows", joins_of(program, by, found))
         body.append(_append(states.Select(Grouping(program, by, source, by_load=True), found, removed=True), sign=-1))
         if not by and states.judges_batches(program):
             landed = f"perform mlguard.landed_v1({literal(str(program.table))}, 0, '{{}}');"
             body.append(f"if found and TG_OP = 'DELETE' then  -- it may mend a batch that is held\n  {landed}\nend if;")
-    return declarations(everything), body
+    return (*declarations(everything), *labelled.declaration(program)), body
 
 
 def _truncated(program: TableProgram) -> list[str]:
@@ -311,11 +326,11 @@ def _pair(
     """
     declare, body = content
     name = f"mlguard.{quote_ident(fit(f'{label} {program.table}'))}"
-    ids = tuple(rule.id for rule in rules)
+    ids = tuple(rule.id for rule in rules) or (str(program.table),)
     made = function(
         f"{name}()",
         returns="trigger",
-        attributes="security definer\nset search_path = ''" + settings(_texts(program)),
+        attributes="security definer\nset search_path = pg_catalog, pg_temp" + settings(_texts(program)),
         about=f"{one_line(str(program.table))}, once a statement, over the rows it wrote or took away.",
         declare=declare,
         body=indent(body),

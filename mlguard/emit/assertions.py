@@ -92,7 +92,7 @@ def _judge(rule: Rule, program: TableProgram) -> DbObject:
     made = function(
         f"{name}(_keys pg_catalog.text[])",
         returns="table (n bigint, samples pg_catalog.jsonb)",
-        attributes="stable\nsecurity definer\nset search_path = ''\nset row_security = off"
+        attributes="stable\nsecurity definer\nset search_path = pg_catalog, pg_temp\nset row_security = off"
         + (ISO if assertion.key_type == "date" else ""),
         about=f"{one_line(rule.id)}: how many rows the assertion returns, and the first of them.\n"
         "_keys: only rows whose key was touched can be new; null: all are counted.",
@@ -157,7 +157,7 @@ def _watch(table: TableName, rules: list[Rule], program: TableProgram) -> list[D
     made = function(
         f"{name}()",
         returns="trigger",
-        attributes="security definer\nset search_path = ''" + (ISO if dates else ""),
+        attributes="security definer\nset search_path = pg_catalog, pg_temp" + (ISO if dates else ""),
         about=f"{one_line(str(table))}, once a statement that wrote rows: has assertions judged at COMMIT.",
         declare=tuple(f"_keys_{number} pg_catalog.text[]" for number in range(1, len(columns) + 1)),
         body=indent(_watch_body(table, rules, list(columns))),

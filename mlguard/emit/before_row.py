@@ -7,7 +7,7 @@ which is where CHECKs judge it too.
 
 from __future__ import annotations
 
-from mlguard.emit import rows_mode
+from mlguard.emit import inputs, post, post_names, post_slow, post_statement, rows_mode
 from mlguard.emit.objects import DbObject, function, indent
 from mlguard.emit.pg_expr import to_sql
 from mlguard.emit.rules import broken, key, literal, observed, one_line, whole_row
@@ -32,10 +32,11 @@ KEPT_OUT_TRIGGER = "zz_mlguard_kept_out"
 def objects(program: TableProgram) -> list[DbObject]:
     """Return the function and trigger, and the WARNING trigger where rows can be kept out."""
     rules = program.at(Place.BEFORE_ROW)
-    if not rules:
+    steps = post_names.has_steps(program)
+    if not rules and not steps:
         return []
-    made = [*_functions(program, rules), _trigger(program, rules)]
-    if _keeps_out(rules):
+    made = [*(_stepped(program, rules) if steps else _functions(program, rules)), _trigger(program, rules)]
+    if steps or _keeps_out(rules):
         made += _warning(program, rules)
     return made
 
@@ -54,7 +55,7 @@ def _ids(rules: tuple[Rule, ...]) -> tuple[str, ...]:
 
 def _functions(program: TableProgram, rules: tuple[Rule, ...]) -> list[DbObject]:
     """Return the trigger function; where rows come one by one, in the parts that spare a good row the cost of it."""
-    attributes = "security definer\nset search_path = ''"
+    attributes = "security definer\nset search_path = pg_catalog, pg_temp"
     if _keeps_out(rules):
         attributes += f"\n{PLAIN}"
     name = _function_name(program)
@@ -77,25 +78,55 @@ def _functions(program: TableProgram, rules: tuple[Rule, ...]) -> list[DbObject]
     return [trigger_function(program, name, made, _ids(rules), why)]
 
 
+def _stepped(program: TableProgram, rules: tuple[Rule, ...]) -> list[DbObject]:
+    """Return the functions of a table with post-prediction steps, which run before its rules are judged."""
+    name, slow = _function_name(program), f"mlguard.{quote_ident(fit(f'broken row {program.table}'))}"
+    ids = _ids(rules) or (str(program.table),)
+    declare, body = _judgement(program, rules)
+    act = function(
+        f"{slow}(new record, old record, tg_op text)",
+        returns="record",
+        attributes=f"security definer\nset search_path = pg_catalog, pg_temp\n{PLAIN}",
+        about=f"Steps and row rules of {one_line(str(program.table))}, called for the rows that one of them acts on:\n"
+        f"{rows_mode.summary(rules)}".rstrip(),
+        declare=declare,
+        body=indent(body),
+    )
+    private = rows_mode.private(program, f"{slow}(record, record, text)", act, ids, "decides what happens to a row")
+    statements = post_statement.objects(program, PLAIN)
+    return [private, *post.entry(program, rules, name, slow, ids), *statements]
+
+
 def _judgement(program: TableProgram, rules: tuple[Rule, ...]) -> tuple[tuple[str, ...], str]:
     """Return (declarations, body) of what happens to a row that may break a rule."""
+    steps = post_names.has_steps(program)
     rejects = [rule for rule in rules if rule.action is Action.REJECT]
     repairs = [rule for rule in rules if rule.action is Action.REPAIR]
     diverting = [rule for rule in rules if rule.action in (Action.QUARANTINE, Action.REPAIR)]
     declare: list[str] = []
     body: list[str] = []
-    if diverting:
-        declare += ["_broken jsonb := '[]'", "_arrived record"]
+    if diverting or steps:
+        declare.append("_broken jsonb := '[]'")
+    if repairs or steps:
+        declare.append("_arrived record")
         body.append("_arrived := NEW;")
     if repairs:
         declare.append("_mended jsonb := '[]'")
-        body += [_repair(rule, program) for rule in repairs]
-    body += [_quarantine(rule, program) for rule in diverting]
-    if diverting:
-        body.append(_divert(program))
+    if steps:
+        declare += post_slow.declarations(program)
+        body.append(post_slow.body(program))
+    judged = [_repair(rule, program) for rule in repairs] + [_quarantine(rule, program) for rule in diverting]
+    if steps and judged:  # of a row whose steps failed nothing more can be said
+        inner = "\n".join(judged)
+        judged = [f"if _broken = '[]' then\n{indent(inner)}\nend if;"]
+    body += judged
+    if diverting or steps:
+        body.append(_divert(program, "_arrived" if repairs or steps else "NEW"))
     body += [_reject(rule, program) for rule in rejects]
     if repairs:
         body.append(_log_repairs(program))
+    if steps:
+        body.append(post_slow.after(program, _step_hash(program)))
     body.append("return NEW;")
     return tuple(declare), "\n".join(body)
 
@@ -147,16 +178,21 @@ def _log_repairs(program: TableProgram) -> str:
 
 
 def row_hash(program: TableProgram, row: str) -> str:
-    """Return a hash of a row that is the same before and after it landed: generated columns are left out."""
-    generated = [column.name for column in program.shape.columns if column.generated]
-    without = "".join(f" - {literal(name)}" for name in generated)
+    """Return a hash of a row that is the same before and after it landed: columns filled later are left out."""
+    later = [column.name for column in program.shape.columns if column.generated] + list(inputs.restored(program))
+    without = "".join(f" - {literal(name)}" for name in later)
     return f"md5((to_jsonb({whole_row(row)}){without})::text)"
 
 
-def _divert(program: TableProgram) -> str:
+def _step_hash(program: TableProgram) -> str:
+    """Return by what a row that steps changed is known again once it landed."""
+    return post_names.values_hash(program, "NEW") if post_names.unique_key(program) else row_hash(program, "NEW")
+
+
+def _divert(program: TableProgram, arrived: str) -> str:
     """Say what happens to a row that broke a quarantine rule: refused, kept out, or kept out and removed.
 
-    Waived rules do not divert; they are noted.
+    Waived rules do not divert; they are noted. `arrived` names the row as it came.
     """
     table = literal(str(program.table))
     refuse = f"perform mlguard.refuse_v1(_broken -> 0 ->> 'slo', _broken -> 0 -> 'observed', {key(program, 'NEW')});"
@@ -168,16 +204,23 @@ def _divert(program: TableProgram) -> str:
             f"elsif current_setting('mlguard.upsert', true) = {table} then\n"
             f"  delete from {program.table.sql} as stored where {_same(program, 'NEW')};\nend if;"
         )
-    act = (
-        f"perform mlguard.withhold_v1({table}, _broken, to_jsonb(_arrived), _arrived::text,\n"
-        f"  {key(program, '_arrived', whole=True)}, TG_OP,\n  {stored});"
+    kept = (
+        f"{table}, _broken, to_jsonb({arrived}), {arrived}::text,\n"
+        f"  {key(program, arrived, whole=True)}, TG_OP,\n  {stored}"
     )
+    act = f"perform mlguard.withhold_v1({kept});"
+    # A statement that kept a row out of this table has its batch, and the next one is kept in one step.
+    again = f"strpos(current_setting('mlguard.kept_out', true), {literal(f'|{program.table}|')}) > 0"
     if program.on_update is OnUpdate.REJECT:
+        again = f"TG_OP = 'INSERT' and {again}"
         act = f"if TG_OP = 'UPDATE' then\n{indent(refuse)}\nend if;\n{act}"
     elif program.on_update is OnUpdate.REMOVE:
         act = f"{act}\n{remove}".rstrip()
+    gone = f"{indent(remove, 6)}\n" if program.on_update is OnUpdate.REMOVE and remove else ""
     return (
-        f"if _broken <> '[]' then\n  if {WAIVERS} then\n"
+        "if _broken <> '[]' then\n"
+        f"  if {again} then\n    if mlguard.kept_v1({indent(kept, 4).lstrip()}) then\n{gone}      return null;\n"
+        f"    end if;\n  end if;\n  if {WAIVERS} then\n"
         f"    _broken := mlguard.not_waived_v1(_broken, {key(program, 'NEW')});\n  end if;\n"
         f"  if _broken <> '[]' then\n{indent(act, 4)}\n    return null;\n  end if;\nend if;"
     )
@@ -188,8 +231,10 @@ def _same(program: TableProgram, row: str) -> str:
 
 
 def _unconditional(program: TableProgram, rules: tuple[Rule, ...]) -> bool:
-    return program.writes_rows or any(
-        lookups_of(part) for rule in rules for part in (rule.expr, rule.where) if part is not None
+    return (
+        post_names.has_steps(program)
+        or program.writes_rows
+        or any(lookups_of(part) for rule in rules for part in (rule.expr, rule.where) if part is not None)
     )
 
 
@@ -203,7 +248,7 @@ def _trigger(program: TableProgram, rules: tuple[Rule, ...]) -> DbObject:
         f"execute function {_function_name(program)}()"
     )
     why = "a row can be kept out or changed only before it lands"
-    return trigger(program, program.table, TRIGGER, rest, _ids(rules), why)
+    return trigger(program, program.table, TRIGGER, rest, _ids(rules) or (str(program.table),), why)
 
 
 def _warning(program: TableProgram, rules: tuple[Rule, ...]) -> list[DbObject]:
@@ -214,7 +259,7 @@ def _warning(program: TableProgram, rules: tuple[Rule, ...]) -> list[DbObject]:
     table would say the same but costs a copy of every row (a tenth of a bulk load). Where rows come one by one even
     the counter reads would be felt, and "of how many" says little: it is left out.
     """
-    ids = _ids(rules)
+    ids = _ids(rules) or (str(program.table),)
     before = f"mlguard.{quote_ident(fit(f'count before {program.table}'))}"
     after = f"mlguard.{quote_ident(fit(f'kept out {program.table}'))}"
     relations = program.shape.partitions or (program.table,)
@@ -224,7 +269,7 @@ def _warning(program: TableProgram, rules: tuple[Rule, ...]) -> list[DbObject]:
         for event in ("inserted", "updated")
     )
     about = f"Tells who wrote {one_line(str(program.table))} how many rows were kept out."
-    pinned = "security definer\nset search_path = ''"
+    pinned = "security definer\nset search_path = pg_catalog, pg_temp"
     first = []
     if not program.writes_rows:
         first.append(f"perform set_config('mlguard.landed_before', (\n  {landed})::text, true);")

@@ -11,6 +11,7 @@ from mlguard.emit.pg_expr import Writer, to_sql
 from mlguard.emit.pg_guard import guard
 from mlguard.emit.rules import literal
 from mlguard.lang.precedence import CAST
+from mlguard.lang.tree import Expr
 from mlguard.lang.types import Kind
 from mlguard.program import Span, TableProgram
 
@@ -44,9 +45,14 @@ class Bucket:
 def event_time(program: TableProgram, row: str) -> str:
     """Return the event time as timestamptz; zoneless times are read in the table's time zone."""
     assert program.event_time is not None
-    text = to_sql(program.event_time, row, program.time_zone)
-    zone = literal(program.time_zone)
-    kind = program.event_time.type.kind
+    return at_zone(program.event_time, row, program.time_zone)
+
+
+def at_zone(moment: Expr, row: str, time_zone: str) -> str:
+    """Return a time of a row as timestamptz; zoneless times are read in the time zone."""
+    text = to_sql(moment, row, time_zone)
+    zone = literal(time_zone)
+    kind = moment.type.kind
     if kind is Kind.DATE:
         return f"(({text})::timestamp at time zone {zone})"
     if kind is Kind.TIMESTAMP:

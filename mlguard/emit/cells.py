@@ -173,7 +173,7 @@ def _judge(program: TableProgram, name: str, condition: Expr) -> DbObject:
     made = function(
         f"{name}({parameters})",
         returns="boolean",
-        attributes="stable parallel safe\nset search_path = ''",
+        attributes="stable parallel safe\nset search_path = pg_catalog, pg_temp",
         about=f"{one_line(str(program.table))}: {one_line(spelled(condition))}\n"
         "Called only for rows outside the condition's guard.",
         declare=(),

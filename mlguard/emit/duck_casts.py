@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlguard.emit import duck_math, duck_numeric
+from mlguard.emit import duck_decimal, duck_math, duck_numeric
 from mlguard.emit.duck_core import NotLocal, duck_type, quoted
 from mlguard.emit.duck_numeric import Exact, Num, Ratio, Rough
 from mlguard.lang import tree
@@ -24,8 +24,9 @@ _FLOAT = r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?"
 _ENDLESS = "[-+]?(inf|infinity)|[-+]?nan"
 _DATE = "[0-9]{4,7}-[0-9]{1,2}-[0-9]{1,2}"
 _CLOCK = r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
-_TRUE, _FALSE = ("t", "tr", "tru", "true", "y", "ye", "yes", "on", "1"), (
-    *("f", "fa", "fal", "fals", "false", "n", "no", "of", "off", "0"),
+_TRUE, _FALSE = (
+    ("t", "tr", "tru", "true", "y", "ye", "yes", "on", "1"),
+    (*("f", "fa", "fal", "fals", "false", "n", "no", "of", "off", "0"),),
 )
 _ROUGH = "[eE].*[0-9]{3}|([0-9][._]?){18}"
 _TOO_ROUGH = "a number of more than 17 digits, or beyond double precision, as numeric"
@@ -95,7 +96,7 @@ def _float(w: Writer, expr: tree.Cast, x: str) -> str:
 
 
 def _json(w: Writer, expr: tree.Cast, text: str, bad: str) -> str:
-    """Return text as JSON. DuckDB reads NaN and Infinity too, and keeps \\u0000."""
+    """Return text as JSON. DuckDB reads NaN and Infinity too, and keeps an escaped NUL."""
     no = r"(^|[^\\])(\\\\)*\\u0000" if expr.type.kind is Kind.JSONB else r"$^x"
     words = r"(^|[\[,:\s])[-+]?(nan|inf|infinity)($|[\],}\s])"
     w.doubt(f"regexp_matches({text}, {quoted(words)}, 'i')", "JSON that holds NaN or Infinity")
@@ -115,7 +116,8 @@ def _moment(w: Writer, kind: Kind, name: str, text: str, bad: str) -> str:
         Kind.TIME: _CLOCK,
     }[kind]
     # Others that hold a digit or one of its words PostgreSQL may read, as DateStyle says.
-    other = f"not {whole(pattern, text)} and regexp_matches({text}, '[0-9]|infinity|now|today|tomorrow|yesterday|epoch|allballs', 'i')"
+    words = "[0-9]|infinity|now|today|tomorrow|yesterday|epoch|allballs"
+    other = f"not {whole(pattern, text)} and regexp_matches({text}, '{words}', 'i')"
     w.doubt(other, f"text as {name} in a spelling other than ISO 8601")
     return w.let(
         (text,),
@@ -218,7 +220,7 @@ def to_text(w: Writer, expr: tree.Cast) -> str:
     operand = expr.operand
     kind = operand.type.kind
     if kind is Kind.NUMERIC:
-        number = duck_math.number(w, operand)
+        number = duck_decimal.number(w, operand)
         if isinstance(number, Ratio) or not isinstance(number, Exact) or not number.shown:
             raise NotLocal("numeric::text", "the zeros after its last digit are not known")
         return f"({duck_numeric.to(number, number.whole, number.scale)})::varchar"

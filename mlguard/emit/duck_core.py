@@ -32,12 +32,12 @@ _NAMES = {
     Kind.ENUM: "varchar",
     Kind.UNKNOWN: "varchar",
 }
+RANGE = "value out of range"
+ZERO = "division by zero"
 DIGITS = 38  # of the widest decimal
 _SIMPLE = re.compile(r"(\w+\.)?\"(?:[^\"]|\"\")*\"|v\d+(\.v\d+)?|-?[\d.]+|null|true|false|'[^']{0,40}'(::\w+)?")
 _SHORT = 24
-_NO_INTEGER = frozenset(
-    {Kind.DATE, Kind.TIME, Kind.TIMESTAMP, Kind.TIMESTAMPTZ, Kind.INTERVAL, Kind.UUID, Kind.BOOL}
-)
+_NO_INTEGER = frozenset({Kind.DATE, Kind.TIME, Kind.TIMESTAMP, Kind.TIMESTAMPTZ, Kind.INTERVAL, Kind.UUID, Kind.BOOL})
 
 
 class NotLocal(CompileError):

@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
-from mlguard.emit import duck_casts, duck_math, duck_numeric, duck_text, duck_times
+from mlguard.emit import duck_casts, duck_compare, duck_decimal, duck_math, duck_numeric, duck_text, duck_times
 from mlguard.emit.duck_core import Names, NotLocal, duck_type, fail, is_simple, is_wrapped, quoted
 from mlguard.emit.duck_numeric import Num
 from mlguard.lang import tree
+from mlguard.lang.spell import spelled
 from mlguard.lang.tree import Expr, Literal
 from mlguard.lang.types import FLOATS, INTEGERS, NUMBERS, TIMES, Kind, SqlType
-from mlguard.names import quote_ident
+from mlguard.lang.unify import is_null
+from mlguard.names import digest, quote_ident
 
 _TIMED = TIMES | {Kind.TIME, Kind.INTERVAL}
 LOOKUP = "mlguard lookup "  # begins the names of columns that hold results of IN (SELECT …)
@@ -24,8 +26,8 @@ LONGEST = 400_000  # characters: a text beyond that is of an expression nobody w
 
 # What is never judged locally, and why. tests/parity holds each entry against a rule that is refused for it.
 UNSUPPORTED: Mapping[str, str] = {
-    "sqrt, ln, exp, power of numeric": "rounded to a scale that depends on the value (of floats and integers they are judged)",
-    "quotients of numeric": "only compared with numbers that are short enough: rounded to a scale that depends on the values",
+    "sqrt, ln, exp, power of numeric": "rounded to a scale that depends on the value; of floats and integers not",
+    "quotients of numeric": "rounded to a scale that depends on the values; beside a short number judged",
     "arithmetic on numeric without precision": "held as double, which compares but does not add exactly",
     "numeric of more than 38 digits": "no decimal of DuckDB holds it",
     "round(x, digits) with digits from a column": "its scale would differ from row to row",
@@ -126,7 +128,7 @@ class Writer:
         return self.write(expr)
 
     def extract(self, expr: tree.Call) -> Num:
-        """Return extract() as a number."""
+        """Return a field of a date, time or interval as a number."""
         return duck_times.extract(self, expr)
 
     def read_numeric(self, expr: tree.Cast) -> Num:
@@ -137,7 +139,7 @@ class Writer:
 
     def _node(self, expr: Expr) -> str:  # one line per node
         if expr.type.kind is Kind.NUMERIC and not isinstance(expr, tree.Column | tree.Literal):
-            number = duck_math.number(self, expr)
+            number = duck_decimal.number(self, expr)
             if isinstance(number, duck_numeric.Ratio):
                 raise NotLocal("/", "a quotient of numerics is rounded to a scale that depends on its values")
             return self.atom(number.text)
@@ -151,15 +153,15 @@ class Writer:
             case tree.Logical():
                 return self._logical(expr)
             case tree.Compare():
-                return self._compare(expr)
+                return duck_compare.compare(self, expr)
             case tree.Distinct():
-                return self._distinct(expr)
+                return duck_compare.distinct(self, expr)
             case tree.Is():
                 return self._is_(expr)
             case tree.Between():
-                return self._between(expr)
+                return duck_compare.between(self, expr)
             case tree.InList():
-                return self._in_list(expr)
+                return duck_compare.in_list(self, expr)
             case tree.InTable():
                 return self._in_table(expr)
             case tree.Arithmetic():
@@ -222,108 +224,34 @@ class Writer:
             before = self.fails
             text = self.write(operand)
             plain = f"{self.atom(written)} {expr.op} {self.atom(text)}"
-            if self.fails == before:
-                written = f"({plain})"
-            else:
-                written = self._in_turn(expr.op, written, text)
+            written = f"({plain})" if self.fails == before else self.in_turn(expr.op, written, text)
         return written
-
-    def _sides(self, what: str, *sides: Expr) -> list[str]:
-        """Return what is compared, in types in which DuckDB compares as PostgreSQL does."""
-        kinds = {side.type.kind for side in sides if not _is_null(side)}
-        if kinds <= NUMBERS and kinds:
-            if Kind.FLOAT8 in kinds or (Kind.FLOAT4 in kinds and len(kinds) > 1):
-                return [self.atom(duck_math.as_float(self, side, Kind.FLOAT8)) for side in sides]
-            if Kind.NUMERIC in kinds:
-                return duck_numeric.compared([duck_math.number(self, side) for side in sides], what)
-        if kinds == {Kind.DATE, Kind.TIMESTAMP}:
-            return [duck_times.as_timestamp(self, side) for side in sides]
-        if Kind.JSONB in kinds or Kind.JSON in kinds:
-            raise NotLocal(what, "of jsonb: write (payload ->> 'key') for what is compared")
-        return [self.atom(self.write(side)) for side in sides]
-
-    def _ordered(self, what: str, *sides: Expr) -> list[str]:
-        if any(side.type.kind is Kind.ENUM for side in sides):
-            raise NotLocal(what, "of an enum: a file does not hold the order of its labels")
-        return self._sides(what, *sides)
-
-    def _compare(self, expr: tree.Compare) -> str:
-        if Kind.JSONB in (expr.left.type.kind, expr.right.type.kind) and expr.op in ("=", "<>"):
-            return duck_text.compare(self, expr.left, expr.right, expr.op)
-        equality = expr.op in ("=", "<>")
-        sides = (expr.left, expr.right)
-        texts = (self._sides if equality else self._ordered)(expr.op, *sides)
-        return self.strict(sides, texts, lambda a, b: f"({a} {expr.op} {b})")
-
-    def _distinct(self, expr: tree.Distinct) -> str:
-        word = "is not distinct from" if expr.negated else "is distinct from"
-        sides = (expr.left, expr.right)
-        return self.strict(sides, self._sides("IS DISTINCT FROM", *sides), lambda a, b: f"({a} {word} {b})")
 
     def _is_(self, expr: tree.Is) -> str:
         operand = expr.operand
-        if operand.type.kind is Kind.NUMERIC:
-            text = duck_math.number(self, operand).text
-        else:
-            text = self.write(operand)
+        text = self._value(operand)
         what = "null" if expr.what == "unknown" else expr.what
         return f"({self.atom(text)} is {'not ' * expr.negated}{what})"
 
-    def _between(self, expr: tree.Between) -> str:
-        operand, low, high = self._ordered("BETWEEN", expr.operand, expr.low, expr.high)
-        if not self.can_fail(expr.low, expr.high):
-            return f"({operand} {'not ' * expr.negated}between {low} and {high})"
-        # PostgreSQL compares with the upper end only where the lower leaves the result open.
-        below, above = ("<", ">") if expr.negated else (">=", "<=")
-
-        def both(x: str) -> str:
-            first = self.strict((expr.operand, expr.low), (x, low), lambda a, b: f"({a} {below} {b})")
-            second = self.strict((expr.operand, expr.high), (x, high), lambda a, b: f"({a} {above} {b})")
-            return self._in_turn("or" if expr.negated else "and", first, second)
-
-        return self.let((operand,), both)
-
-    def _in_turn(self, op: str, first: str, second: str) -> str:
+    def in_turn(self, op: str, first: str, second: str) -> str:
         """Return AND or OR whose second operand is evaluated only where the first leaves the result open."""
         stop = "false" if op == "and" else "true"
         return self.let(
             (first,), lambda x: f"case when {x} is {stop} then {stop} else {x} {op} {self.atom(second)} end"
         )
 
-    def _in_list(self, expr: tree.InList) -> str:
-        if expr.operand.type.kind is Kind.JSONB:
-            tests = [duck_text.compare(self, expr.operand, item, "=") for item in expr.items]
-            return f"({'not ' * expr.negated}({' or '.join(tests)}))"
-        if not self.can_fail(*expr.items):
-            operand, *items = self._sides("IN", expr.operand, *expr.items)
-            return f"({operand} {'not ' * expr.negated}in ({', '.join(items)}))"
-        # Constants first, together; then one after the other until one is equal (parse_expr.c, transformAExprIn).
-        constants = [item for item in expr.items if not any(isinstance(node, tree.Column) for node in item.walk())]
-        first = constants if len(constants) > 1 else []
-        later = [item for item in expr.items if item not in first]
-        operand, *items = self._sides("IN", expr.operand, *first, *later)
-
-        def each(x: str) -> str:
-            found = f"({x} in ({', '.join(items[: len(first)])}))" if first else ""
-            for item, text in zip(later, items[len(first) :], strict=True):
-                test = self.strict((expr.operand, item), (x, text), lambda a, b: f"({a} = {b})")
-                found = self._in_turn("or", found, test) if found else test
-            return found
-
-        found = self.let((operand,), each)
-        return f"(not {found})" if expr.negated else found
-
     def _in_table(self, expr: tree.InTable) -> str:
         """Write the column in which the result of the sub-select stands: TRY cannot hold one itself."""
-        same = [index for index, known in enumerate(self.lookups) if known == expr]
-        if not same:
+        if expr not in self.lookups:
             self.lookups.append(expr)
         column = f"{self.prefix}{quote_ident(lookup_name(expr))}"
         before = self.fails
         operand = self.write(expr.operand)
         found = f"({'not ' * expr.negated}{column})"
         # The operand raises where PostgreSQL evaluates it, not where the lookups are made.
-        return found if self.fails == before else f"(case when {operand} is null then {found} else {found} and true end)"
+        return (
+            found if self.fails == before else f"(case when {operand} is null then {found} else {found} and true end)"
+        )
 
     def _case(self, expr: tree.Case) -> str:
         results = [result for _, result in expr.branches]
@@ -342,7 +270,7 @@ class Writer:
             return self.atom(duck_math.as_float(self, expr, type.kind))
         if type.kind in INTEGERS:
             return f"{self.atom(self.typed(expr))}::{duck_type(type)}"
-        if _is_null(expr):
+        if is_null(expr):
             return f"null::{duck_type(type)}"
         return self.write(expr)
 
@@ -361,7 +289,7 @@ class Writer:
         moved = duck_times.cast(self, expr)
         if moved is not None:
             return moved
-        if _is_null(expr.operand) or {source, target} == {Kind.BOOL, Kind.INT4} or source is target:
+        if is_null(expr.operand) or {source, target} == {Kind.BOOL, Kind.INT4} or source is target:
             return f"{self.atom(self.write(expr.operand))}::{duck_type(expr.type)}"
         raise NotLocal(f"{expr.operand.type}::{expr.type}", "has no spelling in DuckDB")
 
@@ -372,7 +300,7 @@ class Writer:
             case "is_finite":
                 return self._is_finite(expr)
             case "nullif":
-                return self._nullif(expr)
+                return duck_compare.nullif(self, expr)
             case "greatest" | "least":
                 if expr.type.kind is Kind.ENUM:
                     raise NotLocal(expr.name, "of an enum: a file does not hold the order of its labels")
@@ -393,36 +321,21 @@ class Writer:
 
     def _value(self, expr: Expr) -> str:
         if expr.type.kind is Kind.NUMERIC:
-            return duck_math.number(self, expr).text
+            return duck_decimal.number(self, expr).text
         return self.write(expr)
 
     def _is_finite(self, expr: tree.Call) -> str:
         operand = expr.args[0]
         kind = operand.type.kind
         if kind is Kind.NUMERIC:
-            number = duck_math.number(self, operand)
+            number = duck_decimal.number(self, operand)
             if isinstance(number, duck_numeric.Rough):
                 return f"isfinite({number.text})"
             return f"(({number.text}) = ({number.text}))"  # true, and NULL for NULL: a decimal is finite
         text = self.write(operand)
         return f"isfinite({text}{'::double' * (kind in INTEGERS)})"
 
-    def _nullif(self, expr: tree.Call) -> str:
-        left, right = self._sides("NULLIF", *expr.args)
-        kinds = {arg.type.kind for arg in expr.args}
-        if kinds <= INTEGERS or expr.type.kind not in NUMBERS:
-            first = self.atom(self.typed(expr.args[0]))
-            return self.let((first, right), lambda a, b: f"case when {a} = {b} then null else {a} end")
-        return self.strict(expr.args, (left, right), lambda a, b: f"nullif({a}, {b})::{duck_type(expr.type)}")
-
 
 def lookup_name(expr: tree.InTable) -> str:
     """Return the name of the column that holds whether the operand is in the table, the same for equal lookups."""
-    from mlguard.lang.spell import spelled
-    from mlguard.names import digest
-
     return LOOKUP + digest(spelled(expr.operand), expr.schema, expr.table, expr.column)
-
-
-def _is_null(expr: Expr) -> bool:
-    return isinstance(expr, Literal) and expr.value is None

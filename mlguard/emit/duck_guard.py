@@ -1,7 +1,7 @@
 """When a row breaks a rule, in DuckDB: TRUE exactly where PostgreSQL says so, and never an error. Pure.
 
-What raises on a row is caught by TRY around the rule. TRY gives NULL there; the rule itself is true or false, never NULL,
-and outside TRY NULL is read as broken.
+What raises on a row is caught by TRY around the rule. TRY gives NULL there; the rule itself is true or false, never
+NULL, and outside TRY NULL is read as broken.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mlguard.emit.duck_core import NotLocal, quoted
+from mlguard.emit.duck_core import NotLocal
 from mlguard.emit.duck_expr import Writer, lookup_name
 from mlguard.emit.rules import expression
 from mlguard.lang import tree
@@ -17,7 +17,7 @@ from mlguard.lang.tree import Expr
 from mlguard.names import TableName, quote_ident
 from mlguard.program import Rule, TableProgram
 
-__all__ = ["NotLocal", "Judged", "broken_duck", "judged_duck", "safe_duck", "source_duck"]
+__all__ = ["Judged", "NotLocal", "broken_duck", "judged_duck", "safe_duck", "source_duck"]
 
 
 @dataclass(frozen=True)
@@ -42,16 +42,17 @@ def judged_duck(rule: Rule, program: TableProgram, row: str) -> Judged:
         NotLocal: a construct of UNSUPPORTED.
     """
     writer = Writer(row, program.time_zone)
+    where = None if rule.where is None else writer.write(rule.where)
+    before = writer.fails
     check = writer.write(expression(rule))
-    own = writer.fails
     broken = f"{check} is not true" if rule.nulls_fail else f"{check} is false"
-    if rule.where is not None:
-        before = Writer(row, program.time_zone)
-        where = before.write(rule.where)
-        broken = f"{where} is true and {broken}" if not own else f"case when {where} then {broken} else false end"
-        writer.doubts = {**before.doubts, **writer.doubts}
-        writer.lookups = [*before.lookups, *writer.lookups]
-        writer.fails += before.fails
+    if where is not None and writer.fails == before:
+        broken = f"{writer.atom(where)} is true and {broken}"
+    elif where is not None:
+        # AND evaluates its second operand where the first is NULL: a check that raises there breaks the rule.
+        broken = writer.let(
+            (where,), lambda x: f"case when {x} is false then false when {broken} then {x} is true else false end"
+        )
     doubts = tuple((_certain(condition), why) for condition, why in writer.doubts.items())
     if writer.fails:
         broken = f"coalesce({tried(broken)}, true)"
@@ -113,8 +114,3 @@ def source_duck(
         columns[lookup_name(lookup)] = f"({operand}) in (select {member} from {source})"
     written = ",\n  ".join(f"{text} as {quote_ident(name)}" for name, text in columns.items())
     return f"(\n  select r.*,\n  {written}\n  from {relation} as r\n) as {row}"
-
-
-def reason(rule: Rule) -> str:
-    """Return the rule's id as a constant."""
-    return quoted(rule.id)

@@ -1,9 +1,9 @@
 """PostgreSQL's numeric in DuckDB: decimals where 38 digits are certainly enough, else doubles that are only compared.
 
 Three ways to hold a number. `Exact`: a decimal whose digits are bounded by its operands'. `Rough`: a double that stands
-for the decimal number nearest to it (a numeric without precision, a text read as numeric); order and equality hold up to
-17 digits, arithmetic would not. `Ratio`: a quotient, which PostgreSQL rounds to 16 significant digits or more
-(numeric.c, select_div_scale); as a double it compares the same with numbers that are short enough, see `comparable`.
+for the decimal number nearest to it (a numeric without precision, a text read as numeric); order and equality hold up
+to 17 digits, arithmetic would not. `Ratio`: a quotient, which PostgreSQL rounds to 16 significant digits or more
+(numeric.c, select_div_scale); as a double it compares the same with numbers that are short enough, see `compared`.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def exact(text: str, whole: int, scale: int, what: str, *, shown: bool = False) 
 
 def constant(value: Decimal) -> Num:
     """Return a number literal as a decimal."""
-    sign, digits, exponent = value.as_tuple()
+    _, digits, exponent = value.as_tuple()
     assert isinstance(exponent, int)
     scale = max(-exponent, 0)
     whole = max(len(digits) + exponent, 0) if any(digits) else 0
@@ -108,7 +108,9 @@ def aligned(numbers: Sequence[Num], what: str) -> tuple[list[str], Num]:
         return [doubled(number) for number in numbers], Rough("")
     whole, scale = max(number.whole for number in decimals), max(number.scale for number in decimals)
     if whole + scale > DIGITS:
-        raise NotLocal(what, f"its numbers need {whole + scale} digits together, and a decimal of DuckDB holds {DIGITS}")
+        raise NotLocal(
+            what, f"its numbers need {whole + scale} digits together, and a decimal of DuckDB holds {DIGITS}"
+        )
     return [to(number, whole, scale) for number in decimals], Exact("", whole, scale)
 
 
@@ -145,9 +147,7 @@ def quotient(above: Num, below: Num, zero: str) -> Ratio:
     if max(digits_above, digits_below) > _DOUBLE_DIGITS:
         raise NotLocal("/", f"a quotient of numerics of more than {_DOUBLE_DIGITS} digits")
     scale = max(above.scale, below.scale)
-    numerator, denominator = (
-        f"{_whole(side, scale)}::double" for side in (top, bottom)
-    )
+    numerator, denominator = (f"{_whole(side, scale)}::double" for side in (top, bottom))
     text = f"case when {below.text} = 0 and {above.text} is not null then {zero} else {numerator} / {denominator} end"
     return Ratio(text, top, Exact(bottom.text, digits_below, 0))
 

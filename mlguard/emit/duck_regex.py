@@ -159,7 +159,7 @@ class _Reader:
         if self.text.startswith(("[.", "[="), self.at):
             raise self.refuse("a collating element")
         start = self.single()
-        if len(start) > 2 and start.startswith("\\p") or " " in start and len(start) > 2:
+        if (len(start) > 2 and start.startswith("\\p")) or (" " in start and len(start) > 2):
             return start
         after = self.text[self.at + 1 : self.at + 2]
         if self.text.startswith("-", self.at) and after not in ("]", "") and not start.startswith("[["):

@@ -1,4 +1,4 @@
-"""Row rules of a table over a relation of DuckDB: mended values, what is kept out, violating rows, keys and reasons. Pure.
+"""Row rules of a table over a relation of DuckDB: mended values, what is kept out, violating rows and why. Pure.
 
 The order is that of the row trigger (`before_row`): repairs run in file order, each on the row as mended so far and
 from the values that arrived; then every quarantine rule, and every repair rule once more, is judged on the mended row;
@@ -128,7 +128,7 @@ def _mend(
     if writer.lookups:
         raise NotLocal("a lookup in a repair's value", "it is looked up for the rule only")
     flagged = source_duck(current, judged.lookups, program, "m", tables)
-    inner = f"(select m.*, {judged.broken} as \"mlguard breaks it\" from {flagged})"
+    inner = f'(select m.*, {judged.broken} as "mlguard breaks it" from {flagged})'
     columns = [
         f"{values[name]} as {quote_ident(name)}" if name in values else f"m.{quote_ident(name)}" for name in carried
     ]
@@ -228,7 +228,8 @@ def changes_duck(relation: str, program: TableProgram, keep: Sequence[str] = (),
         hidden = name in program.pii
         texts = [quoted(HIDDEN) + "::json" if hidden else json_duck(text, column.type) for text in (old, new)]
         parts.append(
-            f"select {key_duck(program, 'r')} as key, {quoted(name)} as column_name, {texts[0]} as old, {texts[1]} as new\n"
+            f"select {key_duck(program, 'r')} as key, {quoted(name)} as column_name,\n"
+            f"  {texts[0]} as old, {texts[1]} as new\n"
             f"from {scan.source}\nwhere not {scan.kept_out} and {old} is distinct from {new}"
         )
     return "\nunion all\n".join(parts)
@@ -270,7 +271,7 @@ def json_duck(text: str, type: SqlType) -> str:
         return f"to_json('\\x' || lower(hex({text})))"
     if kind in (Kind.JSON, Kind.JSONB):
         return text
-    return f"to_json({text})" if kind in (Kind.ARRAY, Kind.NUMERIC, Kind.BOOL) else f"to_json({text})"
+    return f"to_json({text})"
 
 
 def _iso(text: str, kind: Kind) -> str:
@@ -286,8 +287,8 @@ def _iso(text: str, kind: Kind) -> str:
     return shown
 
 
-def duplicates_duck(relation: str, rule: Rule, row: str = "r") -> str:
-    """Return a condition on a relation's row: some other row has the same values in the rule's unique columns.
+def duplicates_duck(rule: Rule, row: str = "r") -> str:
+    """Return a condition on a row: some other row has the same values in the rule's unique columns.
 
     NULL is equal to nothing, NaN to itself, 0 to -0. It is a window over the relation: use it in SELECT or QUALIFY.
     """

@@ -96,9 +96,7 @@ def call(w: Writer, expr: tree.Call) -> str | None:
     return None
 
 
-_NAMES = frozenset(
-    {"lower", "upper", "trim", "left", "right", "length", "starts_with", "cardinality", "array_length"}
-)
+_NAMES = frozenset({"lower", "upper", "trim", "left", "right", "length", "starts_with", "cardinality", "array_length"})
 
 
 def _right(w: Writer, text: str, count: Expr) -> str:
@@ -203,7 +201,7 @@ def _as_text(w: Writer, value: str) -> str:
 
 
 def _readable(w: Writer, operand: str) -> str:
-    """Return a json, raising where it holds an escaped NUL: PostgreSQL reads all its strings, and text cannot hold one."""
+    """Return a json, raising where it holds an escaped NUL: text cannot, and PostgreSQL reads all of it."""
     w.fails += 1
     bad = w.failing("unsupported Unicode escape sequence", SqlType(Kind.JSON))
     nul = quoted(r"(^|[^\\])(\\\\)*\\u0000")

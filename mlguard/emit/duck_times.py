@@ -6,6 +6,7 @@ Both engines count microseconds from the same origin, but DuckDB's timestamps en
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from mlguard.emit.duck_core import NotLocal, quoted
@@ -77,7 +78,9 @@ def as_timestamp(w: Writer, expr: Expr) -> str:
         return text
     if isinstance(expr, Literal):
         return f"{text}::timestamp"
-    return w.let((text,), lambda x: f"case when isfinite({x}) then least({x}, date '294247-01-10') else {x} end::timestamp")
+    return w.let(
+        (text,), lambda x: f"case when isfinite({x}) then least({x}, date '294247-01-10') else {x} end::timestamp"
+    )
 
 
 def arithmetic(w: Writer, expr: tree.Arithmetic) -> str | None:
@@ -102,7 +105,9 @@ def arithmetic(w: Writer, expr: tree.Arithmetic) -> str | None:
     if kinds == {Kind.TIME}:
         return w.strict(sides, (one, two), lambda a, b: f"(({_day(a)}) - ({_day(b)}))")
     if kind is Kind.DATE:
-        one, two = (f"{text}::integer" if side.type.kind in INTEGERS else text for side, text in ((left, one), (right, two)))
+        one, two = (
+            f"{text}::integer" if side.type.kind in INTEGERS else text for side, text in ((left, one), (right, two))
+        )
     together = w.strict(sides, (one, two), lambda a, b: f"({a} {op} {b})")
     if kind is Kind.DATE:
         return ranged(w, together, kind, "date")
@@ -140,9 +145,9 @@ def _scaled(w: Writer, expr: tree.Arithmetic) -> str:
     length, factor = (left, right) if left.type.kind is Kind.INTERVAL else (right, left)
     if expr.op == "*" and factor.type.kind in INTEGERS:
         return f"({w.atom(w.write(length))} * {w.atom(w.typed(factor))}::bigint)"
-    if expr.op == "*" and isinstance(factor, Literal) and not isinstance(factor.value, str | bool | None):
-        if factor.value == factor.value.to_integral_value() and abs(factor.value) < 2**31:
-            return f"({w.atom(w.write(length))} * {int(factor.value)}::bigint)"
+    value = factor.value if isinstance(factor, Literal) else None
+    if expr.op == "*" and isinstance(value, Decimal) and value == int(value) and abs(value) < 2**31:
+        return f"({w.atom(w.write(length))} * {int(value)}::bigint)"
     raise NotLocal(expr.op, "an interval times or by a fraction")
 
 
@@ -192,7 +197,7 @@ def _narrowed(w: Writer, text: str, target: Kind) -> str:
 
 
 def date_trunc(w: Writer, expr: tree.Call) -> str:
-    """Return date_trunc(unit, x)."""
+    """Return a date, time or interval cut to a unit."""
     unit, operand = expr.args
     word = str(unit.value) if isinstance(unit, Literal) else ""
     kind = operand.type.kind
@@ -202,7 +207,9 @@ def date_trunc(w: Writer, expr: tree.Call) -> str:
     if kind is Kind.TIMESTAMPTZ:
         begins_in_utc = word in BELOW_HOUR or (word == "hour" and whole_hours(w.zone))
         zone = "UTC" if begins_in_utc else w.zone
-        cut = ranged(w, f"date_trunc({quoted(word)}, {at_zone(w, w.write(operand), zone)})", Kind.TIMESTAMP, "timestamp")
+        cut = ranged(
+            w, f"date_trunc({quoted(word)}, {at_zone(w, w.write(operand), zone)})", Kind.TIMESTAMP, "timestamp"
+        )
         return at_zone(w, cut, zone)
     cut = f"date_trunc({quoted(word)}, {w.write(operand)})"
     return cut if kind is Kind.INTERVAL else ranged(w, cut, Kind.TIMESTAMP, "timestamp")
@@ -227,7 +234,7 @@ def _era(w: Writer, word: str, kind: Kind, text: str) -> str:
 
 
 def extract(w: Writer, expr: tree.Call) -> Num:
-    """Return extract(field from x), which is a numeric."""
+    """Return a field of a date, time or interval, which is a numeric."""
     unit, operand = expr.args
     word = str(unit.value) if isinstance(unit, Literal) else ""
     kind = operand.type.kind
@@ -254,7 +261,9 @@ def _field(w: Writer, word: str, kind: Kind, text: str) -> Num:
     if word in ("second", "milliseconds"):
         scale = 6 if word == "second" else 3
         part = f"cast(extract(microseconds from {text}) as decimal(10,0))"
-        return Exact(f"{part} * {'0.000001' if scale == 6 else '0.001'}::decimal({scale + 1},{scale})", 11, scale, shown=True)
+        return Exact(
+            f"{part} * {'0.000001' if scale == 6 else '0.001'}::decimal({scale + 1},{scale})", 11, scale, shown=True
+        )
     if word == "julian" and kind is not Kind.DATE:
         raise NotLocal("extract(julian)", "of a timestamp: its fraction is rounded to a scale of its own")
     digits = 12 if word == "microseconds" else 10

@@ -48,7 +48,7 @@ def gap_function(rule: Rule, program: TableProgram, name: str) -> str:
     return function(
         f"{name}(_s jsonb, _c jsonb)",
         returns="mlguard.found_v1",
-        attributes="stable\nsecurity definer\nset search_path = ''\nset row_security = off",
+        attributes="stable\nsecurity definer\nset search_path = pg_catalog, pg_temp\nset row_security = off",
         about=f"{one_line(rule.id)}: {one_line(rule.text)}\n_c: the window; its own rows are read by an index on"
         f" {one_line(rule.column)}, and the newest before it.",
         declare=(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from mlguard.emit import post_names, withdrawn
 from mlguard.emit.objects import LOCK_CATALOGUE, DbObject, Kind, Statement, comment, dollar_quote
+from mlguard.emit.row_key import row_key
 from mlguard.emit.rules import literal
 from mlguard.names import TableName, fit, quote_ident
 from mlguard.program import Action, Place, Reads, TableProgram
@@ -10,6 +12,7 @@ from mlguard.program import Action, Place, Reads, TableProgram
 POLICY_GATE = "mlguard_gate"
 POLICY_ROWS = "mlguard_all_rows"
 TASK_ROLE = "mlguard_task"
+AND = "\n  and "
 
 
 def objects(program: TableProgram) -> list[DbObject]:
@@ -37,29 +40,10 @@ def _view(program: TableProgram) -> DbObject:
     called only when they fail.
     """
     view = view_name(program.table)
-    columns = ",\n".join(f"  t.{quote_ident(column.name)}" for column in program.shape.columns)
-    table = literal(str(program.table))
-    gate = program.at(Place.GATE)
-    ages = [
-        rule.max_age for rule in gate if rule.max_age is not None and rule.action is Action.HOLD and not rule.shadow
-    ]
-    fresh = ""
-    if ages:
-        seconds = f"{min(ages).total_seconds():.6f}".rstrip("0").rstrip(".")
-        fresh = (
-            f"exists (\n      select from mlguard._freshness as f\n      where f.tbl = {table}\n"
-            f"        and f.newest between statement_timestamp() - interval '{seconds} seconds'"
-            " and statement_timestamp()\n    )\n    and "
-        )
-    open_ = (
-        f"case\n    when {fresh}not exists (\n      select from mlguard._hold as h\n"
-        f"      where h.tbl = {table} and h.ended_at is null\n    )\n    then true\n"
-        f"    else mlguard.guard_v1({table})\n  end"
+    made = (
+        f"create or replace view {view.sql} as\nselect\n{columns_sql(program)}\nfrom {program.table.sql} as t\n"
+        f"where {AND.join(conditions(program))}"
     )
-    if any(rule.arrives is not None and rule.action is Action.HOLD and not rule.shadow for rule in gate):
-        # When the last deadline was is not said in a line.
-        open_ = f"mlguard.guard_v1({table})"
-    made = f"create or replace view {view.sql} as\nselect\n{columns}\nfrom {program.table.sql} as t\nwhere {open_}"
     grants = [Statement(grant_if_role(view, role)) for role in dict.fromkeys((TASK_ROLE, *program.revoke))]
     return DbObject(
         table=program.table,
@@ -75,6 +59,51 @@ def _view(program: TableProgram) -> DbObject:
         drop=(f"drop view if exists {view.sql}",),
         why="readers reach the table through its gate",
         replaces_in_place=True,
+    )
+
+
+def columns_sql(program: TableProgram) -> str:
+    """Return the select list of a view over the table `t`: every column, in the table's order."""
+    return ",\n".join(f"  t.{quote_ident(column.name)}" for column in program.shape.columns)
+
+
+def conditions(program: TableProgram) -> list[str]:
+    """Return what must hold for a row `t` to be read through a view; the gate comes first, to raise before any row."""
+    withheld = [unwithheld(program, "t")] if post_names.routes(program) else []
+    return [open_condition(program), *withheld, *withdrawn.conditions(program)]
+
+
+def open_condition(program: TableProgram) -> str:
+    """Return the condition of a view that is true while the gate is open, and raises while it is closed."""
+    table = literal(str(program.table))
+    holding = [rule for rule in program.at(Place.GATE) if rule.action is Action.HOLD and not rule.shadow]
+    if any(rule.arrives is not None for rule in holding):
+        # When the last deadline was is not said in a line.
+        return f"mlguard.guard_v1({table})"
+    ages = [rule.max_age for rule in holding if rule.max_age is not None]
+    fresh = ""
+    if ages:
+        seconds = f"{min(ages).total_seconds():.6f}".rstrip("0").rstrip(".")
+        fresh = (
+            f"exists (\n      select from mlguard._freshness as f\n      where f.tbl = {table}\n"
+            f"        and f.newest between statement_timestamp() - interval '{seconds} seconds'"
+            " and statement_timestamp()\n    )\n    and "
+        )
+    return (
+        f"case\n"
+        f"    when {fresh}not exists (\n      select from mlguard._hold as h\n"
+        f"      where h.tbl = {table} and h.ended_at is null\n    )\n    then true\n"
+        f"    else mlguard.guard_v1({table})\n  end"
+    )
+
+
+def unwithheld(program: TableProgram, row: str) -> str:
+    """Return that no person has yet to decide about a row, nor rejected it; one probe a query where none waits."""
+    waiting = f"w.tbl = {literal(str(program.table))} and w.status in ('pending', 'rejected')"
+    return (
+        f"(\n    not (select exists (select from mlguard._review as w where {waiting}))\n    or not exists (\n"
+        f"      select from mlguard._review as w\n      where {waiting}\n"
+        f"        and w.row_key = {row_key(program, row)}\n    )\n  )"
     )
 
 

@@ -10,11 +10,12 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from mlguard.emit import tallies
 from mlguard.emit.cells import LONGEST_TEXT, Cells
 from mlguard.emit.groups import Grouping
 from mlguard.emit.objects import indent
 from mlguard.emit.rules import literal
-from mlguard.lang.measure import GROUPED, Of, State
+from mlguard.lang.measure import GROUPED, TALLIED, Of, State
 from mlguard.lang.tree import Column
 from mlguard.program import TableProgram
 
@@ -29,6 +30,7 @@ _EMPTY: dict[Of, dict[str, Any]] = {
     Of.VALUES: {"c": {}, "other": 0, "n": 0},
     Of.QUANTILES: {"n": 0, "v": []},
     Of.KEYS: {"t": 1, "k": {}, "n": 0},
+    **{of: {"c": {}} for of in TALLIED},
 }
 
 
@@ -74,13 +76,14 @@ class Grouped:
         self.edges = bin_columns(states)
         # What was taken away cannot be taken out of quantiles: the plain pass says that there was something.
         left_out = {Of.QUANTILES} if removed else set()
-        self.states = [state for state in states if state.of in GROUPED and state.of not in left_out]
+        self.states = [state for state in states if state.of in GROUPED - TALLIED and state.of not in left_out]
+        self.tallied = [state for state in states if state.of in TALLIED]
 
     def ctes(self) -> list[str]:
         """Return the CTEs in order, none where no state needs them. The first reads `groups`."""
-        if not self.states:
+        if not self.states and not self.tallied:
             return []
-        ctes = [self._size(), self._picked(), self._empty()]
+        ctes = [*([self._size(), self._picked()] if self.states else []), self._empty()]
         made: list[str] = []
         for of, write in (
             (Of.BINS, self._bins),
@@ -94,6 +97,9 @@ class Grouped:
         for number, state in self._numbered(Of.KEYS):
             ctes += self._keys(number, state)
             made.append(f"keys_{number}")
+        for number, state in enumerate(self.tallied, 1):
+            ctes += tallies.ctes(state, number, self.grouping, self._keys_of("t"))
+            made.append(f"tally_{number}")
         return [*ctes, self._more(made)]
 
     def _numbered(self, of: Of) -> list[tuple[int, State]]:
@@ -112,7 +118,7 @@ class Grouped:
 
     def _empty(self) -> str:
         """Write the states of a group in which no row has a value."""
-        known = {state.key: _EMPTY[state.of] for state in self.states if state.of in _EMPTY}
+        known = {state.key: _EMPTY[state.of] for state in (*self.states, *self.tallied) if state.of in _EMPTY}
         parts = [f"{literal(json.dumps(known, ensure_ascii=False))}::jsonb"]
         for _, state in self._numbered(Of.BINS):
             edges = self._edges(state)

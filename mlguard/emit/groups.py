@@ -7,6 +7,7 @@ from functools import cached_property
 
 from mlguard.emit.buckets import UNKNOWN, Bucket, of_row
 from mlguard.emit.cells import shown, text_of
+from mlguard.emit.joins import column_types
 from mlguard.emit.rules import literal
 from mlguard.lang.tree import Column
 from mlguard.lang.types import Kind, SqlType
@@ -60,7 +61,7 @@ class Grouping:
 
     @cached_property
     def _columns(self) -> tuple[Column, ...]:
-        types = {column.name: column.type for column in self.program.shape.columns}
+        types = column_types(self.program)
         return tuple(Column(types.get(name, SqlType(Kind.UNKNOWN)), name) for name in self.by)
 
     @property

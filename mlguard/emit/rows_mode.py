@@ -37,10 +37,15 @@ def applies(program: TableProgram, rules: tuple[Rule, ...]) -> bool:
     A subquery keeps it from doing so. An argument of a function has no collation of its own, which matters where the
     column's takes different strings as equal.
     """
-    columns = _columns(rules)
+    columns = columns_of_rules(rules)
     folded = {column.name for column in program.shape.columns if column.nondeterministic}
-    looks_up = any(lookups_of(part) for rule in rules for part in (rule.expr, rule.where) if part is not None)
-    return program.writes_rows and 0 < len(columns) <= MAX_ARGUMENTS and not folded & set(columns) and not looks_up
+    fits = 0 < len(columns) <= MAX_ARGUMENTS and not folded & set(columns)
+    return program.writes_rows and fits and not looks_up(rules)
+
+
+def looks_up(rules: tuple[Rule, ...]) -> bool:
+    """Say whether a rule reads another table."""
+    return any(lookups_of(part) for rule in rules for part in (rule.expr, rule.where) if part is not None)
 
 
 def summary(rules: tuple[Rule, ...]) -> str:
@@ -52,7 +57,7 @@ def functions(program: TableProgram, rules: tuple[Rule, ...], name: str, slow: S
     """Return the function that holds the rules, the one for rows that break them, and the trigger's."""
     ids = tuple(rule.id for rule in rules)
     table = one_line(str(program.table))
-    breaks, judged = _breaks(program, rules)
+    broken_, judged = breaks(program, rules)
     acts = f"mlguard.{quote_ident(fit(f'broken row {program.table}'))}"
     act = function(
         f"{acts}(new record, old record, tg_op text)",
@@ -62,7 +67,7 @@ def functions(program: TableProgram, rules: tuple[Rule, ...], name: str, slow: S
         declare=slow.declare,
         body=indent(slow.body),
     )
-    columns = ", ".join(f"NEW.{quote_ident(column)}" for column in _columns(rules))
+    columns = ", ".join(f"NEW.{quote_ident(column)}" for column in columns_of_rules(rules))
     enter = function(
         f"{name}()",
         returns="trigger",
@@ -70,14 +75,12 @@ def functions(program: TableProgram, rules: tuple[Rule, ...], name: str, slow: S
         about=f"Every row written to {table}. Pins no search_path, which a good row would pay for: nothing here is\n"
         "looked up in it.",
         declare=(),
-        body=f"  if {breaks}({columns}) is not true then\n    return NEW;\n  end if;\n"
+        body=f"  if {broken_}({columns}) is not true then\n    return NEW;\n  end if;\n"
         f"  return {acts}(NEW, OLD, TG_OP);",
     )
     return [
         judged,
-        _private(
-            program, f"{acts}(record, record, text)", act, ids, "decides what happens to a row that breaks a rule"
-        ),
+        private(program, f"{acts}(record, record, text)", act, ids, "decides what happens to a row that breaks a rule"),
         trigger_function(program, name, enter, ids, why),
     ]
 
@@ -92,17 +95,18 @@ def told(program: TableProgram) -> str:
     )
 
 
-def _columns(rules: tuple[Rule, ...]) -> tuple[str, ...]:
+def columns_of_rules(rules: tuple[Rule, ...]) -> tuple[str, ...]:
+    """Return the columns that rules read, each once: the parameters of `breaks`."""
     return tuple(dict.fromkeys(column for rule in rules for column in rule.columns))
 
 
-def _breaks(program: TableProgram, rules: tuple[Rule, ...]) -> tuple[str, DbObject]:
+def breaks(program: TableProgram, rules: tuple[Rule, ...]) -> tuple[str, DbObject]:
     """Return the name and the making of the function that says whether a row may break a rule.
 
     Its columns are part of the name: CREATE OR REPLACE FUNCTION cannot rename a parameter. Where a rule could raise,
     the row counts as one that may: a call of the rule's judge would bind this function to it.
     """
-    columns = _columns(rules)
+    columns = columns_of_rules(rules)
     types = {column.name: str(column.type) for column in program.shape.columns}
     parameters = ", ".join(f"{quote_ident(column)} {types[column]}" for column in columns)
     argument_types = ", ".join(without_modifier(types[column]) for column in columns)
@@ -114,10 +118,10 @@ def _breaks(program: TableProgram, rules: tuple[Rule, ...]) -> tuple[str, DbObje
         f"begin atomic\n  select {conditions};\nend"
     )
     ids = tuple(rule.id for rule in rules)
-    return name, _private(program, f"{name}({argument_types})", made, ids, "holds the rules, bound when it was made")
+    return name, private(program, f"{name}({argument_types})", made, ids, "holds the rules, bound when it was made")
 
 
-def _private(program: TableProgram, signature: str, sql: str, slos: tuple[str, ...], why: str) -> DbObject:
+def private(program: TableProgram, signature: str, sql: str, slos: tuple[str, ...], why: str) -> DbObject:
     """Return a function that only mlguard's own functions call."""
     return DbObject(
         table=program.table,

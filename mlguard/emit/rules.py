@@ -100,7 +100,7 @@ def judge(rule: Rule, program: TableProgram) -> DbObject:
     made = function(
         f"{name}({parameters})",
         returns="boolean",
-        attributes=f"{volatility} parallel safe{security}\nset search_path = ''",
+        attributes=f"{volatility} parallel safe{security}\nset search_path = pg_catalog, pg_temp",
         about=f"{one_line(rule.id)}: {one_line(rule.text)}\nCalled only for rows outside the rule's guard.",
         declare=(),
         body=body,

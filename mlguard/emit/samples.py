@@ -154,7 +154,8 @@ def objects(program: TableProgram) -> list[DbObject]:
         f"{name}(_from timestamptz, _to timestamptz)",
         returns="table (bucket timestamptz, n bigint, k integer, column_name text, nums double precision[],"
         " texts text[])",
-        attributes="volatile\nsecurity definer\nset search_path = ''" + settings(text_columns(program)),
+        attributes="volatile\nsecurity definer\nset search_path = pg_catalog, pg_temp"
+        + settings(text_columns(program)),
         about=f"A sample of each bucket of the stored rows of {one_line(str(program.table))} with event times from"
         " _from up to _to; null, null: of all.",
         declare=(),

@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from mlguard.emit import tallies
 from mlguard.emit.buckets import UNKNOWN, event_time, of_writing
 from mlguard.emit.cells import Cells, judges, settings
 from mlguard.emit.grouped import Grouped, declarations, preparation
 from mlguard.emit.groups import Grouping, Source, load_column
+from mlguard.emit.joins import Joins, column_types, joins_of, stored, with_joins
 from mlguard.emit.objects import DbObject, Kind, Statement, comment, function, indent
 from mlguard.emit.rules import literal, one_line
 from mlguard.lang.analyse import base_metrics
-from mlguard.lang.measure import GROUPED, Of, State, measure
+from mlguard.lang.measure import GROUPED, OF_LABELS, Of, State, measure
 from mlguard.lang.tree import Column, Expr
 from mlguard.lang.types import INTEGERS
 from mlguard.lang.types import UNKNOWN as UNKNOWN_TYPE
@@ -25,6 +27,8 @@ from mlguard.names import fit, quote_ident
 from mlguard.program import Level, Rule, TableProgram
 
 PAIRS = 50  # jsonb_build_object() takes 100 arguments
+COMPARING = frozenset({Of.CONFUSION, Of.PARITY, Of.OPPORTUNITY, Of.UNEQUAL})
+NO_JOINS = Joins()
 WHY = "computes the states of metrics from stored rows"
 
 
@@ -40,6 +44,8 @@ def needed_by(rule: Rule, program: TableProgram) -> tuple[State, ...]:
         states[State(Of.ROWS, where=rule.where)] = None
     for metric in base_metrics(rule.expr) if rule.expr is not None else ():
         states |= dict.fromkeys(measure(metric, rule.where, categories(program)).needs)
+    if rule.matures is not None:
+        states[State(Of.LABELLED, where=rule.where)] = None
     return tuple(states)
 
 
@@ -50,6 +56,11 @@ def needed(program: TableProgram) -> dict[tuple[str, ...], tuple[State, ...]]:
         found.setdefault((), {State(Of.ROWS): None})
         found.setdefault(rule.by, {}).update(dict.fromkeys(needed_by(rule, program)))
     return {by: tuple(states) for by, states in found.items()}
+
+
+def of_rows(found: Sequence[State]) -> tuple[State, ...]:
+    """Return the states that a statement's own rows give, without their labels."""
+    return tuple(state for state in found if state.of not in OF_LABELS)
 
 
 def removals(program: TableProgram) -> bool:
@@ -71,6 +82,8 @@ def counted(state: State, cells: Cells) -> list[str] | None:
     where = [cells.holds(state.where)] if state.where is not None else []
     if state.of is Of.ROWS:
         return where
+    if state.of in OF_LABELS:
+        return None
     (first, *_) = state.args
     if state.of is Of.TRUE:
         return [*where, cells.holds(first)]
@@ -82,6 +95,8 @@ def counted(state: State, cells: Cells) -> list[str] | None:
 
 def aggregate(state: State, cells: Cells, *, removed: bool = False) -> str:
     """Return the aggregate over rows that gives a plain state as JSON value."""
+    if state.of in OF_LABELS:
+        return tallies.aggregate(state, cells)
     where = [cells.holds(state.where)] if state.where is not None else []
     if state.of is Of.HAVE and not cells.present(state.args[0]):
         return _filtered(f"count({cells.raw(state.args[0])})", where)
@@ -174,11 +189,14 @@ class Select:
         return f"groups as g{joined}\nwhere g.n > 0"
 
 
-def insert(grouping: Grouping, values: Sequence[str], source: str, *, finite: bool = False) -> str:
+def insert(
+    grouping: Grouping, values: Sequence[str], source: str, *, finite: bool = False, batch: str | None = None
+) -> str:
     """Return the INSERT of states; `values` are sign, operation, rows and states of each group `g` of the source."""
     program = grouping.program
     table = literal(str(program.table))
-    batch = f"mlguard.batch_v1({table})" if judges_batches(program) else "null"
+    if batch is None:
+        batch = f"mlguard.batch_v1({table})" if judges_batches(program) else "null"
     group = f"{grouping.start('g', finite=finite)},\n  {grouping.segment('g')}"
     name, load = (", load", ", g.load") if grouping.load else ("", "")
     return (
@@ -197,32 +215,33 @@ def with_ctes(ctes: Sequence[str], statement: str) -> str:
     return f"with {', '.join(ctes)}\n{statement}"
 
 
-def statement_source(program: TableProgram, rows: str) -> Source:
-    """Return the rows a statement wrote (`new_rows`) or took away (`old_rows`).
+def statement_source(program: TableProgram, rows: str, joins: Joins = NO_JOINS) -> Source:
+    """Return the rows a statement wrote (`new_rows`) or took away (`old_rows`), with what is joined to them.
 
     Written rows without an event time are counted in the bucket of the time of writing. When they are taken away
     nobody knows any more which that was.
     """
     known = program.base is not None and rows == "new_rows"
-    return Source(f"{rows} as r", of_writing(program) if known else UNKNOWN)
+    return Source(with_joins(program, rows, joins), of_writing(program) if known else UNKNOWN)
 
 
-def stored_source(program: TableProgram) -> Source:
-    """Return the stored rows from `_from` up to `_to`, of all times where these are null."""
+def stored_source(program: TableProgram, joins: Joins = NO_JOINS) -> Source:
+    """Return the stored rows from `_from` up to `_to`, of all times where these are null, with what is joined."""
     at = event_time(program, "r")
     condition = f"(_from is null or {at} >= _from) and (_to is null or {at} < _to)"
-    only = "only " if program.shape.heirs and not program.shape.partitions else ""  # no trigger sees what heirs hold
-    return Source(f"{only}{program.table.sql} as r", UNKNOWN, condition, stored=True)
+    return Source(with_joins(program, stored(program), joins), UNKNOWN, condition, stored=True)
 
 
 def text_arguments(program: TableProgram) -> tuple[Expr, ...]:
     """Return the columns whose text becomes part of a state or of a segment's name."""
     sets = needed(program)
-    types = {column.name: column.type for column in program.shape.columns}
+    types = column_types(program)
     segments = [Column(types.get(name, UNKNOWN_TYPE), name) for by in sets for name in by]
-    states = [state for found in sets.values() for state in found if state.of in (Of.VALUES, Of.KEYS)]
+    everything = [state for found in sets.values() for state in found]
+    states = [state for state in everything if state.of in (Of.VALUES, Of.KEYS)]
     loads = (load,) if (load := load_column(program)) is not None else ()
-    return (*segments, *loads, *(arg for state in states for arg in state.args))
+    tallied = (*tallies.group_arguments(everything), *tallies.float_arguments(everything))
+    return (*segments, *loads, *(arg for state in states for arg in state.args), *tallied)
 
 
 def conditions(program: TableProgram) -> tuple[Expr, ...]:
@@ -232,7 +251,8 @@ def conditions(program: TableProgram) -> tuple[Expr, ...]:
         for state in states:
             if state.where is not None:
                 found[state.where] = None
-            if state.of is Of.TRUE:
+            # The first argument of what compares classes is a condition too.
+            if state.of is Of.TRUE or (state.of in COMPARING and state.args[0].type.kind is TypeKind.BOOL):
                 found[state.args[0]] = None
     return tuple(found)
 
@@ -262,14 +282,15 @@ def _recount(program: TableProgram) -> DbObject:
     everything = [state for states in sets.values() for state in states]
     body = [preparation(program, everything)] if preparation(program, everything) else []
     for by, states in sets.items():
-        select = Select(Grouping(program, by, stored_source(program)), states)
+        select = Select(Grouping(program, by, stored_source(program, joins_of(program, by, states))), states)
         chosen = f"select {', '.join(select.columns())}\nfrom {select.tables()}"
         body.append(f"return query\n{with_ctes(select.ctes(), chosen)};")
     name = recount_name(program)
     made = function(
         f"{name}(_from timestamptz, _to timestamptz)",
         returns="table (bucket timestamptz, segment jsonb, n bigint, states jsonb)",
-        attributes="stable\nsecurity definer\nset search_path = ''" + settings(text_arguments(program)),
+        attributes="stable\nsecurity definer\nset search_path = pg_catalog, pg_temp"
+        + settings(text_arguments(program)),
         about=f"States of the stored rows of {one_line(str(program.table))} with event times from _from up to _to;"
         " null, null: of all rows.",
         declare=declarations(everything),

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from mlguard.emit import after_statement, assertions, before_row, gate, samples, states, verdicts
+from mlguard.emit import (
+    after_statement,
+    assertions,
+    before_row,
+    gate,
+    labelled,
+    requests,
+    samples,
+    served,
+    states,
+    training,
+    verdicts,
+)
 from mlguard.emit.constraints import check, foreign_key, not_null, unique
 from mlguard.emit.objects import DbObject, Kind, Statement
 from mlguard.emit.rules import broken, is_fallible, judge, key, literal, observed, whole_row
@@ -30,12 +42,16 @@ def objects(program: TableProgram) -> tuple[DbObject, ...]:
             case _:
                 pass  # made below, most as one function for all such rules of the table
     made += before_row.objects(program)
+    made += requests.objects(program)
     made += states.objects(program)
     made += samples.objects(program)
     made += verdicts.objects(program)
     made += after_statement.objects(program)
+    made += labelled.objects(program)
     made += assertions.objects(program)
     made += gate.objects(program)
+    made += served.objects(program)
+    made += training.objects(program)
     order = list(Kind)
     return tuple(sorted(made, key=lambda item: order.index(item.kind)))
 

@@ -11,9 +11,9 @@ from mlguard.emit.objects import DbObject, Kind, Statement, comment, function, i
 from mlguard.emit.pg_expr import Writer
 from mlguard.emit.rules import literal, one_line
 from mlguard.emit.states import categories
-from mlguard.lang.analyse import told_metrics
+from mlguard.lang.analyse import base_metrics, told_metrics
 from mlguard.lang.measure import Measure, Of, State, measure, measured_name
-from mlguard.lang.metrics import METRICS, Family
+from mlguard.lang.metrics import FAIRNESS, METRICS, Family
 from mlguard.lang.precedence import ATOM
 from mlguard.lang.tree import Literal, Metric
 from mlguard.names import fit, quote_ident
@@ -25,6 +25,8 @@ HISTORY_LACKS = "fewer than 3 earlier windows"
 LEARNING = "learning"
 NOTHING_BEFORE = "trailing is 0"
 NO_ANSWER = "no answer"
+CHANCE = "within chance"
+ROUNDED = "of scores rounded to three digits"
 _LINE = "\n"
 DISTANCES = ("psi", "js", "ks", "linf", "new_category_rate")
 
@@ -33,6 +35,12 @@ def verdict_name(rule: Rule) -> str:
     """Return the qualified name of the SLO's verdict function, '' where it has none: learned health needs none."""
     named = rule.expr is not None or rule.no_gaps is not None
     return f"mlguard.{quote_ident(fit(f'verdict {rule.id}'))}" if named else ""
+
+
+def counts_labels(rule: Rule) -> bool:
+    """Say whether the rows of a verdict are those that have a label; its function then knows how many are too few."""
+    metrics = base_metrics(rule.expr) if rule.expr is not None else ()
+    return any(METRICS[metric.name].family is Family.LABELS for metric in metrics)
 
 
 def objects(program: TableProgram) -> list[DbObject]:
@@ -88,7 +96,7 @@ class _Verdict:
         return function(
             f"{verdict_name(self.rule)}(_s jsonb, _c jsonb)",
             returns="mlguard.found_v1",
-            attributes=f"{'volatile' if learns else 'stable'}\nsecurity definer\nset search_path = ''",
+            attributes=f"{'volatile' if learns else 'stable'}\nsecurity definer\nset search_path = pg_catalog, pg_temp",
             about=f"{one_line(self.rule.id)}: {one_line(self.rule.text)}\n_s: merged states; _c: what they are of.",
             declare=tuple(self._declarations()),
             body=indent("\n".join(self._body())),
@@ -99,7 +107,7 @@ class _Verdict:
             f"{self.variables[metric]} {'boolean' if metric.name == 'usual' else 'double precision'}"
             for metric in self.told
         ]
-        return [*kinds, "_ok boolean", "_reason text"]
+        return [*kinds, *(["_n bigint"] if counts_labels(self.rule) else []), "_ok boolean", "_reason text"]
 
     def _body(self) -> list[str]:
         # What is computed from others comes after them.
@@ -112,14 +120,21 @@ class _Verdict:
         distances = [metric for metric in self.told if metric.name in DISTANCES]
         if distances:
             lines.append(self._noise(distances))
+        fair = [metric for metric in self.told if metric.name in FAIRNESS]
+        if fair:
+            lines.append(self._chance(fair))
+        lines += [self._rounded(metric) for metric in self.told if metric.name == "auc"]
         reasons = indent(f"_reason := {self._reasons()};")
         lines.append(f"if _ok is null and _reason is null then\n{reasons}\nend if;")
         names = ", ".join(literal(self._name(metric)) for metric in self.told)
         values = ", ".join(self._as_number(metric) for metric in self.told)
-        rows = literal(State(Of.ROWS, where=self.rule.where).key)
+        rows = f"mlguard.count_v1(_s, {literal(State(Of.ROWS, where=self.rule.where).key)})::bigint"
+        if counts_labels(self.rule):
+            lines += self._few_labels()
+            rows = "_n"
         lines.append(
             f"return row(array[{names}],\n           array[{values}]::double precision[],\n"
-            f"           mlguard.count_v1(_s, {rows})::bigint, _ok, _reason)::mlguard.found_v1;"
+            f"           {rows}, _ok, _reason)::mlguard.found_v1;"
         )
         return lines
 
@@ -143,6 +158,8 @@ class _Verdict:
         keys = [literal(state.key) if state is not None else "null" for state in found.states]
         if found.column is not None:
             return f"mlguard.{found.finish}_v1(_s, _c, {keys[0]}, {literal(found.column)})"
+        if metric.name in FAIRNESS:
+            return f"mlguard.fair_v1(_s, {self._fair(metric)})"
         if found.share is not None:
             keys.append(f"{found.share}")
         return f"mlguard.{found.finish}_v1(_s, {', '.join(keys)})"
@@ -166,6 +183,39 @@ class _Verdict:
         assert isinstance(base, Metric)
         assert isinstance(length, Literal)
         return f"mlguard.trailing_v1(_c, {literal(self._name(base))}, interval {literal(str(length.value))})"
+
+    def _fair(self, metric: Metric) -> str:
+        state = self._measure(metric).states[0]
+        assert state is not None
+        return f"{literal(metric.name)}, {literal(state.key)}, {self.rule.min_rows}"
+
+    def _chance(self, fair: list[Metric]) -> str:
+        """A gap between groups that chance alone could bring about is unknown, not too large."""
+        copies = {metric: f"_least_{self.variables[metric][1:]}" for metric in fair}
+        bounds = [
+            f"{copy} double precision := mlguard.fair_bound_v1(_s, {self._fair(metric)});"
+            for metric, copy in copies.items()
+        ]
+        inner = (
+            f"declare\n{indent(_LINE.join(bounds))}\nbegin\n"
+            f"  if ({self._condition({**self.variables, **copies})}) is not false then\n"
+            f"    _ok := null;\n    _reason := {literal(CHANCE)};\n  end if;\nend;"
+        )
+        return f"if not _ok then\n{indent(inner)}\nend if;"
+
+    def _rounded(self, metric: Metric) -> str:
+        """What fails by an approximate value says so."""
+        state = self._measure(metric).states[0]
+        assert state is not None
+        return f"if not _ok and _s -> {literal(state.key)} ? 'rounded' then\n  _reason := {literal(ROUNDED)};\nend if;"
+
+    def _few_labels(self) -> list[str]:
+        key, least = State(Of.LABELLED, where=self.rule.where).key, self.rule.min_rows
+        words = f"format('%s labelled row%s, fewer than {least}', _n, case when _n = 1 then '' else 's' end)"
+        return [
+            f"_n := coalesce(mlguard.count_v1(_s, {literal(key)}), 0)::bigint;",
+            f"if _n < {least} then\n  _ok := null;\n  _reason := {words};\nend if;",
+        ]
 
     def _noise(self, distances: list[Metric]) -> str:
         """A distance that chance alone could bring about is unknown, not too large."""
@@ -203,6 +253,12 @@ class _Verdict:
                     f"mlguard.no_distance_v1(_s, _c, {literal(metric.name)}, {literal(found.states[0].key)},"
                     f" {literal(found.column)})"
                 )
+                arms.append(f"when {variable} is null then {why}")
+            elif METRICS[metric.name].family in (Family.LABELS, Family.GROUPS):
+                state = self._measure(metric).states[0]
+                assert state is not None
+                labelled = literal(State(Of.LABELLED, where=self.rule.where).key)
+                why = f"mlguard.no_score_v1(_s, {self._fair(metric)}, {labelled})"
                 arms.append(f"when {variable} is null then {why}")
             else:
                 arms.append(f"when {variable} is null then 'no values'")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from mlguard.lang import tree
@@ -34,11 +34,15 @@ class Scope:
 
     `closed`: these are all columns there are; where it is false, others are taken on trust with an unknown type.
     `lookups`: whether `c IN (SELECT …)` is allowed here.
+    `label`: the type of the label that metrics compare with; None where the table has no labels.
+    `attributes`: columns of another table, which groups may be taken from.
     """
 
     columns: Mapping[str, SqlType]
     closed: bool
     lookups: bool = True
+    label: SqlType | None = None
+    attributes: Mapping[str, SqlType] = field(default_factory=dict)
 
 
 class Checker(Faults):
@@ -137,6 +141,14 @@ class Checker(Faults):
         found = self.scope.columns.get(expr.name)
         if found is not None:
             return replace(expr, type=found)
+        if self.scope.label is not None and expr.name == "label":
+            raise self.fault(expr, "the label comes later than the row", "it stands inside metrics: mae(x, label)")
+        if expr.name in self.scope.attributes:
+            raise self.fault(
+                expr,
+                f"`{expr.name}` is no column of this table but one of its attributes",
+                "attributes stand under `by:`, and as the last argument of parity_gap() and its kind",
+            )
         if not self.scope.closed:
             return expr
         quoted = self.source.startswith('"', expr.pos)

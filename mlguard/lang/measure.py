@@ -35,6 +35,15 @@ class Of(Enum):
     VALUES = "values", "sum of categories, the rarest pooled"
     KEYS = "keys", "union of hashes below the lesser threshold"
     QUANTILES = "quantiles", "union of weighted points, thinned"
+    LABELLED = "labelled", "sum"
+    ERRORS = "errors", "sums"
+    CONFUSION = "confusion", "sums"
+    SCORES = "scores", "sums"
+    ROC = "roc", "sums by score, beyond a number of scores by rounded score"
+    CALIBRATION = "calibration", "sums by bin of equal width"
+    PARITY = "parity", "sums by group, the smallest pooled"
+    OPPORTUNITY = "opportunity", "sums by group, the smallest pooled"
+    UNEQUAL = "unequal", "sums by group, the smallest pooled"
 
     def __init__(self, word: str, merge: str) -> None:
         self.word = word
@@ -42,7 +51,12 @@ class Of(Enum):
 
 
 # What needs a grouping of its own, so that one pass of plain aggregates does not give it.
-GROUPED = frozenset({Of.BINS, Of.VALUES, Of.KEYS, Of.QUANTILES})
+TALLIED = frozenset({Of.ROC, Of.CALIBRATION, Of.PARITY, Of.OPPORTUNITY, Of.UNEQUAL})
+GROUPED = frozenset({Of.BINS, Of.VALUES, Of.KEYS, Of.QUANTILES}) | TALLIED
+# What is made of rows that have a label; other rows add nothing to it.
+OF_LABELS = frozenset(
+    {Of.LABELLED, Of.ERRORS, Of.CONFUSION, Of.SCORES, Of.ROC, Of.CALIBRATION, Of.OPPORTUNITY, Of.UNEQUAL}
+)
 CAN_BE_NAN = frozenset({Kind.FLOAT4, Kind.FLOAT8, Kind.NUMERIC, Kind.UNKNOWN})
 
 
@@ -115,6 +129,18 @@ def measure(metric: Metric, where: Expr | None = None, categories: Collection[st
     return _Catalogue(metric, where, categories).entry()
 
 
+_COMPARED = {
+    **dict.fromkeys(("mae", "rmse", "mape", "bias"), Of.ERRORS),
+    **dict.fromkeys(("accuracy", "precision", "recall", "f1"), Of.CONFUSION),
+    **dict.fromkeys(("logloss", "brier"), Of.SCORES),
+    "auc": Of.ROC,
+    "calibration_error": Of.CALIBRATION,
+    **dict.fromkeys(("parity_gap", "disparate_impact"), Of.PARITY),
+    "equal_opportunity_gap": Of.OPPORTUNITY,
+    "error_ratio": Of.UNEQUAL,
+}
+
+
 class _Catalogue:
     """One line a metric."""
 
@@ -125,12 +151,15 @@ class _Catalogue:
         name = self.metric.name
         if name in ("psi", "js", "linf", "ks", "new_category_rate"):
             return self._against_baseline(name)
+        if name in _COMPARED:
+            return Measure(measured_name(self.metric, self.where), name, (self._state(_COMPARED[name]),))
         rows, have = self._state(Of.ROWS, args=()), self._state(Of.HAVE)
         values = (have, self._nan())
         finish, states = {
             "row_count": ("count", (rows,)),
             "count": ("count", (have,)),
             "coverage": ("ratio", (have, rows)),
+            "label_coverage": ("label_coverage", (self._state(Of.LABELLED, args=()), rows)),
             "null_rate": ("rest", (have, rows)),
             "nan_rate": ("ratio", (self._state(Of.NAN), rows)),
             "share": ("ratio", (self._state(Of.TRUE), rows)),

@@ -27,6 +27,7 @@ _FITS: dict[Takes, frozenset[Kind]] = {
     Takes.CATEGORY: NUMBERS | _WORDS,
     Takes.LISTED: INTEGERS | _WORDS,
 }
+LABEL = "label"  # by which metrics name what a prediction is compared with
 _WHERE_METRICS_STAND = "a metric looks at many rows; write it as the `check` of an SLO of its own"
 _ELSEWHERE = "add a generated column for it, or count rows: share(<condition>)"
 
@@ -49,7 +50,7 @@ def metric(checker: Checker, expr: Call) -> Metric:
     """Return the typed node of a metric.
 
     Raises:
-        ExpressionError: it may not stand here, is not judged by this version, or does not take these arguments.
+        ExpressionError: it may not stand here, is or does not take these arguments.
     """
     entry = METRICS[expr.name]
     if checker.inside:
@@ -59,11 +60,12 @@ def metric(checker: Checker, expr: Call) -> Metric:
         )
     if not checker.metrics:
         raise checker.fault(expr, f"`{expr.name}()` is a metric and cannot stand here", _WHERE_METRICS_STAND)
-    if not entry.judged:
+    if checker.scope.label is None and (Takes.TRUTH in entry.takes or expr.name == "label_coverage"):
         raise checker.fault(
             expr,
-            f"`{expr.name}()` needs labels or groups, which this version does not judge",
-            "keep the outcome of each row in a column and write share(<condition>) or mean(<column>)",
+            f"`{expr.name}()` needs labels, and the file names none",
+            "say where the truth is found: labels: {table: <schema>.<table>, on: [<key columns>], value: <column>},"
+            " beside model: <name>",
         )
     _check_count(checker, expr, entry)
     takes = entry.takes + (entry.takes[-1],) * (len(expr.args) - len(entry.takes)) if entry.takes else ()
@@ -100,10 +102,50 @@ def _argument(checker: Checker, expr: Call, entry: MetricEntry, want: Takes, arg
         return _length(checker, expr, entry, arg)
     if want is Takes.SHARE:
         return _share(checker, expr, arg)
+    if want is Takes.TRUTH:
+        return _truth(checker, expr, entry, arg)
+    if want is Takes.GROUP:
+        return _group(checker, expr, arg)
     with checker.rows(expr.name):
         if want is Takes.PREDICATE:
             return checker.boolean(arg, f"the argument of {expr.name}")
+        if want is Takes.ERROR:
+            checked = checker.check(arg)
+            if checked.type.kind is Kind.BOOL:
+                return checked
+            want = Takes.NUMBER
         return _column(checker, expr, want, arg)
+
+
+def _truth(checker: Checker, expr: Call, entry: MetricEntry, arg: Expr) -> Expr:
+    if not isinstance(arg, Column) or arg.name != LABEL:
+        raise checker.fault(
+            arg,
+            f"{expr.name} compares with the label, which is written `{LABEL}`",
+            f"write {entry.usage}; what it is stands under `labels: value:`",
+        )
+    assert checker.scope.label is not None
+    return replace(arg, type=checker.scope.label)
+
+
+def _group(checker: Checker, expr: Call, arg: Expr) -> Expr:
+    """Return the column whose values are groups: the table's own, or one of its attributes."""
+    if isinstance(arg, Column) and arg.name in checker.scope.attributes:
+        found: Expr = replace(arg, type=checker.scope.attributes[arg.name])
+    else:
+        with checker.rows(expr.name):
+            found = checker.check(arg)
+    if not isinstance(found, Column):
+        help = "add a generated column with few values, or a column of the table that `attributes:` names"
+        raise checker.fault(arg, f"{expr.name} takes a column of groups, not an expression", help)
+    kind = found.type.kind
+    if kind in _FITS[Takes.LISTED] or kind is Kind.UNKNOWN:
+        return found
+    raise checker.fault(
+        arg,
+        f"{expr.name} needs few groups, and {checker.shown(found)} is {found.type}",
+        "add a generated column with few values, for example a CASE over ranges",
+    )
 
 
 def _column(checker: Checker, expr: Call, want: Takes, arg: Expr) -> Expr:

@@ -25,7 +25,9 @@ class Takes(Enum):
     SHARE = "a constant from 0 to 1"
     METRIC = "a metric"
     LENGTH = "a length of time"
-    LABEL = "what is compared with labels or between groups"
+    TRUTH = "label"
+    GROUP = "a column whose values are groups"
+    ERROR = "a number column or a condition on one row"
 
 
 class Family(Enum):
@@ -37,7 +39,8 @@ class Family(Enum):
     DISTRIBUTION = "a comparison with the baseline"
     HISTORY = "a comparison with what was before"
     AGE = "the reader's clock"
-    LABELS = "labels or groups"
+    LABELS = "labels that arrive later"
+    GROUPS = "a comparison between groups"
 
 
 # Rows below which a metric is not judged, where the SLO does not say. Totals and extremes are no estimates: one row of
@@ -47,7 +50,11 @@ LEAST_ROWS = {
     Family.AMOUNT: 1,
     Family.RATE: 30,
     Family.DISTRIBUTION: 200,
+    Family.LABELS: 30,
+    Family.GROUPS: 30,
 }
+# The metrics below which a group of fewer rows than `min_rows` is pooled with other small ones.
+FAIRNESS = frozenset({"parity_gap", "disparate_impact", "equal_opportunity_gap", "error_ratio"})
 
 
 @dataclass(frozen=True)
@@ -62,17 +69,12 @@ class MetricEntry:
     result: SqlType = FLOAT8
     usage: str = ""
 
-    @property
-    def judged(self) -> bool:
-        """Whether this version can judge it."""
-        return self.family is not Family.LABELS
-
 
 _NUMBER = (Takes.NUMBER,)
 _CATEGORY = (Takes.CATEGORY,)
 _HISTORY = (Takes.METRIC, Takes.LENGTH)
-_TWO_LABELS = (Takes.LABEL, Takes.LABEL)
-_THREE_LABELS = (*_TWO_LABELS, Takes.LABEL)
+_ERROR = (Takes.NUMBER, Takes.TRUTH)
+_CLASS = (Takes.PREDICATE, Takes.TRUTH)
 
 METRICS: dict[str, MetricEntry] = {
     metric.name: metric
@@ -235,68 +237,127 @@ METRICS: dict[str, MetricEntry] = {
             result=BOOL,
             usage="usual(metric)",
         ),
-        MetricEntry("mae", "mean absolute error", _TWO_LABELS, Family.LABELS, usage="mae(x, label)"),
-        MetricEntry("rmse", "root mean squared error", _TWO_LABELS, Family.LABELS, usage="rmse(x, label)"),
-        MetricEntry("mape", "mean absolute percentage error", _TWO_LABELS, Family.LABELS, usage="mape(x, label)"),
-        MetricEntry("bias", "mean error", _TWO_LABELS, Family.LABELS, usage="bias(x, label)"),
         MetricEntry(
-            "accuracy", "share of right predictions", _TWO_LABELS, Family.LABELS, usage="accuracy(condition, label)"
+            "mae",
+            "mean of abs(x - label) over labelled rows where both are numbers; to rounding",
+            _ERROR,
+            Family.LABELS,
+            usage="mae(x, label)",
+        ),
+        MetricEntry(
+            "rmse",
+            "root of the mean of (x - label)^2 over labelled rows where both are numbers; to rounding",
+            _ERROR,
+            Family.LABELS,
+            usage="rmse(x, label)",
+        ),
+        MetricEntry(
+            "mape",
+            "mean of abs(x - label) / max(abs(label), 2.2e-16), as scikit-learn: one label of 0 makes it huge; to "
+            "rounding",
+            _ERROR,
+            Family.LABELS,
+            usage="mape(x, label)",
+        ),
+        MetricEntry(
+            "bias",
+            "mean of x - label over labelled rows where both are numbers, above 0 too high; to rounding",
+            _ERROR,
+            Family.LABELS,
+            usage="bias(x, label)",
+        ),
+        MetricEntry(
+            "accuracy",
+            "labelled rows where the condition is as the label / those where both are known; exact",
+            _CLASS,
+            Family.LABELS,
+            usage="accuracy(condition, label)",
         ),
         MetricEntry(
             "precision",
-            "share of predicted positives that are positive",
-            _TWO_LABELS,
+            "positive labels where the condition is true / rows where it is true; no value without those; exact",
+            _CLASS,
             Family.LABELS,
             usage="precision(condition, label)",
         ),
         MetricEntry(
             "recall",
-            "share of positives that were predicted",
-            _TWO_LABELS,
+            "rows where the condition is true / positive labels; no value without those; exact",
+            _CLASS,
             Family.LABELS,
             usage="recall(condition, label)",
         ),
         MetricEntry(
-            "f1", "harmonic mean of precision and recall", _TWO_LABELS, Family.LABELS, usage="f1(condition, label)"
+            "f1",
+            "2 tp / (2 tp + fp + fn); no value where nothing is, and nothing is said to be, positive; exact",
+            _CLASS,
+            Family.LABELS,
+            usage="f1(condition, label)",
         ),
-        MetricEntry("auc", "area under the ROC curve", _TWO_LABELS, Family.LABELS, usage="auc(score, label)"),
-        MetricEntry("logloss", "mean logarithmic loss", _TWO_LABELS, Family.LABELS, usage="logloss(score, label)"),
         MetricEntry(
-            "brier", "mean squared error of a probability", _TWO_LABELS, Family.LABELS, usage="brier(score, label)"
+            "auc",
+            "area under the ROC curve, ties counting half; no value with one class only; exact up to 10000 different "
+            "scores, else of scores rounded to three digits that count",
+            _ERROR,
+            Family.LABELS,
+            usage="auc(score, label)",
+        ),
+        MetricEntry(
+            "logloss",
+            "mean of -ln of the probability given to what happened, probabilities kept 2.2e-16 from 0 and 1; those "
+            "outside 0 to 1 are left out; to rounding",
+            _ERROR,
+            Family.LABELS,
+            usage="logloss(score, label)",
+        ),
+        MetricEntry(
+            "brier",
+            "mean of (probability - label)^2; probabilities outside 0 to 1 are left out; to rounding",
+            _ERROR,
+            Family.LABELS,
+            usage="brier(score, label)",
         ),
         MetricEntry(
             "calibration_error",
-            "expected calibration error",
-            _TWO_LABELS,
+            "abs(mean probability - share of positive labels) over 10 bins of equal width, weighted by rows; to "
+            "rounding",
+            _ERROR,
             Family.LABELS,
             usage="calibration_error(score, label)",
         ),
-        MetricEntry("label_coverage", "share of predictions whose label has arrived", (), Family.LABELS),
+        MetricEntry(
+            "label_coverage",
+            "rows whose label has arrived / rows; a NULL label has not arrived; exact",
+            (),
+            Family.RATE,
+            usage="label_coverage()",
+        ),
         MetricEntry(
             "parity_gap",
-            "greatest difference of positive rates between groups",
-            _TWO_LABELS,
-            Family.LABELS,
+            "greatest difference between groups of the share of rows where the condition is true; exact",
+            (Takes.PREDICATE, Takes.GROUP),
+            Family.GROUPS,
             usage="parity_gap(condition, group)",
         ),
         MetricEntry(
             "disparate_impact",
-            "least ratio of positive rates between groups",
-            _TWO_LABELS,
-            Family.LABELS,
+            "least share of rows where the condition is true / greatest, over groups; exact",
+            (Takes.PREDICATE, Takes.GROUP),
+            Family.GROUPS,
             usage="disparate_impact(condition, group)",
         ),
         MetricEntry(
             "equal_opportunity_gap",
-            "greatest difference of recalls between groups",
-            _THREE_LABELS,
+            "greatest difference of recall between groups of at least `min_rows` positive labels; exact",
+            (Takes.PREDICATE, Takes.TRUTH, Takes.GROUP),
             Family.LABELS,
             usage="equal_opportunity_gap(condition, label, group)",
         ),
         MetricEntry(
             "error_ratio",
-            "greatest ratio of errors between groups",
-            _THREE_LABELS,
+            "greatest mean error of a group / least: of a number abs(x - label), of a condition whether it is wrong; "
+            "to rounding",
+            (Takes.ERROR, Takes.TRUTH, Takes.GROUP),
             Family.LABELS,
             usage="error_ratio(score, label, group)",
         ),

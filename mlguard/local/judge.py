@@ -16,7 +16,7 @@ from mlguard.emit.states import needed_by
 from mlguard.errors import PlanError, SpecError
 from mlguard.lang.analyse import lookups_of
 from mlguard.lang.fault import nearest
-from mlguard.lang.measure import Of
+from mlguard.lang.measure import OF_LABELS, TALLIED, Of
 from mlguard.lang.types import Kind
 from mlguard.local import rows
 from mlguard.local.engine import Engine, Progress, open_engine
@@ -239,8 +239,11 @@ class _Table:
             return "when rows arrived is not in a file"
         if rule.no_gaps is not None:
             return "gaps between event times are judged in the database"
-        if rule.level not in (Level.BATCH, Level.WINDOW):
-            return ""
+        why = self._changed_by_steps(rule)
+        if why or rule.level not in (Level.BATCH, Level.WINDOW):
+            return why
+        if any(self.program.shape.column(name) is None for name in rule.by):
+            return "its segments are columns of another table"
         try:
             if self.program.event_time is not None:
                 safe_duck(self.program.event_time, self.program, "r")
@@ -249,10 +252,22 @@ class _Table:
                     safe_duck(state.where, self.program, "r")
                 if state.of is Of.TRUE:
                     safe_duck(state.args[0], self.program, "r")
+                if state.of in OF_LABELS | TALLIED:
+                    return "labels and groups are compared in the database"
                 if state.of in (Of.KEYS, Of.VALUES) and compares_json(state.args):
                     return "the engines differ in which JSON is equal"
         except NotLocal as error:
             return error.message
+        return ""
+
+    def _changed_by_steps(self, rule: Rule) -> str:
+        """Say whether post-prediction steps, which run in the database, come before what the rule looks at."""
+        steps = self.program.predictions.steps if self.program.predictions is not None else ()
+        written = {column for step in steps for column in (*step.targets, *step.scales)}
+        looked_at = {*rule.columns, *((rule.column,) if rule.column else ())}
+        sifted = any(not step.targets and not step.scales for step in steps)
+        if looked_at & written or (sifted and rule.level in (Level.BATCH, Level.WINDOW)):
+            return "post-prediction steps come before it, and run in the database"
         return ""
 
     def _stale(self, rule: Rule) -> Verdict:

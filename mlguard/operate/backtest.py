@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from mlguard import catalog
+from mlguard import catalog, catalog_assertions
 from mlguard.apply import remember_table
 from mlguard.compile import compile_project
+from mlguard.compile.labels import tables_joined
 from mlguard.emit.objects import Kind
 from mlguard.emit.table import objects
 from mlguard.errors import PlanError
@@ -38,6 +39,8 @@ _FORGET = (
     "delete from mlguard._state where tbl = %(tbl)s",
     "delete from mlguard._sample where tbl = %(tbl)s",
     "delete from mlguard._bucket where tbl = %(tbl)s",
+    "delete from mlguard._pairing where tbl = %(tbl)s",
+    "delete from mlguard._recount_due where tbl = %(tbl)s",
     (
         "delete from mlguard._baseline_column as c using mlguard._baseline as b"
         " where b.tbl = c.tbl and b.version = c.version and b.tbl = %(tbl)s and b.kind in ('first', 'previous')"
@@ -62,8 +65,12 @@ where s.tbl = %(tbl)s and b.first is not null
 """
 _ENDS = """
 select distinct mlguard._window_end(t.window_length, t.time_zone, w.start) + t.late
+       + make_interval(secs => mlguard._seconds(m.matures))
 from mlguard._bucket as b
 join mlguard._table as t on t.tbl = b.tbl
+cross join lateral (
+  select interval '0' union select s.matures from mlguard._slo as s where s.tbl = t.tbl
+) as m (matures)
 cross join lateral mlguard._window_start(t.window_length, t.time_zone, b.bucket) as w (start)
 where b.tbl = any(%(tables)s) and isfinite(b.bucket)
 order by 1
@@ -219,7 +226,8 @@ def backtest(
     require_runtime(connection)
     with pinned(connection):
         shapes = catalog.shapes(connection, [file.table for file in project.files])
-    compiled = compile_project(project, shapes)
+        sources = catalog_assertions.shapes(connection, tables_joined(project.files))
+    compiled = compile_project(project, shapes, sources=sources)
     programs = [_as_windows(program) for program in compiled.tables.values() if program.judged]
     if not programs:
         raise PlanError(

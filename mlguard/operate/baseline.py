@@ -184,6 +184,25 @@ def set_from_table(connection: psycopg.Connection[Any], table: str, other: str) 
     return _set(connection, table, query, other=name.sql)
 
 
+def set_from_training(
+    connection: psycopg.Connection[Any], table: str, *, version: str | None = None, ticket: int | None = None
+) -> int:
+    """Make the rows that a training run could read the baseline; return the version of the baseline.
+
+    Args:
+        connection: the database.
+        table: a guarded table with event times.
+        version: `model:version`, one that was trained with a ticket.
+        ticket: the ticket itself.
+
+    Raises:
+        PlanError: there is no such version or ticket; or as `set_from_rows`.
+    """
+    source = f"ticket {ticket}" if version is None else f"version {version}"
+    query = "select mlguard.set_baseline(t.oid, %(source)s) from ({0}) as t"
+    return _set(connection, table, query, source=source)
+
+
 def set_from_file(connection: psycopg.Connection[Any], table: str, path: Path) -> int:
     """Make the rows of a Parquet or CSV file the baseline; return the version.
 

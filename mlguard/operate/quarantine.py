@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
+_SETTLED = ("released", "discarded", "accepted", "overridden", "rejected")
 STATUSES = ("waiting", "released", "obsolete", "discarded")
 
 
@@ -40,7 +41,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class Decision:
-    """What became of one row that was to be released or discarded."""
+    """What became of one row that was to be released, discarded or reviewed."""
 
     id: int
     outcome: str
@@ -49,7 +50,7 @@ class Decision:
     @property
     def settled(self) -> bool:
         """True where the row no longer waits."""
-        return self.outcome in ("released", "discarded") or self.outcome.startswith("already ")
+        return self.outcome in _SETTLED or self.outcome.startswith("already ")
 
 
 _KEPT = """

@@ -83,6 +83,11 @@ Bounds = Annotated[
     BeforeValidator(as_pair),
     WithJsonSchema({"type": "array", "items": _BOUND_SCHEMA, "minItems": 2, "maxItems": 2}),
 ]
+Factors = Annotated[
+    tuple[Literal_, Literal_],
+    BeforeValidator(as_pair),
+    WithJsonSchema({"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}),
+]
 Metrics = Annotated[
     tuple[Text, ...],
     BeforeValidator(as_metrics),

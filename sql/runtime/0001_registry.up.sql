@@ -206,7 +206,7 @@ comment on column mlguard._event.reason is 'Why, in the words of who did it.';
 create function mlguard._refuse_rewriting()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   raise exception 'mlguard: events are append-only; % refused', tg_op
@@ -229,7 +229,7 @@ alter table mlguard._event enable always trigger refuse_rewriting;
 create function mlguard._record(p_act text, p_target text, p_before jsonb, p_after jsonb, p_reason text)
 returns void
 language sql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   insert into mlguard._event (act, target, before, after, reason)
   values (p_act, p_target, p_before, p_after, p_reason)

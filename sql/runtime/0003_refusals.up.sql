@@ -6,7 +6,7 @@ create function mlguard._shown(p_value jsonb)
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- One line, and not longer than a reader wants to see of one value.
   select case
@@ -24,7 +24,7 @@ create function mlguard._words(p_values jsonb, p_order text[], p_between text)
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- jsonb orders its keys by length; people expect the order of the rule or of the key.
   select case coalesce(jsonb_typeof(p_values), 'null')
@@ -44,7 +44,7 @@ create function mlguard._hint(p_begin text, p_owner text, p_runbook text, p_end 
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select concat_ws(' ', p_begin, 'Owner ' || nullif(p_owner, '') || '.', 'Runbook ' || nullif(p_runbook, ''), p_end)
 $mlguard$;
@@ -56,7 +56,7 @@ create function mlguard._detail(p_slo text, p_observed jsonb, p_allowed text, p_
 returns jsonb
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select jsonb_build_object(
            'slo', p_slo, 'table', split_part(p_slo, '/', 1), 'column', s.column_name, 'observed', p_observed,
@@ -73,7 +73,7 @@ comment on function mlguard._detail(text, jsonb, text, jsonb, jsonb) is
 create function mlguard._raise(p_code text, p_message text, p_slo text, p_detail jsonb, p_hint text)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _tbl text := p_detail ->> 'table';
@@ -98,7 +98,7 @@ comment on function mlguard._raise(text, text, text, jsonb, text) is
 create function mlguard.count_refusals_v1(p_no integer)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   -- Sequences, because they alone survive the rollback that the refusal causes.
@@ -113,7 +113,7 @@ comment on function mlguard.count_refusals_v1(integer) is 'Makes the refusal cou
 create function mlguard.forget_refusals_v1(p_no integer)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   execute format('drop sequence if exists mlguard.%I, mlguard.%I', 'refused_' || p_no, 'refused_at_' || p_no);
@@ -127,7 +127,7 @@ create function mlguard._count_refusal(p_no integer)
 returns void
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _counter regclass := to_regclass('mlguard.refused_' || p_no);
@@ -147,7 +147,7 @@ returns boolean
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _slo mlguard._slo;

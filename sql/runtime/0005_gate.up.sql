@@ -5,7 +5,7 @@ create function mlguard._minute(p_at timestamptz)
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select to_char(p_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI') || ' UTC'
 $mlguard$;
@@ -17,7 +17,7 @@ create function mlguard._seconds(p_length interval)
 returns bigint
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select floor(extract(epoch from p_length))::bigint
 $mlguard$;
@@ -30,7 +30,7 @@ create function mlguard._length(p_length interval)
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- Two units, the second only where it is not 0; hours up to four days, because limits are written in hours.
   select case
@@ -51,7 +51,7 @@ language sql
 stable
 parallel safe
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $mlguard$
   -- Event times in the future do not count: one wrong clock would keep a dead feed fresh.
@@ -71,7 +71,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $mlguard$
 declare
@@ -111,7 +111,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   -- Only lines whose rows the caller could see when it looked for the newest: a line committed in between belongs
@@ -141,7 +141,7 @@ language sql
 stable
 parallel safe
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select h.slo, 'held', h.since, h.batch, to_jsonb(h.observed),
          format('is held since %s: %s (%s%s)',
@@ -180,7 +180,7 @@ language sql
 stable
 parallel safe
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select r.slo, r.state, r.since, r.batch, r.observed, everything.slos,
          r.words || case
@@ -206,7 +206,7 @@ language plpgsql
 stable
 parallel safe
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   -- The common case in one cached plan; waivers are looked at only past it.
@@ -237,7 +237,7 @@ language plpgsql
 stable
 parallel safe
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _why record;
@@ -276,7 +276,7 @@ returns boolean
 language sql
 stable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- The invoker's rights, not ours: policies ask it on behalf of who reads.
   select exists (
@@ -295,7 +295,7 @@ returns text
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _tbl text := (
@@ -322,7 +322,7 @@ returns void
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   -- A table nobody guards is not known to be good: a breaker that says nothing then would be of no use.

@@ -5,7 +5,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $mlguard$
 declare
@@ -71,7 +71,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _id bigint;
@@ -122,7 +122,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _counts jsonb := coalesce(nullif(current_setting('mlguard.kept_out_rows', true), '')::jsonb, '{}');
@@ -173,7 +173,7 @@ returns jsonb
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- Without a list (the table is guarded no longer, and with it went what is personal) nothing is shown.
   select case
@@ -192,7 +192,7 @@ returns jsonb
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select jsonb_agg(
            case

@@ -5,7 +5,7 @@ create function mlguard._offer(
   p_row mlguard._quarantine, p_set jsonb, out outcome text, out reason text, out broken jsonb)
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 -- As the row was written down: see PLAIN in the emitter of row triggers.
 set datestyle = 'ISO, YMD'
 set intervalstyle = 'postgres'
@@ -153,7 +153,7 @@ create function mlguard._decide(p_id bigint, p_status text, p_reason text)
 returns void
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   update mlguard._quarantine
   set status = p_status, decided_at = clock_timestamp(), decided_by = session_user, reason = p_reason
@@ -168,7 +168,7 @@ returns table (id bigint, outcome text, reason text)
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 #variable_conflict use_column
 declare
@@ -226,7 +226,7 @@ returns table (id bigint, outcome text, reason text)
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 #variable_conflict use_column
 declare
@@ -261,7 +261,7 @@ returns table (id bigint, outcome text, reason text)
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 #variable_conflict use_column
 declare

@@ -5,7 +5,7 @@ returns timestamptz
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _slo mlguard._slo;
@@ -58,7 +58,7 @@ returns timestamptz
 language sql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select mlguard._except(p_slo, 'off', statement_timestamp() + p_for, p_reason)
 $mlguard$;
@@ -72,7 +72,7 @@ returns timestamptz
 language sql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select mlguard._except(p_slo, 'waive', p_until, p_reason)
 $mlguard$;
@@ -86,7 +86,7 @@ returns table (what text, n bigint)
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _n bigint;
@@ -153,7 +153,7 @@ returns table (no integer, refused bigint, last_at timestamptz)
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select s.no, coalesce(pg_sequence_last_value(counter.oid), 0),
          to_timestamp(pg_sequence_last_value(clock.oid) / 1000.0)
@@ -170,7 +170,7 @@ returns text
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   with carried as (
     select o.kind, o.name,

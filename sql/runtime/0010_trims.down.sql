@@ -1,4 +1,5 @@
 drop function mlguard.resume(text, text);
+drop function mlguard.kept_v1(text, jsonb, jsonb, text, jsonb, text, boolean);
 
 create or replace function mlguard._reasons(p_tbl text)
 returns table (slo text, state text, since timestamptz, batch bigint, observed jsonb, words text)
@@ -6,7 +7,7 @@ language sql
 stable
 parallel safe
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select h.slo, 'held', h.since, h.batch, to_jsonb(h.observed),
          format('is held since %s: %s (%s%s)',
@@ -40,7 +41,7 @@ create or replace function mlguard.grant_roles()
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _role text;
@@ -78,7 +79,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _counts jsonb := coalesce(nullif(current_setting('mlguard.kept_out_rows', true), '')::jsonb, '{}');
@@ -127,7 +128,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _id bigint;
@@ -175,7 +176,7 @@ returns bigint
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _places jsonb := coalesce(nullif(current_setting('mlguard.batches', true), '')::jsonb, '{}');
@@ -218,7 +219,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $mlguard$
 declare

@@ -252,7 +252,7 @@ returns jsonb
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- Chan, Golub, LeVeque 1979, over all parts at once: squares around the common mean.
   with part as materialized (
@@ -277,7 +277,7 @@ returns jsonb
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- Pébay 2008, equation 3.13, over all parts at once.
   with part as materialized (
@@ -307,7 +307,7 @@ returns jsonb
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- Counts are of rows; where some were left out, how many were looked at decides what chance can do.
   select case
@@ -327,7 +327,7 @@ returns jsonb
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- Counts of different edges cannot be added: the newest edges stand, and that rows are missing is said.
   with newest as (
@@ -361,7 +361,7 @@ returns jsonb
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   with counted as (
     select c.key, sum(c.value::numeric) as count
@@ -388,7 +388,7 @@ returns text
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- 52 bits of the 64, which a double holds exactly.
   select case
@@ -405,7 +405,7 @@ returns jsonb
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _theta double precision;
@@ -450,7 +450,7 @@ create function mlguard._ranks(p_state jsonb, out vals double precision[], out r
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   if not p_state ? 'w' then
@@ -488,7 +488,7 @@ returns double precision
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _place integer := greatest(width_bucket(p_rank, p_ranks), 1);
@@ -512,7 +512,7 @@ returns jsonb
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _state jsonb;
@@ -554,7 +554,7 @@ returns jsonb
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   if p_key = 'stale' then
@@ -581,7 +581,7 @@ returns jsonb
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   if cardinality(p_documents) = 1 then
@@ -620,7 +620,7 @@ returns jsonb
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select case
     when coalesce(p_b, '{}') = '{}' then coalesce(p_a, '{}')
@@ -648,7 +648,7 @@ returns jsonb
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _n double precision;
@@ -744,7 +744,7 @@ returns boolean
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select coalesce(
     case substring(p_key from '^[a-z]+')
@@ -768,7 +768,7 @@ returns jsonb
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _left jsonb;
@@ -805,7 +805,7 @@ returns double precision
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   -- A state that was not kept while there were rows is unknown; of no rows it is 0.
@@ -824,7 +824,7 @@ returns double precision
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   return (p_states ->> p_part)::float8 / nullif((p_states ->> p_whole)::float8, 0);
@@ -839,7 +839,7 @@ returns double precision
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   return ((p_states ->> p_whole)::float8 - (p_states ->> p_part)::float8) / nullif((p_states ->> p_whole)::float8, 0);
@@ -855,7 +855,7 @@ returns double precision
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   return (p_states ->> p_part)::float8
@@ -872,7 +872,7 @@ returns double precision
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   return case
@@ -891,7 +891,7 @@ returns double precision
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   return (p_states ->> p_sum)::float8
@@ -908,7 +908,7 @@ returns double precision
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _n double precision := (p_states -> p_key ->> 0)::float8;
@@ -925,7 +925,7 @@ returns double precision
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   return (p_states ->> p_key)::float8;
@@ -940,7 +940,7 @@ returns double precision
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   return (p_states ->> p_key)::float8;
@@ -955,7 +955,7 @@ returns double precision
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _points record;
@@ -977,7 +977,7 @@ returns double precision
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _a double precision := (p_states -> p_key ->> 3)::float8;
@@ -1000,7 +1000,7 @@ returns double precision
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   return case
@@ -1021,7 +1021,7 @@ returns double precision
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   return (
@@ -1042,7 +1042,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -1071,7 +1071,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -1094,7 +1094,7 @@ create function mlguard.sample_places_v1(p_n bigint, p_tried integer, p_most int
 returns bigint[]
 language plpgsql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   -- A row draws the fractional part of its place times the golden ratio, in units of 2^-32.
@@ -1167,7 +1167,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -1192,7 +1192,7 @@ create function mlguard._pool_samples(p_ids bigint[])
 returns table (column_name text, n bigint, k integer, nums double precision[], texts text[])
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _samples integer;
@@ -1277,7 +1277,7 @@ create function mlguard._batch_sample(p_batch bigint)
 returns table (column_name text, n bigint, k integer, nums double precision[], texts text[])
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -1296,7 +1296,7 @@ create function mlguard._window_sample(p_tbl text, p_from timestamptz, p_to time
 returns table (column_name text, n bigint, k integer, nums double precision[], texts text[])
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -1315,7 +1315,7 @@ create function mlguard._lock_table(p_tbl text)
 returns boolean
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select pg_try_advisory_xact_lock(hashtextextended('mlguard ' || p_tbl, 0))
 $mlguard$;
@@ -1328,7 +1328,7 @@ create function mlguard._wait_table(p_tbl text)
 returns void
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select pg_advisory_xact_lock(hashtextextended('mlguard ' || p_tbl, 0))
 $mlguard$;
@@ -1340,7 +1340,7 @@ create function mlguard._kept_batches(p_tbl text)
 returns setof bigint
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -1360,7 +1360,7 @@ create function mlguard._recount(p_tbl text, p_recount text, p_from timestamptz,
 returns bigint
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _n bigint;
@@ -1409,7 +1409,7 @@ returns bigint
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _table mlguard._table;

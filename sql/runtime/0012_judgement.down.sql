@@ -2,7 +2,7 @@ create or replace function mlguard._judge_batch()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $mlguard$
 declare

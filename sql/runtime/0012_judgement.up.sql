@@ -21,7 +21,7 @@ create function mlguard._figure(p_value double precision, p_limits text default 
 returns text
 language plpgsql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _number numeric;
@@ -59,7 +59,7 @@ create function mlguard._for_segment(p_segment jsonb, p_by text[])
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select case
     when coalesce(p_segment, '{}') = '{}' then ''
@@ -79,7 +79,7 @@ create function mlguard._finding(p_metrics text[], p_vals double precision[], p_
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select nullif(
     string_agg(
@@ -100,7 +100,7 @@ create function mlguard._scope(
 returns jsonb
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select jsonb_build_object(
     'tbl', p_tbl, 'over', p_over, 'batch', p_batch, 'start', p_start, 'end', p_end, 'segment', p_segment)
@@ -115,7 +115,7 @@ returns double precision
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -170,7 +170,7 @@ create function mlguard._error_class(p_code text)
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- Its class and not its message, which may hold a value.
   select format(
@@ -199,7 +199,7 @@ create function mlguard._evidence(p_states jsonb, p_columns text[])
 returns jsonb
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- Extremes are values of single rows; long states are for the machine.
   select jsonb_strip_nulls(jsonb_build_object(
@@ -218,7 +218,7 @@ create function mlguard._verdict_of(p_slo mlguard._slo, p_c jsonb)
 returns mlguard._verdict
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _v mlguard._verdict;
@@ -244,7 +244,7 @@ create function mlguard._could_not(p_slo mlguard._slo, p_c jsonb, p_code text)
 returns mlguard._verdict
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _v mlguard._verdict := mlguard._verdict_of(p_slo, p_c);
@@ -262,7 +262,7 @@ create function mlguard._find(p_slo mlguard._slo, p_states jsonb, p_c jsonb)
 returns mlguard._verdict
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _v mlguard._verdict := mlguard._verdict_of(p_slo, p_c);
@@ -326,7 +326,7 @@ create function mlguard._keep_metrics(p_verdicts mlguard._verdict[], p_again boo
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -393,7 +393,7 @@ create function mlguard._keep(p_verdicts mlguard._verdict[], p_again boolean)
 returns table (id bigint, outcome text)
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -453,7 +453,7 @@ create function mlguard._hold_by(p_verdict mlguard._verdict, p_slo mlguard._slo)
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -496,7 +496,7 @@ create function mlguard._in_window(p_start timestamptz, p_end timestamptz, p_zon
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select case
     when l.s::time = '00:00' and l.e::time = '00:00' and l.e::date - l.s::date = 1 then format(' on %s', l.s::date)
@@ -516,7 +516,7 @@ returns boolean
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _v mlguard._verdict := p_failed[1];
@@ -557,7 +557,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -630,7 +630,7 @@ returns integer
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _ended integer;
@@ -651,7 +651,7 @@ create function mlguard._judge(p_slo mlguard._slo, p_states jsonb, p_c jsonb, p_
 returns bigint
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _id bigint;
@@ -674,7 +674,7 @@ create function mlguard._own_removals(p_batch bigint)
 returns bigint[]
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -718,7 +718,7 @@ create function mlguard._batch_states(p_batch bigint)
 returns table (segment jsonb, states jsonb)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -776,7 +776,7 @@ create function mlguard._pooled(
 returns table (segment jsonb, states jsonb)
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   with mine as materialized (
     select s.segment, s.states,
@@ -809,7 +809,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -904,7 +904,7 @@ create function mlguard._emptied(p_hold bigint, p_why text)
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -936,7 +936,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -1033,7 +1033,7 @@ create or replace function mlguard._judge_batch()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$

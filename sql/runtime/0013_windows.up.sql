@@ -53,7 +53,7 @@ create function mlguard._window_floor(p_length text, p_local timestamp)
 returns timestamp
 language plpgsql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _length interval := p_length;
@@ -82,7 +82,7 @@ create function mlguard._window_start(p_length text, p_zone text, p_at timestamp
 returns timestamptz
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select mlguard._window_floor(p_length, p_at at time zone p_zone) at time zone p_zone
 $mlguard$;
@@ -95,7 +95,7 @@ create function mlguard._window_end(p_length text, p_zone text, p_start timestam
 returns timestamptz
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select (mlguard._window_floor(p_length, p_start at time zone p_zone) + p_length::interval) at time zone p_zone
 $mlguard$;
@@ -110,7 +110,7 @@ create function mlguard._fold_states(p_tbl text, p_most integer default null)
 returns bigint
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -186,7 +186,7 @@ create function mlguard._sweep_fold(p_as_of timestamptz)
 returns table (what text, n bigint)
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _tbl text;
@@ -221,7 +221,7 @@ create function mlguard._window_states(p_tbl text, p_from timestamptz, p_to time
 returns table (segment jsonb, states jsonb)
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -239,7 +239,7 @@ create function mlguard._asks_for_stale(p_states jsonb[], p_metrics text[])
 returns boolean
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select exists (
     select
@@ -266,7 +266,7 @@ create function mlguard._segments_alone(
 returns jsonb[]
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -310,7 +310,7 @@ create function mlguard._count_segments(p_slo mlguard._slo, p_segments jsonb[], 
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _first timestamptz;
@@ -329,7 +329,7 @@ begin
   from mlguard._window w
   join mlguard._table t on t.tbl = w.tbl
   where w.slo = p_slo.id;
-  if p_end >= _first + _baseline then
+  if p_end >= _first + _baseline and exists (select from mlguard._segment s where s.slo = p_slo.id) then
     delete from mlguard._segment s
     using (
       select k.segment, row_number() over (order by k.n desc, k.segment) as place
@@ -351,7 +351,7 @@ create function mlguard._judge_window(
 returns bigint
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -419,7 +419,7 @@ create function mlguard._judge_late(p_table mlguard._table, p_most integer)
 returns bigint
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -512,7 +512,7 @@ create function mlguard._judge_closed(
 returns bigint
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -604,7 +604,7 @@ create function mlguard._judge_windows(p_tbl text, p_as_of timestamptz, p_most i
 returns bigint
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -652,7 +652,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -685,7 +685,7 @@ create function mlguard._sweep_windows(p_as_of timestamptz)
 returns table (what text, n bigint)
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _tbl text;
@@ -712,7 +712,7 @@ create function mlguard._sweep_holds(p_as_of timestamptz)
 returns table (what text, n bigint)
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _n bigint;

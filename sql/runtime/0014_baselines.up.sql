@@ -102,7 +102,7 @@ returns integer
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   return (select b.version from mlguard._baseline b where b.tbl = p_tbl and b.state = 'frozen');
@@ -117,7 +117,7 @@ returns double precision[]
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   return (
@@ -141,7 +141,7 @@ returns double precision
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- Half a value of the smaller side is added to every share of both: an empty bin has a logarithm then, and one that
   -- is as rare here as there counts for nothing however unequal the sides are.
@@ -164,7 +164,7 @@ returns double precision
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   with sides as (
     select sum(b.here) as n, sum(b.there) as m from unnest(p_here, p_baseline) b (here, there)
@@ -196,7 +196,7 @@ returns double precision
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   with sides as (
     select sum(b.here) as n, sum(b.there) as m from unnest(p_here, p_baseline) b (here, there)
@@ -216,7 +216,7 @@ returns double precision
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   with sides as (
     select sum(b.here) as n, sum(b.there) as m from unnest(p_here, p_baseline) b (here, there)
@@ -233,7 +233,7 @@ returns double precision
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- 3.09… is the quantile of the normal distribution at 0.999.
   select p_freedom * (1 - 2 / (9 * p_freedom) + 3.090232306167813::float8 * sqrt(2 / (9 * p_freedom))) ^ 3
@@ -248,7 +248,7 @@ returns double precision
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select (((((((7.74545014278341407640e-4 * r.r + 2.27238449892691845833e-2) * r.r + 2.41780725177450611770e-1) * r.r
                + 1.27045825245236838258) * r.r + 3.64784832476320460504) * r.r + 5.76949722146069140550) * r.r
@@ -268,7 +268,7 @@ returns double precision
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- psi and js are (1/n + 1/m) times a chi-squared variable, js over 8 ln 2 and under the root (second-order
   -- expansion), with one degree of freedom for each bin but one. A bin in which the smaller side can expect few values
@@ -308,7 +308,7 @@ returns double precision
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select mlguard._noise(
     p_metric, array_fill(p_n / p_bins::float8, array[p_bins]), array_fill(p_m / p_bins::float8, array[p_bins]))
@@ -325,7 +325,7 @@ create function mlguard._left_out(p_tbl text, p_from timestamptz, p_to timestamp
 returns tstzmultirange
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   return (
@@ -361,7 +361,7 @@ create function mlguard._previous(
 returns jsonb
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _at timestamptz := coalesce(
@@ -396,7 +396,7 @@ create function mlguard._counted_by_time(p_table mlguard._table)
 returns boolean
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select p_table.recount is not null and p_table.base is not null and p_table.event_sql is not null
 $mlguard$;
@@ -409,7 +409,7 @@ create function mlguard._counted(p_baseline mlguard._baseline, p_c jsonb)
 returns boolean
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- Buckets by event time are counted anew for a new baseline; other rows are counted by the edges they met.
   select (p_c ->> 'batch' is null and mlguard._counted_by_time(t))
@@ -429,7 +429,7 @@ create function mlguard._compared(
   out here double precision[], out baseline double precision[], out labels text[], out words text)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _segment jsonb := coalesce(p_c -> 'segment', '{}');
@@ -563,7 +563,7 @@ create function mlguard._new_categories(
   p_s jsonb, p_c jsonb, p_key text, p_column text, out rate double precision, out words text)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _state jsonb := p_s -> p_key;
@@ -615,7 +615,7 @@ returns double precision
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select case when c.words is null then mlguard._psi(c.here, c.baseline) end
   from mlguard._compared(p_s, p_c, p_key, p_column) c
@@ -630,7 +630,7 @@ returns double precision
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select case when c.words is null then mlguard._js(c.here, c.baseline) end
   from mlguard._compared(p_s, p_c, p_key, p_column) c
@@ -645,7 +645,7 @@ returns double precision
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select case when c.words is null and p_key like 'bins(%' then mlguard._ks(c.here, c.baseline) end
   from mlguard._compared(p_s, p_c, p_key, p_column) c
@@ -660,7 +660,7 @@ returns double precision
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select case when c.words is null then mlguard._linf(c.here, c.baseline) end
   from mlguard._compared(p_s, p_c, p_key, p_column) c
@@ -675,7 +675,7 @@ returns double precision
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select c.rate from mlguard._new_categories(p_s, p_c, p_key, p_column) c
 $mlguard$;
@@ -689,7 +689,7 @@ returns text
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select case
     when p_metric = 'new_category_rate' then (mlguard._new_categories(p_s, p_c, p_key, p_column)).words
@@ -706,7 +706,7 @@ returns text
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select trim_scale(round(p_number::numeric, case
     when p_number = 0 or abs(p_number) >= 0.1 then 3
@@ -724,7 +724,7 @@ returns text
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _compared record;
@@ -757,7 +757,7 @@ returns table (metric text, name text, column_name text, spelled text)
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- psi(age), psi("Age") where plan = 'free'; the argument is spelled as in the names of states.
   select m.metric, f.parts[1],
@@ -781,7 +781,7 @@ returns jsonb
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _pii text[] := (select t.pii from mlguard._table t where t.tbl = p_slo.tbl);
@@ -839,7 +839,7 @@ returns table (
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select w.column_name, w.spelled, k.is_number, k.is_number and w.distance,
          w.categories or (w.distance and (not k.is_number or k.is_integer)),
@@ -875,7 +875,7 @@ returns table (column_name text, spelled text, in_bins boolean, in_values boolea
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- The same cells as in the states of generated triggers: NaN and missing values are NULL, magnitudes beyond 1e140
   -- infinite, categories text, long ones cut, of pii columns hashed.
@@ -930,7 +930,7 @@ returns text
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select case
     when p_event_sql is null then 'true'
@@ -948,7 +948,7 @@ create function mlguard._survey(
 returns table (column_name text, edges double precision[], n bigint, missing bigint)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _query text;
@@ -1006,7 +1006,7 @@ returns table (
   n bigint, missing bigint)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _query text;
@@ -1071,7 +1071,7 @@ returns table (
   place bigint, column_name text, key text, edges double precision[], amount text, category text)
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select row_number() over (order by w.column_name, w.key), w.column_name, w.key, w.edges, w.amount, w.category
   from (
@@ -1098,7 +1098,7 @@ create function mlguard._begin_baseline(
 returns integer
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _version integer;
@@ -1121,7 +1121,7 @@ create function mlguard._freeze_baseline(p_tbl text, p_version integer)
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _before jsonb;
@@ -1151,7 +1151,7 @@ create function mlguard._count_stored(
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   -- From the states that the table's own function computes, so that filters and segments of SLOs are in it: of the
@@ -1240,7 +1240,7 @@ create function mlguard._baseline_wanted(p_tbl text, p_version integer)
 returns table (column_name text, spelled text, present boolean)
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select w.column_name, w.spelled, exists (
            select
@@ -1260,7 +1260,7 @@ create function mlguard._fill_baseline(
 returns bigint
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _relation regclass := to_regclass(format('%I.%I', p_table.schema_name, p_table.table_name));
@@ -1313,7 +1313,7 @@ create function mlguard._count_baseline(p_table mlguard._table, p_version intege
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _period record;
@@ -1339,7 +1339,7 @@ create function mlguard._use_baseline(p_table mlguard._table, p_version integer)
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   perform mlguard._freeze_baseline(p_table.tbl, p_version);
@@ -1360,7 +1360,7 @@ create function mlguard._baseline_periods(
 returns table (column_name text, starts timestamptz, ends timestamptz, due timestamptz)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _relation regclass := to_regclass(format('%I.%I', p_table.schema_name, p_table.table_name));
@@ -1454,7 +1454,7 @@ create function mlguard._learn_baseline(p_table mlguard._table, p_as_of timestam
 returns bigint
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _work mlguard._baseline;
@@ -1529,7 +1529,7 @@ create function mlguard._lacks_counts(p_table mlguard._table, p_version integer)
 returns boolean
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select p_table.recount is not null and exists (
     select
@@ -1560,7 +1560,7 @@ returns table (what text, n bigint)
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _table mlguard._table;
@@ -1594,7 +1594,7 @@ returns integer
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _table mlguard._table;
@@ -1633,7 +1633,7 @@ create function mlguard._refuse_baseline(p_tbl text, p_source text, p_wanted int
 returns void
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   if p_wanted = 0 then
@@ -1657,7 +1657,7 @@ create function mlguard._warn_baseline(p_tbl text, p_version integer)
 returns void
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _without text := (
@@ -1679,7 +1679,7 @@ returns integer
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _table mlguard._table;
@@ -1749,7 +1749,7 @@ create function mlguard.set_baseline(p_tbl regclass, p_other regclass)
 returns integer
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _tbl text := mlguard._tbl(p_tbl);
@@ -1780,7 +1780,7 @@ create function mlguard.set_baseline(
 returns integer
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   if p_source is null or p_source = 'window' then
@@ -1858,7 +1858,7 @@ create function mlguard._grant_baselines(p_role text)
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   execute format('grant select on mlguard.baseline, mlguard.baseline_column to %I', p_role);

@@ -233,7 +233,7 @@ create function mlguard._steadied(p_class text, p_values double precision[], p_s
 returns double precision[]
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- GREATEST leaves NULL out, hence the first branch. Infinity, NaN and numbers too large or too small to be divided must
   -- not raise: NaN is no value, the rest is cut at 1e150.
@@ -259,7 +259,7 @@ create function mlguard._steady(p_class text, p_x double precision, p_scale doub
 returns double precision
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select (mlguard._steadied(p_class, array[p_x], p_scale))[1]
 $mlguard$;
@@ -271,7 +271,7 @@ create function mlguard._unsteady(p_class text, p_y double precision, p_scale do
 returns double precision
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select case p_class
     when 'share' then case when p_y < 1e-100 then 0 else power(sin(least(p_y, pi() / 2)), 2) end
@@ -290,7 +290,7 @@ create function mlguard._units(p_class text, p_n bigint[], p_k bigint[])
 returns double precision[]
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select array_agg(
            case p_class
@@ -311,7 +311,7 @@ create function mlguard._unit(p_class text, p_n bigint, p_k bigint)
 returns double precision
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select (mlguard._units(p_class, array[p_n], array[p_k]))[1]
 $mlguard$;
@@ -323,7 +323,7 @@ create function mlguard._guesses(p_filled double precision[], p_slots integer[],
 returns double precision[]
 language plpgsql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _n integer := cardinality(p_filled);
@@ -369,7 +369,7 @@ create function mlguard._taken_in(
 returns mlguard._band
 language plpgsql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   -- The whole past stays in these arrays, and each grows at its end, which does not copy it.
@@ -520,7 +520,7 @@ create function mlguard._worst(p_errors double precision[], p_units double preci
 returns double precision[]
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- The worst errors upward and downward, in units; of both-sided series neither counts for less than .6 of the other.
   select case p_side
@@ -550,7 +550,7 @@ create function mlguard._finished(b mlguard._band)
 returns mlguard._band
 language plpgsql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _worst double precision[];
@@ -599,7 +599,7 @@ create function mlguard._kind(p_metric text)
 returns table (class text, side text, factor double precision)
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select k.class, k.side, k.factor
   from (values
@@ -629,7 +629,7 @@ create function mlguard._slots(p_over text, p_zone text, p_ats timestamptz[])
 returns integer[]
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select array_agg(
            case
@@ -648,7 +648,7 @@ create function mlguard._slot(p_over text, p_zone text, p_at timestamptz)
 returns integer
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select (mlguard._slots(p_over, p_zone, array[p_at]))[1]
 $mlguard$;
@@ -662,7 +662,7 @@ returns table (id bigint, value double precision, n bigint, sd double precision,
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -698,7 +698,7 @@ returns double precision
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select coalesce(nullif(percentile_cont(0.5) within group (order by p.sd), 0),
                   nullif(percentile_cont(0.5) within group (order by abs(p.value)), 0), 1)
@@ -720,7 +720,7 @@ returns mlguard._band
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _b mlguard._band;
@@ -769,7 +769,7 @@ returns boolean
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _tbl text := p_c ->> 'tbl';
@@ -813,7 +813,7 @@ create function mlguard._held_against(
 returns mlguard._ratio
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _g double precision[];
@@ -863,7 +863,7 @@ create function mlguard._shape(p_text text)
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- Runs of one class of character are written once: AB-1234 is A-9.
   select regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(
@@ -883,7 +883,7 @@ returns table (column_name text, nums double precision[], texts text[])
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _table mlguard._table;
@@ -916,7 +916,7 @@ returns bigint
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select y.id
   from mlguard._learned_scope c
@@ -933,7 +933,7 @@ create function mlguard._deviation(p_values double precision[])
 returns double precision
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- Equal values give 0 and nothing else: what rounding leaves over would be taken for a unit.
   select case when max(u.x) = min(u.x) then 0 else stddev_pop(u.x) end from unnest(p_values) u (x)
@@ -947,7 +947,7 @@ returns void
 language sql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   delete from mlguard._profile p where p.scope = p_scope;
 
@@ -1028,7 +1028,7 @@ create function mlguard._off_grid(p_x double precision, p_decimals integer)
 returns boolean
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- Numbers beyond 1e100 have no decimals, infinite ones neither; what is next to 0 is 0.
   select case
@@ -1046,7 +1046,7 @@ create function mlguard._decimals(p_nums double precision[])
 returns integer
 language plpgsql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _spare double precision := 0.005 * cardinality(p_nums);
@@ -1080,7 +1080,7 @@ create function mlguard._below(p_nums double precision[], p_counts integer[], p_
 returns double precision[]
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   with bin as (
     select width_bucket(u.x, p_edges) as bin, sum(coalesce(u.c, 1)) as c
@@ -1101,7 +1101,7 @@ returns void
 language sql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_nestloop = off  -- arrays have no statistics: nested loops over them are quadratic
 set jit = off
 as $mlguard$
@@ -1174,7 +1174,7 @@ returns table (column_name text, metric text, value double precision, sd double 
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_nestloop = off  -- arrays have no statistics: nested loops over them are quadratic
 set jit = off
 as $mlguard$
@@ -1229,7 +1229,7 @@ returns table (column_name text, value double precision)
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_nestloop = off  -- arrays have no statistics: nested loops over them are quadratic
 set jit = off
 as $mlguard$
@@ -1284,7 +1284,7 @@ returns boolean
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select coalesce((
     select s.size > 100000
@@ -1301,7 +1301,7 @@ returns table (column_name text, metric text, value double precision)
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_nestloop = off  -- arrays have no statistics: nested loops over them are quadratic
 set jit = off
 as $mlguard$
@@ -1358,7 +1358,7 @@ returns table (i bigint, value text, num double precision)
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- Both zeros are one number, and NaN is a missing one.
   select u.i, coalesce(u.text, (nullif(u.num, 'NaN') + 0)::text), nullif(u.num, 'NaN')
@@ -1374,7 +1374,7 @@ create function mlguard._binned(p_value text, p_num double precision, p_bins jso
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- Numbers by edges, an edge belonging to the bin above it; texts by the most frequent ones.
   select case
@@ -1393,7 +1393,7 @@ create function mlguard._explained(p_first anyarray, p_second anyarray)
 returns double precision
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_nestloop = off  -- arrays have no statistics: nested loops over them are quadratic
 set jit = off
 as $mlguard$
@@ -1422,7 +1422,7 @@ returns double precision
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_nestloop = off  -- arrays have no statistics: nested loops over them are quadratic
 set jit = off
 as $mlguard$
@@ -1478,7 +1478,7 @@ returns double precision
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select 1 - count(distinct r.line)::double precision / nullif(count(*), 0)
   from (
@@ -1517,7 +1517,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _scope mlguard._learned_scope;
@@ -1577,7 +1577,7 @@ create function mlguard._series_words(p_family text, p_column text, p_partner te
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select case p_family
     when 'null' then 'null_rate(' || p_column || ')'
@@ -1611,7 +1611,7 @@ returns bigint
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _scope bigint;
@@ -1767,7 +1767,7 @@ create function mlguard._deciles(p_ordered double precision[])
 returns jsonb
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select coalesce(jsonb_agg(distinct p_ordered[1 + g.j * (cardinality(p_ordered) - 1) / 10]), '[]')
   from generate_series(1, 9) g (j)
@@ -1781,7 +1781,7 @@ create function mlguard._most_frequent(p_texts text[])
 returns jsonb
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select coalesce(jsonb_agg(f.x), '[]')
   from (select u.x from unnest(p_texts) u (x) group by u.x order by count(*) desc, u.x limit 30) f
@@ -1828,7 +1828,7 @@ returns table (t integer, share double precision)
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_nestloop = off  -- arrays have no statistics: nested loops over them are quadratic
 set jit = off
 as $mlguard$
@@ -1864,7 +1864,7 @@ returns bigint
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_nestloop = off  -- arrays have no statistics: nested loops over them are quadratic
 set jit = off
 as $mlguard$
@@ -1924,8 +1924,20 @@ begin
   _kept := (select count(distinct w.t) from mlguard._pair_work w where w.tbl = p_tbl and w.over = p_over);
   _half := _kept / 2;
 
-  -- Nulls that come together.
+  -- Nulls that come together. A column that never lacks a value, or never has one, has nothing to come together with.
   insert into mlguard._pair (tbl, over, column_name, metric, partner, evidence)
+  with lacking as materialized (
+    select w.t, w.column_name, w.place, w.codes
+    from mlguard._pair_work w
+    join (
+      select c.column_name
+      from mlguard._pair_work c
+      where c.tbl = p_tbl and c.over = p_over
+      group by c.column_name
+      having bool_or(array_position(c.codes, null) is not null) and bool_or(cardinality(array_remove(c.codes, null)) > 0)
+    ) n on n.column_name = w.column_name
+    where w.tbl = p_tbl and w.over = p_over
+  )
   select distinct on (least(f.a, f.b), greatest(f.a, f.b)) p_tbl, p_over, f.a, 'nulls', f.b,
          jsonb_build_object('scopes', _kept, 'mismatch', f.mismatch, 'missing', least(f.share_a, f.share_b))
   from (
@@ -1935,14 +1947,13 @@ begin
              percentile_cont(0.5) within group (order by s.mismatch) as mismatch,
              percentile_cont(0.5) within group (order by s.share_a) as share_a,
              percentile_cont(0.5) within group (order by s.share_b) as share_b
-      from mlguard._pair_work a
-      join mlguard._pair_work b on b.tbl = a.tbl and b.over = a.over and b.t = a.t and b.column_name <> a.column_name
+      from lacking a
+      join lacking b on b.t = a.t and b.column_name <> a.column_name
       cross join lateral (
         select avg(((u.x is null) <> (u.y is null))::integer) as mismatch, avg((u.x is null)::integer) as share_a,
                avg((u.y is null)::integer) as share_b
         from unnest(a.codes, b.codes) u (x, y)
       ) s
-      where a.tbl = p_tbl and a.over = p_over
       group by a.column_name, b.column_name, a.place
     ) e
     where e.share_a > 0.0005 and e.share_a < 0.999 and e.share_b > 0.0005 and e.share_b < 0.999
@@ -2034,7 +2045,7 @@ begin
       join edge b on b.column_name = w.column_name
       join mlguard._profile p on p.scope = w.scope and p.column_name = w.column_name
       cross join lateral unnest(p.rows_nums, p.rows_texts) with ordinality u (num, text, i)
-      where w.tbl = p_tbl and w.over = p_over and w.t >= _half and (b.bins ? 'values' or b.edges <> '{}')
+      where w.tbl = p_tbl and w.over = p_over and (b.bins ? 'values' or b.edges <> '{}')
     ) h
     group by h.t, h.column_name, h.bins
   )
@@ -2079,20 +2090,37 @@ begin
   where r.tbl = p_tbl and r.over = p_over
   on conflict do nothing;
   insert into mlguard._metric (tbl, metric, over, batch, window_start, window_end, value, n, sampled)
-  select p_tbl, format('usual_%s(%s, %s)', r.metric, r.column_name, r.partner), p_over, c.batch, c.window_start, c.window_end,
-         case when r.metric <> 'pair' then mlguard._pair_value(c.id, r) else d.share end, c.k, true
-  from mlguard._pair r
-  join (select distinct w.t, w.scope from mlguard._pair_work w where w.tbl = p_tbl and w.over = p_over) k on true
+  with added as materialized (
+    select r.*, format('usual_%s(%s, %s)', r.metric, r.column_name, r.partner) as name
+    from mlguard._pair r
+    where r.tbl = p_tbl and r.over = p_over
+      and not exists (
+        select
+        from mlguard._metric m
+        where m.tbl = p_tbl and m.over = p_over and m.metric = format('usual_%s(%s, %s)', r.metric, r.column_name, r.partner))
+  ), valued as (
+    select a.name, d.t, d.share as value
+    from added a
+    cross join lateral mlguard._domain(p_tbl, p_over, a.column_name, a.partner, false) d
+    where a.metric = 'pair' and d.t >= 8
+    union all
+    select a.name, x.t, mlguard._explained(x.bins, y.bins)
+    from added a
+    join mlguard._pair_work x on x.tbl = p_tbl and x.over = p_over and x.column_name = a.column_name
+    join mlguard._pair_work y on y.tbl = p_tbl and y.over = p_over and y.column_name = a.partner and y.t = x.t
+    where a.metric = 'dependence'
+    union all
+    select a.name, x.t, (select avg(((u.x is null) <> (u.y is null))::integer) from unnest(x.codes, y.codes) u (x, y))
+    from added a
+    join mlguard._pair_work x on x.tbl = p_tbl and x.over = p_over and x.column_name = a.column_name
+    join mlguard._pair_work y on y.tbl = p_tbl and y.over = p_over and y.column_name = a.partner and y.t = x.t
+    where a.metric = 'nulls'
+  )
+  select p_tbl, a.name, p_over, c.batch, c.window_start, c.window_end, v.value, c.k, true
+  from added a
+  cross join (select distinct w.t, w.scope from mlguard._pair_work w where w.tbl = p_tbl and w.over = p_over) k
   join mlguard._learned_scope c on c.id = k.scope
-    and not exists (
-      select
-      from mlguard._metric m
-      where m.tbl = p_tbl and m.over = p_over and m.metric = format('usual_%s(%s, %s)', r.metric, r.column_name, r.partner))
-  left join lateral (
-    select x.share from mlguard._domain(p_tbl, p_over, r.column_name, r.partner, false) x
-    where r.metric = 'pair' and x.t = k.t and x.t >= 8
-  ) d on true
-  where r.tbl = p_tbl and r.over = p_over;
+  left join valued v on v.name = a.name and v.t = k.t;
   with met as (
     insert into mlguard._seen (tbl, over, what, name, value)
     select distinct p_tbl, p_over, 'pair', r.column_name || chr(31) || r.partner, a.value || chr(31) || b.value
@@ -2122,7 +2150,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set enable_nestloop = off  -- bands made in this transaction have no statistics: loops over them are quadratic
 set jit = off
@@ -2190,7 +2218,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -2276,7 +2304,7 @@ returns bigint
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _trial integer;
@@ -2318,7 +2346,7 @@ returns table (what text, n bigint)
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _table record;
@@ -2390,7 +2418,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _batch record;

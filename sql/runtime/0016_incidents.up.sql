@@ -204,7 +204,7 @@ create function mlguard._severity_rank(p_severity text)
 returns integer
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select array_position(array['low', 'normal', 'page'], p_severity)
 $mlguard$;
@@ -217,7 +217,7 @@ create function mlguard._scope_words(
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- Whole days are dates of the table's own time zone, the last one included; anything else is minutes in UTC.
   select case
@@ -247,7 +247,7 @@ create function mlguard._observed_words(p_verdict mlguard._verdict, p_slo mlguar
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select case
     -- The words of an error may quote what could not be judged.
@@ -279,7 +279,7 @@ create function mlguard._headline(p_verdict mlguard._verdict, p_slo mlguard._slo
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select format(
     '%s%s: %s (%s)',
@@ -301,7 +301,7 @@ create function mlguard._scope_range(p_verdict mlguard._verdict, p_table mlguard
 returns tstzrange
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -337,7 +337,7 @@ returns bigint
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -390,7 +390,7 @@ create function mlguard._precedence(p_verdict mlguard._verdict, p_slo mlguard._s
 returns double precision[]
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select array[
     case
@@ -426,7 +426,7 @@ create function mlguard._together(p_one mlguard._incident, p_other mlguard._inci
 returns boolean
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select case
     when p_one.over = 'batch' and p_other.over = 'batch' then p_one.first_batch = p_other.first_batch
@@ -452,7 +452,7 @@ returns table (tbl text, depth integer)
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   with recursive above as (
     select i.tbl, 1 as depth
@@ -475,7 +475,7 @@ create function mlguard._recipients(p_incident bigint)
 returns text[]
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select coalesce(array_agg(distinct p.name order by p.name), '{}')
   from mlguard._incident i
@@ -493,7 +493,7 @@ create function mlguard._readers_words(p_tbl text)
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   with reader as (
     select c.name, null::text as through
@@ -527,7 +527,7 @@ returns text
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   with broken as (
     select c.headline, row_number() over (order by c.tbl <> i.tbl, c.precedence) as place, count(*) over () as all_of_them,
@@ -579,7 +579,7 @@ create function mlguard._say(p_id bigint, p_event text, p_alarm bigint, p_recipi
 returns void
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   insert into mlguard._outbox (incident, alarm, event, severity, recipients, subject, body, payload)
   select i.id, p_alarm, p_event, i.severity, p_recipients,
@@ -621,7 +621,7 @@ create function mlguard._tell_incidents()
 returns bigint
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _incident mlguard._incident;
@@ -703,7 +703,7 @@ create function mlguard._fold_failures()
 returns bigint[]
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _failed record;
@@ -816,7 +816,7 @@ create function mlguard._make_severe(p_id bigint, p_severity text)
 returns void
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- What gets worse while it is snoozed alerts again, and so does the incident that stands for it.
   update mlguard._incident i
@@ -833,7 +833,7 @@ create function mlguard._attach(p_id bigint, p_cause bigint)
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _child mlguard._incident;
@@ -884,7 +884,7 @@ create function mlguard._open_upstream_holds(p_new bigint[])
 returns bigint[]
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- A hold comes with its incident; this is for one that somebody wrote by hand.
   with opened as (
@@ -921,7 +921,7 @@ create function mlguard._group_incidents(p_new bigint[])
 returns bigint
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _new bigint[] := p_new || mlguard._open_upstream_holds(p_new);
@@ -991,7 +991,7 @@ create function mlguard._good_needed(p_incident mlguard._incident)
 returns bigint
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- Batches and windows have to be good twice in a row, and once more for every time it came back.
   select case when p_incident.over in ('read', 'assertion', 'schema') then 1 else least(2 + p_incident.flaps, 7) end
@@ -1005,7 +1005,7 @@ create function mlguard._corrected(p_incident mlguard._incident)
 returns boolean
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- Deleted rows end a hold without a new verdict.
   select p_incident.batch is not null and bool_and(
@@ -1031,7 +1031,7 @@ create function mlguard._healed(p_incident mlguard._incident)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _slo mlguard._slo;
@@ -1084,7 +1084,7 @@ create function mlguard._resolve_incident(p_id bigint, p_by text, p_reason text,
 returns void
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   update mlguard._incident i
   set state = 'resolved', resolved_at = clock_timestamp(), resolved_by = p_by, resolved_reason = p_reason, auto = p_auto
@@ -1098,7 +1098,7 @@ create function mlguard._heal_incidents(p_new bigint[])
 returns bigint
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _incident mlguard._incident;
@@ -1127,7 +1127,7 @@ create function mlguard._outlived()
 returns bigint[]
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- The cause is over and this is not: it failed later than the cause did, or it still holds its table.
   with stray as (
@@ -1156,7 +1156,7 @@ create function mlguard._end_snoozes(p_as_of timestamptz)
 returns bigint
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _incident mlguard._incident;
@@ -1190,7 +1190,7 @@ create function mlguard._mask_incidents()
 returns bigint
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _old record;
@@ -1233,7 +1233,7 @@ create function mlguard._judge_reads(p_as_of timestamptz)
 returns bigint
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _slo record;
@@ -1289,7 +1289,7 @@ create function mlguard._incident_key()
 returns bigint
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select hashtextextended('mlguard incidents', 0)
 $mlguard$;
@@ -1302,7 +1302,7 @@ returns table (what text, n bigint)
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _new bigint[];
@@ -1337,7 +1337,7 @@ create function mlguard._acted_on(p_id bigint, p_act text)
 returns mlguard._incident
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _incident mlguard._incident;
@@ -1370,7 +1370,7 @@ create function mlguard._alarm_of(p_incident mlguard._incident)
 returns mlguard._incident
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- Volatile: it has to see what the sweep before it just wrote.
   -- To acknowledge a consequence is to acknowledge the alarm it belongs to.
@@ -1387,7 +1387,7 @@ create function mlguard._need_reason(p_reason text, p_act text)
 returns text
 language plpgsql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   if p_reason is null or p_reason !~ '\S' then
@@ -1408,7 +1408,7 @@ returns bigint
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _incident mlguard._incident := mlguard._alarm_of(mlguard._acted_on(p_id, 'acknowledge'));
@@ -1433,7 +1433,7 @@ returns bigint
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _reason text := mlguard._need_reason(p_reason, 'snooze');
@@ -1467,7 +1467,7 @@ returns timestamptz
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _incident mlguard._incident := mlguard._acted_on(p_id, 'waive');
@@ -1488,7 +1488,7 @@ create function mlguard._exclude(p_id bigint, p_excluded boolean)
 returns bigint
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _n bigint;
@@ -1528,7 +1528,7 @@ create function mlguard._label_incident(p_incident mlguard._incident, p_label te
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   if p_label not in ('true', 'false', 'expected') then
@@ -1557,7 +1557,7 @@ returns bigint
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _incident mlguard._incident := mlguard._acted_on(p_id, 'label');
@@ -1581,7 +1581,7 @@ returns bigint
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _reason text := mlguard._need_reason(p_reason, 'resolve');
@@ -1618,7 +1618,7 @@ returns table (judged bigint, true_alarms bigint, "precision" double precision)
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select count(*), count(*) filter (where i.label <> 'false'),
          count(*) filter (where i.label <> 'false')::double precision / nullif(count(*), 0)
@@ -1635,7 +1635,7 @@ returns bigint
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -1655,7 +1655,7 @@ language plpgsql
 stable
 parallel safe
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _why record;
@@ -1694,7 +1694,7 @@ returns table (
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select v.id, v.at, v.outcome,
          mlguard._scope_words(v.over, v.batch, v.window_start, v.window_end, coalesce(t.time_zone, 'UTC')),
@@ -1721,7 +1721,7 @@ returns table (
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   -- What was judged since the last sweep is looked at first, so that a page need not wait for one.
@@ -1760,7 +1760,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   update mlguard._outbox o set delivered_at = coalesce(o.delivered_at, clock_timestamp()), last_error = null
@@ -1780,7 +1780,7 @@ returns timestamptz
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _next timestamptz;
@@ -1911,7 +1911,7 @@ create function mlguard._grant_incidents(p_role text)
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   execute format('grant select on mlguard.incident to %I', p_role);

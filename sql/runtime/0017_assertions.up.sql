@@ -65,7 +65,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _places pg_catalog.jsonb := coalesce(
@@ -111,7 +111,7 @@ returns mlguard._assertion_lock
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $mlguard$
 declare
@@ -158,7 +158,7 @@ returns jsonb
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select coalesce(jsonb_object_agg(e.key, e.value), '{}')
   from mlguard._table t, jsonb_each(p_row) e
@@ -174,7 +174,7 @@ returns text
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- (name Joe; name Fred; and 2 more): the key columns of the table where the result has some, else what it has.
   select format('the assertion returns %s', case when p_n = 1 then '1 row' else p_n || ' rows' end)
@@ -199,7 +199,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _slo mlguard._slo;
@@ -250,7 +250,7 @@ returns boolean
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _lock mlguard._assertion_lock := mlguard._lock_assertion(p_slo);
@@ -345,7 +345,7 @@ create function mlguard._judge_assertion_due()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _places pg_catalog.jsonb := coalesce(
@@ -400,7 +400,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   insert into mlguard._assertion (slo, tables, relation, judge, hidden, version)
@@ -417,7 +417,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   -- The lock first, which waits for whoever is judging; the objects are dropped after that.
@@ -436,7 +436,7 @@ returns text
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _done boolean := mlguard._judge_assertion(p_slo, null, null, 'new writes are guarded, stored rows break it');

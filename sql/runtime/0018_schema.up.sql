@@ -25,7 +25,7 @@ returns void
 language sql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   delete from mlguard._schema_column k where k.tbl = p_tbl;
 
@@ -67,7 +67,7 @@ returns table (column_name text, fault text, words text, slos text[])
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   with guarded as (
     select t.tbl, t.schema_mode, c.oid
@@ -128,7 +128,7 @@ returns table (column_name text, fault text, words text, slos text[])
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select f.* from mlguard._schema_faults(p_tbl) f
 $mlguard$;
@@ -142,7 +142,7 @@ returns boolean
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _slo text := p_tbl || '/schema';
@@ -193,7 +193,7 @@ returns table (what text, n bigint)
 language sql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select 'changes of columns judged', count(*) filter (where j.judged)
   from mlguard._table t
@@ -207,7 +207,7 @@ create function mlguard._on_ddl()
 returns event_trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   perform mlguard._judge_schema(t.tbl)

@@ -5,7 +5,7 @@ returns boolean
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- An extreme or a quantile is the value of a row. Without a list (the table is guarded no longer) all are personal.
   select exists (
@@ -26,7 +26,7 @@ returns text[]
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select case when p_pii is not null then array(
     select o.metric
@@ -129,7 +129,7 @@ create function mlguard._drop_unguarded()
 returns bigint
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $mlguard$
 declare
@@ -162,7 +162,7 @@ create function mlguard._sweep_tidy(p_as_of timestamptz)
 returns table (what text, n bigint)
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _n bigint;
@@ -260,7 +260,7 @@ returns table (what text, n bigint)
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   -- What needs the lock of a table leaves it to whoever has it, and goes on.
@@ -285,7 +285,7 @@ create or replace function mlguard.grant_roles()
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _role text;

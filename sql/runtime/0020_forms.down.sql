@@ -10,7 +10,7 @@ language plpgsql
 stable
 parallel safe
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   -- The common case in one cached plan; waivers are looked at only past it.
@@ -39,7 +39,7 @@ language sql
 stable
 parallel safe
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select h.slo, 'held', h.since, h.batch, to_jsonb(h.observed),
          format('is held since %s: %s (%s%s)',
@@ -82,7 +82,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   -- Only lines whose rows the caller could see when it looked for the newest: a line committed in between belongs
@@ -106,7 +106,7 @@ returns text
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- (name Joe; name Fred; and 2 more): the key columns of the table where the result has some, else what it has.
   select format('the assertion returns %s', case when p_n = 1 then '1 row' else p_n || ' rows' end)

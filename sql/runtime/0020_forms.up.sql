@@ -12,7 +12,7 @@ returns timestamptz
 language plpgsql
 stable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _zone text := p_arrives ->> 'zone';
@@ -44,7 +44,7 @@ language plpgsql
 stable
 parallel safe
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $mlguard$
 declare
@@ -74,7 +74,7 @@ language sql
 stable
 parallel safe
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select s.id, s.action = 'hold' and not s.shadow, a.due, a.wanted, a.arrived,
          format('%s by %s %s, newest %s is %s',
@@ -104,7 +104,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   -- Only lines whose rows the caller could see when it looked for the newest: a line committed in between belongs
@@ -135,7 +135,7 @@ returns text
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   -- What the row says of itself, where the SELECT has a column `says`: a falls from 40 to 31 (customer_id 7), and 2 more.
   select case when p_samples -> 0 ? 'says' then
@@ -168,7 +168,7 @@ language sql
 stable
 parallel safe
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select h.slo, 'held', h.since, h.batch, to_jsonb(h.observed),
          format('is held since %s: %s (%s%s)',
@@ -216,7 +216,7 @@ language plpgsql
 stable
 parallel safe
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   -- The common case in one cached plan; waivers are looked at only past it.
@@ -250,7 +250,7 @@ create function mlguard._judge_arrivals(p_as_of timestamptz)
 returns bigint
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _slo record;
@@ -306,7 +306,7 @@ create function mlguard._judge_reads(p_as_of timestamptz)
 returns bigint
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select mlguard._judge_staleness(p_as_of) + mlguard._judge_arrivals(p_as_of)
 $mlguard$;
@@ -321,7 +321,7 @@ create function mlguard.grant_roles()
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _role text;

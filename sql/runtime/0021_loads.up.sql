@@ -83,7 +83,7 @@ create function mlguard._keep_load()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   insert into mlguard._load_state (tbl, load, bucket, segment, sign, n, states, upto)
@@ -110,7 +110,7 @@ create function mlguard.begin_batch(p_id text, p_session boolean default false)
 returns text
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 begin
   if p_id is null or p_id !~ '\S' then
@@ -145,7 +145,7 @@ create function mlguard.begin_batch(p_id bigint, p_session boolean default false
 returns text
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select mlguard.begin_batch(p_id::text, p_session)
 $mlguard$;
@@ -159,7 +159,7 @@ create function mlguard._emptied_at(p_tbl text)
 returns bigint
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $mlguard$
   select greatest(
@@ -176,7 +176,7 @@ create function mlguard._load_states(p_tbl text, p_load text)
 returns table (segment jsonb, states jsonb)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -209,7 +209,7 @@ create function mlguard._load_rows(p_tbl text, p_load text, p_bucket timestamptz
 returns bigint
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -236,7 +236,7 @@ create function mlguard._sort_removals(p_batch bigint, p_tbl text)
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -290,7 +290,7 @@ create function mlguard._merge_load(p_tbl text, p_load text, p_least integer)
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -353,7 +353,7 @@ create function mlguard._loads_of(p_batch bigint)
 returns text[]
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -373,7 +373,7 @@ create function mlguard._lock_loads(p_batch bigint, p_tbl text)
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _load text;
@@ -400,7 +400,7 @@ create function mlguard._waits(p_slo mlguard._slo)
 returns boolean
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select exists (select from unnest(p_slo.metrics) m (metric) where m.metric ~ '\m(row_count|count|sum|distinct_count)\(')
 $mlguard$;
@@ -414,7 +414,7 @@ create function mlguard._find_in_load(
 returns mlguard._verdict[]
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _part record;
@@ -457,7 +457,7 @@ create function mlguard._open_load(p_tbl text, p_load text, p_part bigint, p_beg
 returns mlguard._batch
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $mlguard$
 declare
@@ -487,7 +487,7 @@ returns bigint
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -573,7 +573,7 @@ create function mlguard._judge_loads()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -630,7 +630,7 @@ create function mlguard._asker()
 returns name
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select case when current_setting('role') = 'none' then session_user else current_setting('role') end::name
 $mlguard$;
@@ -643,7 +643,7 @@ returns table (tbl text, slo text, outcome text, observed text, allowed text)
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -709,7 +709,7 @@ create function mlguard.end_batch(p_id bigint)
 returns table (tbl text, slo text, outcome text, observed text, allowed text)
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select e.tbl, e.slo, e.outcome, e.observed, e.allowed from mlguard.end_batch(p_id::text) e
 $mlguard$;
@@ -720,7 +720,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -821,7 +821,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -916,7 +916,7 @@ create function mlguard._sweep_loads(p_as_of timestamptz)
 returns table (what text, n bigint)
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
 as $mlguard$
@@ -991,7 +991,7 @@ create or replace function mlguard._sweep_holds(p_as_of timestamptz)
 returns table (what text, n bigint)
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _n bigint;
@@ -1019,7 +1019,7 @@ returns table (tbl text, kept_out bigint, mended bigint)
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
   select t.tbl,
          (select count(*) from mlguard._quarantine q where q.batch = b.id),
@@ -1040,7 +1040,7 @@ create function mlguard._same_columns(p_staging regclass, p_target regclass)
 returns table (columns text, overriding text)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 declare
   _wrong record;

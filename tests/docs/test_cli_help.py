@@ -59,9 +59,9 @@ def test_every_option_has_help_and_a_place_in_the_docs(path: str, option: click.
 
 @pytest.mark.parametrize("path", COMMANDS)
 def test_every_argument_is_in_the_docs_as_help_shows_it(path: str) -> None:
-    for parameter in COMMANDS[path].params:
-        if isinstance(parameter, click.Argument):
-            assert f"`{path} {parameter.make_metavar(click.Context(COMMANDS[path]))}" in PAGE
+    context = click.Context(COMMANDS[path])
+    arguments = [part.make_metavar(context) for part in COMMANDS[path].params if isinstance(part, click.Argument)]
+    assert " ".join([f"`{path}", *arguments]) in PAGE
 
 
 def test_the_list_of_verbs_says_what_each_verb_says_of_itself() -> None:

@@ -29,6 +29,7 @@ def test_the_two_commands_exist() -> None:
 
 
 def test_the_slo_file_is_twelve_lines() -> None:
-    first, more = [block for block in blocks(TEXT) if block.language == "yaml"]
+    first, more, predictions = [block for block in blocks(TEXT) if block.language == "yaml"]
     assert len(first.body.splitlines()) == 12
     assert len(more.body.splitlines()) == 3
+    assert len(predictions.body.splitlines()) == 10

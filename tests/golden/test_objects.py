@@ -55,6 +55,22 @@ CASES = {
     ' {name: tail, check: "quantile(tenure_days, 0.95) < 250"}, {name: keys, check: "duplicate_rate(plan, age) < 1 AND'
     ' distinct_count(age) > 3"}]',
     "learned": "event_time: event_ts\ncolumns: {email: {pii: true}}\nusual: all",
+    "predictions": "reads: view\nmodel: churn\nversion_column: plan\napproval: required\nevent_time: event_ts\n"
+    "features: [features.account]\nwhen_features_held: allow",
+    "predictions_counted": "model: churn",
+    "post": "model: m\nreads: view\ncolumns: {age: {range: {between: [0, 130], on_violation: quarantine}}}\npost:\n"
+    "  - {name: prior, when: tenure_days IS NULL, set: {tenure_days: 0.5}}\n"
+    "  - {name: curve, calibrate: {tenure_days: {logistic: [1.3, -0.2]}}}\n"
+    "  - {name: points, calibrate: {tenure_days: {table: ops.points, x: x, y: y}}}\n"
+    "  - {name: clip, clamp: {tenure_days: [0, 1]}}\n  - {name: round, round: {tenure_days: 4}}\n"
+    "  - {name: blocked, when: customer_id IN (SELECT id FROM ops.blocked) AND age > 3, set: {plan: \"'none'\"}}\n"
+    "  - {name: listed, when: plan NOT IN (SELECT plan FROM ops.plans), set: {plan: \"'other'\"}}\n"
+    "  - {name: unsure, when: tenure_days < 0.1, route: review}\nraw: {tenure_days: raw_days}",
+    "labels": "model: m\nevent_time: event_ts\nlabels: {table: labels.churn, on: [customer_id], value: churned,"
+    " mature_after: 7 days}\nattributes: {table: crm.person, on: [customer_id], columns: [gender]}\nslos: [{name: few,"
+    " check: 'mae(tenure_days, label) <= 1 AND recall(age > 3, label) > 0.5', by: plan}, {name: auc,"
+    " check: 'auc(tenure_days, label) > 0.5'}, {name: fair, check: 'disparate_impact(age > 3, gender) >= 0.8'},"
+    " {name: came, check: label_coverage() > 0.9}]",
     "gate_view": "event_time: event_ts\nreads: view\nslos: [{name: fresh, check: \"staleness() <= INTERVAL '26 hours'\"}]",
     "gate_of_arrivals": "event_time: event_ts\nreads: view\narrives_by: {value: '06:00 Europe/Berlin on weekdays',"
     " on_violation: hold}",
@@ -63,16 +79,29 @@ CASES = {
     " INTERVAL '26 hours'\"}]",
 }
 
+SOURCES = {
+    table: TableShape(
+        table,
+        tuple(ColumnShape(name, parse_type(type_) or pytest.fail(type_)) for name, type_ in columns.items()),
+        unique=(("customer_id",),),
+    )
+    for table, columns in (
+        (TableName("labels", "churn"), {"customer_id": "bigint", "churned": "boolean"}),
+        (TableName("crm", "person"), {"customer_id": "bigint", "gender": "text"}),
+    )
+}
+
 
 def made(folder: Path, text: str) -> tuple[DbObject, ...]:
+    columns = COLUMNS | ({"raw_days": "double precision"} if "raw_days" in text else {})
     shape = TableShape(
         TableName("features", "customer"),
-        tuple(ColumnShape(name, parse_type(type_) or pytest.fail(type_)) for name, type_ in COLUMNS.items()),
+        tuple(ColumnShape(name, parse_type(type_) or pytest.fail(type_)) for name, type_ in columns.items()),
         unique=(("customer_id",),) if "unique" not in text else (),
     )
     head = HEAD.replace("reads: none\n", "") if "reads:" in text else HEAD
     (file,) = project(folder, head + text + "\n").files
-    return objects(compile_table(file, shape))
+    return objects(compile_table(file, shape, sources=SOURCES))
 
 
 @pytest.mark.parametrize("case", sorted(CASES))

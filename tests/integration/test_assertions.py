@@ -209,7 +209,7 @@ def test_a_writer_without_rights_and_with_names_of_his_own_is_judged(db: str, tm
         assert "within_budget" in str(error)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             write(db, "set role assertion_writer", "select mlguard.assertion_due_v1('x', '', null)")
-        # PostgreSQL looks for types in pg_temp first, whatever search_path says: the words of the refusal may suffer.
+        # The types of the writer's own schema are not taken for PostgreSQL's.
         with psycopg.connect(db) as connection:
             for statement in (
                 "set role assertion_writer",

@@ -576,6 +576,38 @@ def test_a_kept_row_comes_back_as_it_arrived_whatever_the_session_says(pg: str, 
     assert same == [(2, 1)]
 
 
+def test_rows_of_one_statement_are_kept_as_rows_of_many(pg: str, tmp_path: Path) -> None:
+    guard(pg, tmp_path, QUARANTINE)
+    rows = ("(1, 200, 'free')", "(2, 200, 'gold')", "(3, 30, 'gold')", "(4, null, 'gold')")
+    insert = "insert into features.customer (customer_id, age, plan) values "
+    columns = (
+        "select key, row, row_text, broken, slos, op, superseded, status, writer from mlguard._quarantine order by id"
+    )
+    write(pg, *(insert + row for row in rows))
+    singly = query(pg, columns)
+    write(pg, "delete from mlguard._quarantine")
+    assert warnings_of(pg, insert + ", ".join(rows))[0].startswith(
+        "mlguard: 4 of 4 rows kept out of features.customer (plan.in 3, age.range 2), batch "
+    )
+    assert query(pg, columns) == singly
+    assert len(singly) == 4
+    assert query(pg, "select count(*) from mlguard._quarantine q join mlguard._batch b on b.id = q.batch") == [(4,)]
+
+
+def test_a_waived_rule_lets_its_rows_land_beside_rows_that_are_kept(pg: str, tmp_path: Path) -> None:
+    guard(pg, tmp_path, QUARANTINE)
+    write(pg, "select mlguard.off('features.customer/age.range', interval '1 hour', 'test')")
+    write(
+        pg,
+        "insert into features.customer (customer_id, age, plan)"
+        " values (1, 30, 'gold'), (2, -1, 'free'), (3, -1, 'gold'), (4, 30, 'gold'), (5, -1, 'free')",
+    )
+    assert query(pg, "select customer_id from features.customer order by 1") == [(2,), (5,)]
+    kept = query(pg, "select (key ->> 'customer_id')::integer, slos from mlguard._quarantine order by id")
+    assert kept == [(number, ["features.customer/plan.in"]) for number in (1, 3, 4)]
+    assert query(pg, "select count(*) from mlguard.violation where outcome = 'NOTED'") == [(3,)]
+
+
 def test_remove_takes_a_stored_row_only_for_upserts_and_updates(pg: str, tmp_path: Path) -> None:
     guard(pg, tmp_path, QUARANTINE.replace("reads: none", "reads: none\nquarantine_update: remove"))
     prepare(pg, "insert into features.customer values (1, 5, 'free'), (2, 6, 'free')")

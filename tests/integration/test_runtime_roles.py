@@ -13,12 +13,30 @@ from tests.runtime_example import rows, session, value, write
 
 ROLES = ("mlguard_platform", "mlguard_task", "mlguard_writer")
 EVERYBODY_S = {"slo", "gate", "violation", "rejection", "batch", "metric", "verdict", "profile", "incident"}
-PLATFORM_S = {"quarantine", "change", "event", "hold", "waiver", "object", "outbox", "baseline", "baseline_column"}
+EVERYBODY_S |= {"model_version", "model_usage", "prediction_batch", "model_metric"}
+EVERYBODY_S |= {"model", "retrain_request", "training_ticket", "withdrawal"}
+PLATFORM_S = {
+    "review",
+    "post_set",
+    "quarantine",
+    "change",
+    "event",
+    "hold",
+    "waiver",
+    "object",
+    "outbox",
+    "baseline",
+    "baseline_column",
+}
 ACTS = {"release", "replay", "discard", "off", "waive", "resume", "sweep"}
 ACTS_ON_INCIDENTS = {"snooze", "resolve", "label", "claim_outbox", "delivered", "failed"}
 ACTS_ON_BASELINES = {"set_baseline", "keep_baseline", "baseline_columns"}
+ACTS_ON_MODELS = {"approve", "promote", "challenge", "rollback", "retire", "audit_head", "verify_audit"}
+ACTS_ON_MODELS |= {"reinstate", "cancel_retrain", "set_retrain_policy"}
+ACTS_ON_PREDICTIONS = {"review_accept", "review_override", "review_reject"}
+TRAINS = {"begin_training", "ticket_v1", "request_retrain", "claim_retrain", "heartbeat", "finish_retrain"}
 LOADER_S = {"begin_batch", "end_batch", "publish", "_written", "_same_columns"}
-PUBLIC_S = {"refuse_v1", "guard_v1", "gate_open_v1", "may_mend_v1", *LOADER_S}
+PUBLIC_S = {"refuse_v1", "guard_v1", "gate_open_v1", "may_mend_v1", "copying_v1", *LOADER_S}
 
 
 @contextmanager
@@ -85,14 +103,15 @@ def test_functions_by_role(db: str) -> None:
         task = {name for (name,) in rows(connection, executable, "mlguard_task")}
         writer = {name for (name,) in rows(connection, executable, "mlguard_writer")}
         platform = {name for (name,) in rows(connection, executable, "mlguard_platform")}
-        assert task - writer == {"ack"}
+        assert task - writer == {"ack", "register", *TRAINS}
         assert {name for name in writer if not name.startswith("_")} == {
             *(name for name in PUBLIC_S if not name.startswith("_")),
             "assert_ok",
             "newest_v1",
+            "arrivals_v1",
         }
         of_platform = {name for name in platform - task if not name.startswith("_")}
-        assert of_platform == ACTS | ACTS_ON_INCIDENTS | ACTS_ON_BASELINES
+        assert of_platform == ACTS | ACTS_ON_INCIDENTS | ACTS_ON_BASELINES | ACTS_ON_MODELS | ACTS_ON_PREDICTIONS
 
 
 def test_a_task_cannot_release(customer_db: str) -> None:
@@ -120,7 +139,7 @@ def test_everything_pins_its_search_path(db: str) -> None:
         loose = rows(
             connection,
             "select proname from pg_proc where pronamespace = 'mlguard'::regnamespace"
-            " and prokind <> 'a' and not coalesce('search_path=\"\"' = any (proconfig), false)",
+            " and prokind <> 'a' and not coalesce('search_path=pg_catalog, pg_temp' = any (proconfig), false)",
         )
         # publish() writes as its caller, and triggers of the table's owner may count on the caller's path.
         assert loose == [("publish",)]

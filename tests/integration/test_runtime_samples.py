@@ -23,7 +23,7 @@ values ('features.visit', 'features', 'visit', '{id}', 'at', '1 day', false, 'ml
 
 create function mlguard."recount features.visit"(_from timestamptz, _to timestamptz)
 returns table (bucket timestamptz, segment jsonb, n bigint, states jsonb)
-language sql stable set search_path = '' as $$
+language sql stable set search_path = pg_catalog, pg_temp as $$
   select date_trunc('day', v.at at time zone 'UTC') at time zone 'UTC', '{}'::jsonb, count(*),
          jsonb_build_object('n', count(*), 'have(x)', count(v.x))
   from features.visit v
@@ -33,7 +33,7 @@ $$;
 
 create function mlguard."sample features.visit"(_from timestamptz, _to timestamptz)
 returns table (bucket timestamptz, n bigint, k integer, column_name text, nums double precision[], texts text[])
-language sql stable set search_path = '' as $$
+language sql stable set search_path = pg_catalog, pg_temp as $$
   select date_trunc('day', v.at at time zone 'UTC') at time zone 'UTC', count(*), count(*)::integer, 'x',
          array_agg(v.x order by v.id), null::text[]
   from features.visit v

@@ -52,10 +52,10 @@ def program_of(zone: str) -> TableProgram:
     return TableProgram(TABLE, SHAPE, (), ("row_no",), time_zone=zone)
 
 
-def rule_of(expr: object, **more: object) -> Rule:
+def rule_of(expr: object, text: str = "", **more: object) -> Rule:
     """Return a row rule of an expression."""
     placement = Placement(Place.BEFORE_ROW, "a test")
-    return Rule("a", TABLE, Level.ROW, Action.QUARANTINE, expr, "", "", placement, **more)  # type: ignore[arg-type]
+    return Rule("a", TABLE, Level.ROW, Action.QUARANTINE, expr, text, "", placement, **more)  # type: ignore[arg-type]
 
 
 def case_of(rule: Rule, program: TableProgram) -> Case | NotLocal:
@@ -144,8 +144,7 @@ class Engines:
     def broken_in_duck(self, cases: Sequence[Case]) -> tuple[list[set[int]], list[set[int]]]:
         """Return the rows that break each rule in DuckDB, and those it leaves undecided."""
         texts = [case.judged.broken for case in cases]
-        for case in cases:
-            texts.append(" or ".join(condition for condition, _ in case.judged.doubts) or "false")
+        texts += [" or ".join(condition for condition, _ in case.judged.doubts) or "false" for case in cases]
         lookups = [lookup for case in cases for lookup in case.judged.lookups]
         source = source_duck("x", lookups, cases[0].program, "r")
         found = self.duck.execute(f"select r.row_no, {', '.join(texts)} from {source} order by 1").fetchall()

@@ -57,12 +57,36 @@ OVER_WINDOWS = (
 )  # fmt: skip
 CREATE = "create schema f; create table f.t (" + ", ".join(f"{n} {pg}" for n, (pg, _) in COLUMNS.items()) + ")"
 Row = tuple[Any, ...]
+# Refused on files, in words.
+OF_LABELS = {name for name, metric in METRICS.items() if metric.family in (Family.LABELS, Family.GROUPS)}
+OF_LABELS |= {"label_coverage"}
 
 
-def test_every_judged_metric_is_compared() -> None:
-    judged = {name for name, metric in METRICS.items() if metric.judged and metric.family is not Family.AGE}
+def test_every_metric_that_is_judged_on_files_is_compared() -> None:
+    judged = {name for name, metric in METRICS.items() if metric.family is not Family.AGE} - OF_LABELS
     texts = " ".join((*OVER_BATCHES, *OVER_WINDOWS))
     assert {name for name in judged if f"{name}(" in texts} == judged
+
+
+def test_every_other_metric_is_refused_in_words(tmp_path: Path) -> None:
+    others = sorted(OF_LABELS)
+    columns = "{id: {type: bigint}, score: {type: double precision}, sex: {type: text}, at: {type: timestamptz}}"
+    slos = "\n".join(
+        f"  - {{name: {name}, check: '{METRICS[name].usage or name + '()'} >= 0', over: 1 day}}" for name in others
+    )
+    for old, new in (("condition", "score > 0.5"), ("x,", "score,"), ("group", "sex")):
+        slos = slos.replace(old, new)
+    text = (
+        f"mlguard: 1\ntable: p.t\nmodel: m\nkey: [id]\nevent_time: at\ncolumns: {columns}\n"
+        "labels: {table: p.l, on: [id], value: y, event_time: at, mature_after: 1 day}\n"
+        f"slos:\n{slos}\n"
+    )
+    connection = duckdb.connect()
+    connection.execute('create table t (id bigint, score double, sex varchar, "at" timestamptz)')
+    report = judge(api.load(write(tmp_path, text)), {"p.t": connection.table("t")})
+    assert {verdict.name: (verdict.outcome.value, verdict.reason) for verdict in report.verdicts} == dict.fromkeys(
+        others, ("INSUFFICIENT", "not judged locally: labels and groups are compared in the database")
+    )
 
 
 def slo_file(checks: Sequence[str], over: str, more: str = "", extra: str = "") -> str:
@@ -105,7 +129,8 @@ def batches_on_postgresql(
                 copy.write_row(row)
     found: dict[str, list[Any]] = {}
     for slo, *judged in connection.execute(
-        "select slo, outcome, n, metrics, vals, observed, reason from mlguard._verdict where current order by slo, batch"
+        "select slo, outcome, n, metrics, vals, observed, reason from mlguard._verdict where current"
+        " order by slo, batch"
     ).fetchall():
         found.setdefault(slo, []).append(tuple(judged))
     return found

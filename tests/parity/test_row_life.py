@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import psycopg
@@ -13,8 +15,17 @@ import pytest
 
 from mlguard import api
 from mlguard.emit.duck_core import duck_type
-from mlguard.emit.duck_rules import changes_duck, json_duck, scan_duck, violations_duck
+from mlguard.emit.duck_rules import (
+    changes_duck,
+    count_duplicates_duck,
+    duplicates_duck,
+    json_duck,
+    orphans_duck,
+    scan_duck,
+    violations_duck,
+)
 from mlguard.program import TableProgram
+from tests import servers
 from tests.parity.engines import spelled_for_duck
 from tests.support import prepare, project, query
 from tests.unit.lang.generate import column_type
@@ -25,13 +36,21 @@ create schema ops;
 create table ops.blocked (id integer, word text);
 insert into ops.blocked values (3, 'spam'), (null, null);
 create table features.t (
-  id integer primary key, i integer, s smallint, n numeric(8,2), f double precision, t text, d date, z timestamptz, p jsonb
+  id integer primary key, i integer, s smallint, n numeric(8,2), f double precision,
+  t text, d date, z timestamptz, p jsonb
 );
 """
 COLUMNS = {
-    "id": "integer", "i": "integer", "s": "smallint", "n": "numeric(8,2)", "f": "double precision", "t": "text",
-    "d": "date", "z": "timestamp with time zone", "p": "jsonb",
-}  # fmt: skip
+    "id": "integer",
+    "i": "integer",
+    "s": "smallint",
+    "n": "numeric(8,2)",
+    "f": "double precision",
+    "t": "text",
+    "d": "date",
+    "z": "timestamp with time zone",
+    "p": "jsonb",
+}
 ROWS: list[tuple[object, ...]] = [
     (1, 5, 1, "1.50", "0.5", "a", "2024-02-29", "2024-03-31 01:30+00", '{"a": 1}'),
     (2, -5, 0, "-1.00", "-0.5", "", None, None, None),
@@ -127,8 +146,8 @@ def value_of(text: str | None) -> object:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_load_ends_the_same(server18: object, tmp_path: Path, name: str) -> None:
-    with server18.guarded_database() as dsn:  # type: ignore[attr-defined]
+def test_a_load_ends_the_same(server18: servers.TestServer, tmp_path: Path, name: str) -> None:
+    with server18.guarded_database() as dsn:
         prepare(dsn, TABLE)
         text = FILES[name]
         api.apply(project(tmp_path, HEAD + text), dsn)
@@ -139,12 +158,12 @@ def test_a_load_ends_the_same(server18: object, tmp_path: Path, name: str) -> No
             connection.commit()
         program = program_of(tmp_path, dsn, text)
         landed = [plain(row) for (row,) in query(dsn, "select to_jsonb((x.*)) from features.t as x order by id")]
+        kept_rows: Any = query(dsn, "select key, broken from mlguard.quarantine")
         kept = {
-            int(str(key["id"])): {one["slo"]: plain(one["observed"]) for one in broken}  # type: ignore[index]
-            for key, broken in query(dsn, "select key, broken from mlguard.quarantine")
+            int(str(key["id"])): {one["slo"]: plain(one["observed"]) for one in broken} for key, broken in kept_rows
         }
-        logged = query(dsn, "select key, column_name, old, new from mlguard.change order by id")
-        changed = {(key["id"], column): (old, new) for key, column, old, new in logged}  # type: ignore[index]
+        logged: Any = query(dsn, "select key, column_name, old, new from mlguard.change order by id")
+        changed = {(key["id"], column): (old, new) for key, column, old, new in logged}
     with duck_with(ROWS) as duck:
         scan = scan_duck("t", program)
         assert not scan.refused
@@ -160,8 +179,49 @@ def test_a_load_ends_the_same(server18: object, tmp_path: Path, name: str) -> No
         assert [plain(json.loads(row)) for (row,) in duck.execute(stay).fetchall()] == landed
         changes = changes_duck("t", program)
         mended = duck.execute(changes).fetchall() if changes else []
-        mine = {
-            (json.loads(key)["id"], column): (value_of(old), value_of(new))
-            for key, column, old, new in mended
-        }
+        mine = {(json.loads(key)["id"], column): (value_of(old), value_of(new)) for key, column, old, new in mended}
         assert mine == {place: (plain(old), plain(new)) for place, (old, new) in changed.items() if old != new}
+
+
+KEYS = """
+create schema features;
+create table features.parent (k double precision primary key);
+insert into features.parent values ('NaN'), (0), (2);
+create table features.k (id integer, f double precision, t text);
+insert into features.k values
+  (1, 'NaN', 'a'), (2, 'NaN', 'a'), (3, 0, 'a'), (4, '-0', 'a'), (5, null, 'a'), (6, null, 'a'), (7, 1, 'A'),
+  (8, 1, 'a'), (9, 2, null), (10, 2, null), (11, 5, 'b'), (12, 5, 'b'), (13, 5, 'b');
+"""
+KEYS_FILE = """
+mlguard: 1
+table: features.k
+reads: none
+slos:
+  - {name: unused, check: id > 0}
+columns:
+  f: {type: double precision, references: features.parent.k}
+"""
+
+
+def test_duplicates_and_orphans_are_the_same(server18: servers.TestServer, tmp_path: Path) -> None:
+    from mlguard.emit.table import count_duplicates, count_orphans
+
+    with server18.database() as dsn:
+        prepare(dsn, KEYS)
+        with psycopg.connect(dsn) as connection:
+            program = next(iter(api.program(project(tmp_path, KEYS_FILE), connection).tables.values()))
+            refers = next(rule for rule in program.rules if rule.references is not None)
+            unique = replace(refers, unique=("f", "t"))
+            theirs = [
+                connection.execute(sql.encode()).fetchone()
+                for sql in (count_duplicates(program, unique), count_orphans(program, refers))
+            ]
+    with duckdb.connect() as duck:
+        duck.execute(KEYS.replace("double precision", "double"))
+        ours = [
+            duck.execute(count_duplicates_duck("features.k", unique)).fetchone(),
+            duck.execute(f"select count(*) from features.k as r where {orphans_duck(refers)}").fetchone(),
+        ]
+        assert ours == theirs == [(4,), (5,)]
+        rows = f"select id from features.k as r qualify {duplicates_duck(unique)} order by id"
+        assert [row[0] for row in duck.execute(rows).fetchall()] == [1, 2, 3, 4, 11, 12, 13]

@@ -34,16 +34,28 @@ def command() -> None:
     metavar="FILE",
     help="A .parquet or .csv file, read here; needs DuckDB.",
 )
+@click.option("--version", "trained", metavar="MODEL:VERSION", help="What that version was trained on, by its ticket.")
+@click.option("--ticket", type=int, metavar="N", help="What a training run with that ticket could read.")
 @click.pass_obj
 def set_baseline(
-    state: State, table: str, starts: datetime | None, ends: datetime | None, other: str | None, file: Path | None
+    state: State,
+    table: str,
+    starts: datetime | None,
+    ends: datetime | None,
+    other: str | None,
+    file: Path | None,
+    trained: str | None,
+    ticket: int | None,
 ) -> Exit:
     """Pin what the table is compared with from now on; without an option all of its stored rows."""
     from mlguard.operate import baseline
     from mlguard.report.baseline_text import headline
 
-    if sum((starts is not None or ends is not None, other is not None, file is not None)) > 1:
-        raise click.UsageError("give a stretch of time, --from-table or --from-file: a baseline has one source")
+    sources = (starts or ends, other, file, trained, ticket)
+    if sum(source is not None for source in sources) > 1:
+        raise click.UsageError(
+            "give a stretch of time, --from-table, --from-file, --version or --ticket: a baseline has one source"
+        )
     if starts is not None and ends is not None and starts >= ends:
         raise click.UsageError("--from is not before --to")
     with state.database() as connection:
@@ -51,6 +63,8 @@ def set_baseline(
             version = baseline.set_from_table(connection, table, other)
         elif file is not None:
             version = baseline.set_from_file(connection, table, file)
+        elif trained is not None or ticket is not None:
+            version = baseline.set_from_training(connection, table, version=trained, ticket=ticket)
         else:
             version = baseline.set_from_rows(connection, table, starts, ends)
         state.so = f"baseline {version} of {table} is in use"

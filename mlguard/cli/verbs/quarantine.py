@@ -113,7 +113,7 @@ def release(
     """
     from mlguard import operate
 
-    settings = dict(_correction(text) for text in corrections)
+    settings = dict(correction(text) for text in corrections)
     if everything != bool(table) or everything == bool(ids):
         raise click.UsageError("say which rows: their numbers, or --all --table TABLE")
     with state.database() as connection:
@@ -180,7 +180,7 @@ def _tell(decisions: Iterable[Decision]) -> Exit:
     return Exit.VIOLATED if left else Exit.HOLDS
 
 
-def _correction(text: str) -> tuple[str, Any]:
+def correction(text: str) -> tuple[str, Any]:
     """Read COLUMN=VALUE; text stays text, since PostgreSQL casts it to the column's type as it would a literal."""
     column, equals, value = text.partition("=")
     if not equals or not column:

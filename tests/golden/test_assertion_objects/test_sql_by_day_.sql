@@ -8,7 +8,7 @@ returns table (n bigint, samples pg_catalog.jsonb)
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set row_security = off
 set datestyle = 'ISO'
 as $mlguard$
@@ -41,7 +41,7 @@ $mlguard$;
 revoke all on function mlguard."judge assertion hr.employee/one_a_day"(pg_catalog.text[]) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."judge assertion hr.employee/one_a_day"(pg_catalog.text[]) is 'mlguard:hr.employee/one_a_day:4e16d9b78fa7';
+comment on function mlguard."judge assertion hr.employee/one_a_day"(pg_catalog.text[]) is 'mlguard:hr.employee/one_a_day:d7dd559c5fbc';
 
 -- undo: drop function if exists mlguard."judge assertion hr.employee/one_a_day"(pg_catalog.text[]);
 
@@ -83,7 +83,7 @@ create or replace function mlguard."after writes hr.employee"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO'
 as $mlguard$
 -- hr.employee, once a statement that wrote rows: has assertions judged at COMMIT.
@@ -146,7 +146,7 @@ $mlguard$;
 revoke all on function mlguard."after writes hr.employee"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after writes hr.employee"() is 'mlguard:hr.employee/one_a_day:1c4e85c1d6ae';
+comment on function mlguard."after writes hr.employee"() is 'mlguard:hr.employee/one_a_day:61b63aac497b';
 
 -- undo: drop function if exists mlguard."after writes hr.employee"();
 

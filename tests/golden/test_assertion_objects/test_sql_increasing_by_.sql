@@ -8,7 +8,7 @@ returns table (n bigint, samples pg_catalog.jsonb)
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set row_security = off
 as $mlguard$
 -- hr.employee/salary.increasing_by: how many rows the assertion returns, and the first of them.
@@ -40,7 +40,7 @@ $mlguard$;
 revoke all on function mlguard."judge assertion hr.employee/salary.increasing_by"(pg_catalog.text[]) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."judge assertion hr.employee/salary.increasing_by"(pg_catalog.text[]) is 'mlguard:hr.employee/salary.increasing_by:50e713137a51';
+comment on function mlguard."judge assertion hr.employee/salary.increasing_by"(pg_catalog.text[]) is 'mlguard:hr.employee/salary.increasing_by:b5123eb84c53';
 
 -- undo: drop function if exists mlguard."judge assertion hr.employee/salary.increasing_by"(pg_catalog.text[]);
 
@@ -97,7 +97,7 @@ returns table (n bigint, samples pg_catalog.jsonb)
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set row_security = off
 as $mlguard$
 -- hr.employee/paid: how many rows the assertion returns, and the first of them.
@@ -129,7 +129,7 @@ $mlguard$;
 revoke all on function mlguard."judge assertion hr.employee/paid"(pg_catalog.text[]) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."judge assertion hr.employee/paid"(pg_catalog.text[]) is 'mlguard:hr.employee/paid:07ebd310925a';
+comment on function mlguard."judge assertion hr.employee/paid"(pg_catalog.text[]) is 'mlguard:hr.employee/paid:c639c8a5d86f';
 
 -- undo: drop function if exists mlguard."judge assertion hr.employee/paid"(pg_catalog.text[]);
 
@@ -171,7 +171,7 @@ create or replace function mlguard."after writes hr.employee"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- hr.employee, once a statement that wrote rows: has assertions judged at COMMIT.
 #variable_conflict use_variable
@@ -235,7 +235,7 @@ $mlguard$;
 revoke all on function mlguard."after writes hr.employee"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after writes hr.employee"() is 'mlguard:hr.employee:cb0d469a362d';
+comment on function mlguard."after writes hr.employee"() is 'mlguard:hr.employee:7cc4c7bac3a3';
 
 -- undo: drop function if exists mlguard."after writes hr.employee"();
 

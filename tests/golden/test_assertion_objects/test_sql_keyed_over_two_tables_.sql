@@ -8,7 +8,7 @@ returns table (n bigint, samples pg_catalog.jsonb)
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set row_security = off
 as $mlguard$
 -- hr.employee/within_budget: how many rows the assertion returns, and the first of them.
@@ -40,7 +40,7 @@ $mlguard$;
 revoke all on function mlguard."judge assertion hr.employee/within_budget"(pg_catalog.text[]) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."judge assertion hr.employee/within_budget"(pg_catalog.text[]) is 'mlguard:hr.employee/within_budget:4c55eb573bb4';
+comment on function mlguard."judge assertion hr.employee/within_budget"(pg_catalog.text[]) is 'mlguard:hr.employee/within_budget:ca85b88d41f6';
 
 -- undo: drop function if exists mlguard."judge assertion hr.employee/within_budget"(pg_catalog.text[]);
 
@@ -84,7 +84,7 @@ returns table (n bigint, samples pg_catalog.jsonb)
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set row_security = off
 as $mlguard$
 -- hr.employee/paid: how many rows the assertion returns, and the first of them.
@@ -116,7 +116,7 @@ $mlguard$;
 revoke all on function mlguard."judge assertion hr.employee/paid"(pg_catalog.text[]) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."judge assertion hr.employee/paid"(pg_catalog.text[]) is 'mlguard:hr.employee/paid:07ebd310925a';
+comment on function mlguard."judge assertion hr.employee/paid"(pg_catalog.text[]) is 'mlguard:hr.employee/paid:c639c8a5d86f';
 
 -- undo: drop function if exists mlguard."judge assertion hr.employee/paid"(pg_catalog.text[]);
 
@@ -158,7 +158,7 @@ create or replace function mlguard."after writes hr.department for hr.employee"(
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- hr.department, once a statement that wrote rows: has assertions judged at COMMIT.
 #variable_conflict use_variable
@@ -220,7 +220,7 @@ $mlguard$;
 revoke all on function mlguard."after writes hr.department for hr.employee"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after writes hr.department for hr.employee"() is 'mlguard:hr.employee/within_budget:bf91db9e361a';
+comment on function mlguard."after writes hr.department for hr.employee"() is 'mlguard:hr.employee/within_budget:641e65ce994b';
 
 -- undo: drop function if exists mlguard."after writes hr.department for hr.employee"();
 
@@ -383,7 +383,7 @@ create or replace function mlguard."after writes hr.employee"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- hr.employee, once a statement that wrote rows: has assertions judged at COMMIT.
 #variable_conflict use_variable
@@ -477,7 +477,7 @@ $mlguard$;
 revoke all on function mlguard."after writes hr.employee"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after writes hr.employee"() is 'mlguard:hr.employee:ae2f5c15b8c6';
+comment on function mlguard."after writes hr.employee"() is 'mlguard:hr.employee:812733cca9f5';
 
 -- undo: drop function if exists mlguard."after writes hr.employee"();
 

@@ -8,7 +8,7 @@ returns table (n bigint, samples pg_catalog.jsonb)
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set row_security = off
 as $mlguard$
 -- hr.employee/paid: how many rows the assertion returns, and the first of them.
@@ -34,7 +34,7 @@ $mlguard$;
 revoke all on function mlguard."judge assertion hr.employee/paid"(pg_catalog.text[]) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."judge assertion hr.employee/paid"(pg_catalog.text[]) is 'mlguard:hr.employee/paid:59081644fef0';
+comment on function mlguard."judge assertion hr.employee/paid"(pg_catalog.text[]) is 'mlguard:hr.employee/paid:34df5a05162f';
 
 -- undo: drop function if exists mlguard."judge assertion hr.employee/paid"(pg_catalog.text[]);
 
@@ -73,7 +73,7 @@ create or replace function mlguard."after writes hr.employee"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- hr.employee, once a statement that wrote rows: has assertions judged at COMMIT.
 #variable_conflict use_variable
@@ -135,7 +135,7 @@ $mlguard$;
 revoke all on function mlguard."after writes hr.employee"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after writes hr.employee"() is 'mlguard:hr.employee/paid:975df1ae93df';
+comment on function mlguard."after writes hr.employee"() is 'mlguard:hr.employee/paid:009f0cf5bb2c';
 
 -- undo: drop function if exists mlguard."after writes hr.employee"();
 

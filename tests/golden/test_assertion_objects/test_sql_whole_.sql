@@ -8,7 +8,7 @@ returns table (n bigint, samples pg_catalog.jsonb)
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set row_security = off
 as $mlguard$
 -- hr.employee/same_salary: how many rows the assertion returns, and the first of them.
@@ -27,7 +27,7 @@ $mlguard$;
 revoke all on function mlguard."judge assertion hr.employee/same_salary"(pg_catalog.text[]) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."judge assertion hr.employee/same_salary"(pg_catalog.text[]) is 'mlguard:hr.employee/same_salary:bf6f00224c70';
+comment on function mlguard."judge assertion hr.employee/same_salary"(pg_catalog.text[]) is 'mlguard:hr.employee/same_salary:c39af14f4238';
 
 -- undo: drop function if exists mlguard."judge assertion hr.employee/same_salary"(pg_catalog.text[]);
 
@@ -70,7 +70,7 @@ create or replace function mlguard."after writes hr.employee"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- hr.employee, once a statement that wrote rows: has assertions judged at COMMIT.
 begin
@@ -96,7 +96,7 @@ $mlguard$;
 revoke all on function mlguard."after writes hr.employee"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after writes hr.employee"() is 'mlguard:hr.employee/same_salary:59a7f192b518';
+comment on function mlguard."after writes hr.employee"() is 'mlguard:hr.employee/same_salary:871dc2607530';
 
 -- undo: drop function if exists mlguard."after writes hr.employee"();
 

@@ -17,7 +17,7 @@ returns mlguard.found_v1
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer/some: coverage(age) >= 0.75
 -- _s: merged states; _c: what they are of.
@@ -45,7 +45,7 @@ $mlguard$;
 revoke all on function mlguard."verdict features.customer/some"(jsonb, jsonb) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."verdict features.customer/some"(jsonb, jsonb) is 'mlguard:features.customer/some:a4fc2c2dbe74';
+comment on function mlguard."verdict features.customer/some"(jsonb, jsonb) is 'mlguard:features.customer/some:29100064dd59';
 
 -- undo: drop function if exists mlguard."verdict features.customer/some"(jsonb, jsonb);
 
@@ -58,7 +58,7 @@ create or replace function mlguard."after rows features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer, once a statement, over the rows it wrote or took away.
 #variable_conflict use_variable
@@ -110,7 +110,7 @@ $mlguard$;
 revoke all on function mlguard."after rows features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer:633252945612';
+comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer:4856c541f7f4';
 
 -- undo: drop function if exists mlguard."after rows features.customer"();
 
@@ -123,7 +123,7 @@ create or replace function mlguard."after removal features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer, once a statement, over the rows it wrote or took away.
 begin
@@ -158,7 +158,7 @@ $mlguard$;
 revoke all on function mlguard."after removal features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after removal features.customer"() is 'mlguard:features.customer/some:115dfa7b2624';
+comment on function mlguard."after removal features.customer"() is 'mlguard:features.customer/some:d10dd063348b';
 
 -- undo: drop function if exists mlguard."after removal features.customer"();
 

@@ -8,7 +8,7 @@ returns table (bucket timestamptz, segment jsonb, n bigint, states jsonb)
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- States of the stored rows of features.customer with event times from _from up to _to; null, null: of all rows.
 begin
@@ -107,7 +107,7 @@ $mlguard$;
 revoke all on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) is 'mlguard:features.customer:3a8498550c40';
+comment on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) is 'mlguard:features.customer:695da64e1e74';
 
 -- undo: drop function if exists mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone);
 
@@ -121,7 +121,7 @@ returns mlguard.found_v1
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer/some: coverage(age) >= 0.75
 -- _s: merged states; _c: what they are of.
@@ -149,7 +149,7 @@ $mlguard$;
 revoke all on function mlguard."verdict features.customer/some"(jsonb, jsonb) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."verdict features.customer/some"(jsonb, jsonb) is 'mlguard:features.customer/some:a4fc2c2dbe74';
+comment on function mlguard."verdict features.customer/some"(jsonb, jsonb) is 'mlguard:features.customer/some:29100064dd59';
 
 -- undo: drop function if exists mlguard."verdict features.customer/some"(jsonb, jsonb);
 
@@ -163,7 +163,7 @@ returns mlguard.found_v1
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer/mix: distinct_count(age) > 3
 -- _s: merged states; _c: what they are of.
@@ -191,7 +191,7 @@ $mlguard$;
 revoke all on function mlguard."verdict features.customer/mix"(jsonb, jsonb) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."verdict features.customer/mix"(jsonb, jsonb) is 'mlguard:features.customer/mix:8865035ca1ad';
+comment on function mlguard."verdict features.customer/mix"(jsonb, jsonb) is 'mlguard:features.customer/mix:ca9e2a740fc7';
 
 -- undo: drop function if exists mlguard."verdict features.customer/mix"(jsonb, jsonb);
 
@@ -205,7 +205,7 @@ returns mlguard.found_v1
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer/daily: row_count() > 1
 -- _s: merged states; _c: what they are of.
@@ -233,7 +233,7 @@ $mlguard$;
 revoke all on function mlguard."verdict features.customer/daily"(jsonb, jsonb) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."verdict features.customer/daily"(jsonb, jsonb) is 'mlguard:features.customer/daily:4fd6e9d0431a';
+comment on function mlguard."verdict features.customer/daily"(jsonb, jsonb) is 'mlguard:features.customer/daily:1c8f0b2b8f98';
 
 -- undo: drop function if exists mlguard."verdict features.customer/daily"(jsonb, jsonb);
 
@@ -246,7 +246,7 @@ create or replace function mlguard."after rows features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer, once a statement, over the rows it wrote or took away.
 #variable_conflict use_variable
@@ -367,7 +367,7 @@ $mlguard$;
 revoke all on function mlguard."after rows features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer:f47ea1c17ed4';
+comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer:9d80833ba8dd';
 
 -- undo: drop function if exists mlguard."after rows features.customer"();
 
@@ -380,7 +380,7 @@ create or replace function mlguard."after removal features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer, once a statement, over the rows it wrote or took away.
 begin
@@ -496,7 +496,7 @@ $mlguard$;
 revoke all on function mlguard."after removal features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after removal features.customer"() is 'mlguard:features.customer:bcfbef66bb39';
+comment on function mlguard."after removal features.customer"() is 'mlguard:features.customer:4985e933ffb4';
 
 -- undo: drop function if exists mlguard."after removal features.customer"();
 

@@ -16,7 +16,7 @@ create or replace function mlguard."judge features.customer/n (payload)"("payloa
 returns boolean
 language plpgsql
 immutable parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer/n: (payload ->> 'n')::integer > 0
 -- Called only for rows outside the rule's guard.
@@ -32,7 +32,7 @@ $mlguard$;
 grant execute on function mlguard."judge features.customer/n (payload)"(jsonb) to public;
 
 -- phase: change, locks: none
-comment on function mlguard."judge features.customer/n (payload)"(jsonb) is 'mlguard:features.customer/n:b64e504d9505';
+comment on function mlguard."judge features.customer/n (payload)"(jsonb) is 'mlguard:features.customer/n:e9a85882122d';
 
 -- undo: drop function if exists mlguard."judge features.customer/n (payload)"(jsonb);
 

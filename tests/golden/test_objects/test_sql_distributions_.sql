@@ -8,7 +8,7 @@ returns table (bucket timestamptz, segment jsonb, n bigint, states jsonb)
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- States of the stored rows of features.customer with event times from _from up to _to; null, null: of all rows.
 #variable_conflict use_variable
@@ -208,7 +208,7 @@ $mlguard$;
 revoke all on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) is 'mlguard:features.customer:5b3da22e71e2';
+comment on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) is 'mlguard:features.customer:d756b5c68709';
 
 -- undo: drop function if exists mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone);
 
@@ -222,7 +222,7 @@ returns mlguard.found_v1
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer/mix: psi(plan) <= 0.2 AND ks(tenure_days) < 0.3
 -- _s: merged states; _c: what they are of.
@@ -274,7 +274,7 @@ $mlguard$;
 revoke all on function mlguard."verdict features.customer/mix"(jsonb, jsonb) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."verdict features.customer/mix"(jsonb, jsonb) is 'mlguard:features.customer/mix:cba1a4c8b4ab';
+comment on function mlguard."verdict features.customer/mix"(jsonb, jsonb) is 'mlguard:features.customer/mix:c97d8608054c';
 
 -- undo: drop function if exists mlguard."verdict features.customer/mix"(jsonb, jsonb);
 
@@ -288,7 +288,7 @@ returns mlguard.found_v1
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer/tail: quantile(tenure_days, 0.95) < 250
 -- _s: merged states; _c: what they are of.
@@ -316,7 +316,7 @@ $mlguard$;
 revoke all on function mlguard."verdict features.customer/tail"(jsonb, jsonb) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."verdict features.customer/tail"(jsonb, jsonb) is 'mlguard:features.customer/tail:c98feccf5df5';
+comment on function mlguard."verdict features.customer/tail"(jsonb, jsonb) is 'mlguard:features.customer/tail:3828916796be';
 
 -- undo: drop function if exists mlguard."verdict features.customer/tail"(jsonb, jsonb);
 
@@ -330,7 +330,7 @@ returns mlguard.found_v1
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer/keys: duplicate_rate(plan, age) < 1 AND distinct_count(age) > 3
 -- _s: merged states; _c: what they are of.
@@ -361,7 +361,7 @@ $mlguard$;
 revoke all on function mlguard."verdict features.customer/keys"(jsonb, jsonb) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."verdict features.customer/keys"(jsonb, jsonb) is 'mlguard:features.customer/keys:925e17ced59d';
+comment on function mlguard."verdict features.customer/keys"(jsonb, jsonb) is 'mlguard:features.customer/keys:34e6e0c6280b';
 
 -- undo: drop function if exists mlguard."verdict features.customer/keys"(jsonb, jsonb);
 
@@ -374,7 +374,7 @@ create or replace function mlguard."after rows features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer, once a statement, over the rows it wrote or took away.
 #variable_conflict use_variable
@@ -586,7 +586,7 @@ $mlguard$;
 revoke all on function mlguard."after rows features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer:27125a265107';
+comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer:ab670a9a1db7';
 
 -- undo: drop function if exists mlguard."after rows features.customer"();
 
@@ -599,7 +599,7 @@ create or replace function mlguard."after removal features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer, once a statement, over the rows it wrote or took away.
 #variable_conflict use_variable
@@ -782,7 +782,7 @@ $mlguard$;
 revoke all on function mlguard."after removal features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after removal features.customer"() is 'mlguard:features.customer:ca942f83413c';
+comment on function mlguard."after removal features.customer"() is 'mlguard:features.customer:1d03dfb0fca0';
 
 -- undo: drop function if exists mlguard."after removal features.customer"();
 

@@ -8,7 +8,7 @@ returns table (bucket timestamptz, segment jsonb, n bigint, states jsonb)
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- States of the stored rows of features.customer with event times from _from up to _to; null, null: of all rows.
 begin
@@ -33,7 +33,7 @@ $mlguard$;
 revoke all on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) is 'mlguard:features.customer/event_ts.no_gaps:e5b704973689';
+comment on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) is 'mlguard:features.customer/event_ts.no_gaps:a34f1eb41af7';
 
 -- undo: drop function if exists mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone);
 
@@ -47,7 +47,7 @@ returns mlguard.found_v1
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set row_security = off
 as $mlguard$
 -- features.customer/event_ts.no_gaps: gap_seconds(event_ts) <= 3600
@@ -86,7 +86,7 @@ $mlguard$;
 revoke all on function mlguard."verdict features.customer/event_ts.no_gaps"(jsonb, jsonb) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."verdict features.customer/event_ts.no_gaps"(jsonb, jsonb) is 'mlguard:features.customer/event_ts.no_gaps:6471a106e735';
+comment on function mlguard."verdict features.customer/event_ts.no_gaps"(jsonb, jsonb) is 'mlguard:features.customer/event_ts.no_gaps:86b20919cbc0';
 
 -- undo: drop function if exists mlguard."verdict features.customer/event_ts.no_gaps"(jsonb, jsonb);
 
@@ -99,7 +99,7 @@ create or replace function mlguard."after rows features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer, once a statement, over the rows it wrote or took away.
 #variable_conflict use_variable
@@ -140,7 +140,7 @@ $mlguard$;
 revoke all on function mlguard."after rows features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer/event_ts.no_gaps:a3508a83a823';
+comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer/event_ts.no_gaps:d73f21bcd07a';
 
 -- undo: drop function if exists mlguard."after rows features.customer"();
 
@@ -153,7 +153,7 @@ create or replace function mlguard."after removal features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer, once a statement, over the rows it wrote or took away.
 begin
@@ -186,7 +186,7 @@ $mlguard$;
 revoke all on function mlguard."after removal features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after removal features.customer"() is 'mlguard:features.customer/event_ts.no_gaps:37a9ba97379d';
+comment on function mlguard."after removal features.customer"() is 'mlguard:features.customer/event_ts.no_gaps:f30aa3b94c7a';
 
 -- undo: drop function if exists mlguard."after removal features.customer"();
 

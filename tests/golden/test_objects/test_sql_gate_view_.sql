@@ -7,7 +7,7 @@ create or replace function mlguard."after rows features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer, once a statement, over the rows it wrote or took away.
 #variable_conflict use_variable
@@ -34,7 +34,7 @@ $mlguard$;
 revoke all on function mlguard."after rows features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer/fresh:56a6c7415c49';
+comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer/fresh:bf2e60733fe5';
 
 -- undo: drop function if exists mlguard."after rows features.customer"();
 
@@ -47,7 +47,7 @@ create or replace function mlguard."after removal features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer, once a statement, over the rows it wrote or took away.
 #variable_conflict use_variable
@@ -73,7 +73,7 @@ $mlguard$;
 revoke all on function mlguard."after removal features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after removal features.customer"() is 'mlguard:features.customer/fresh:ff71e21b7be1';
+comment on function mlguard."after removal features.customer"() is 'mlguard:features.customer/fresh:b14bf9fa96f5';
 
 -- undo: drop function if exists mlguard."after removal features.customer"();
 

@@ -8,7 +8,7 @@ returns table (bucket timestamptz, segment jsonb, n bigint, states jsonb)
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- States of the stored rows of features.customer with event times from _from up to _to; null, null: of all rows.
 begin
@@ -35,7 +35,7 @@ $mlguard$;
 revoke all on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) is 'mlguard:features.customer/drop:926cc264c18e';
+comment on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) is 'mlguard:features.customer/drop:02da5d335a3c';
 
 -- undo: drop function if exists mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone);
 
@@ -49,7 +49,7 @@ returns mlguard.found_v1
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer/drop: change(coverage(age), '7 days') >= -0.25 AND usual(mean(age))
 -- _s: merged states; _c: what they are of.
@@ -87,7 +87,7 @@ $mlguard$;
 revoke all on function mlguard."verdict features.customer/drop"(jsonb, jsonb) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."verdict features.customer/drop"(jsonb, jsonb) is 'mlguard:features.customer/drop:c315b412d0b6';
+comment on function mlguard."verdict features.customer/drop"(jsonb, jsonb) is 'mlguard:features.customer/drop:efa47d3993de';
 
 -- undo: drop function if exists mlguard."verdict features.customer/drop"(jsonb, jsonb);
 
@@ -100,7 +100,7 @@ create or replace function mlguard."after rows features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer, once a statement, over the rows it wrote or took away.
 #variable_conflict use_variable
@@ -143,7 +143,7 @@ $mlguard$;
 revoke all on function mlguard."after rows features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer/drop:2835e54c7fcd';
+comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer/drop:3105a157004d';
 
 -- undo: drop function if exists mlguard."after rows features.customer"();
 
@@ -156,7 +156,7 @@ create or replace function mlguard."after removal features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer, once a statement, over the rows it wrote or took away.
 begin
@@ -191,7 +191,7 @@ $mlguard$;
 revoke all on function mlguard."after removal features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after removal features.customer"() is 'mlguard:features.customer/drop:652b5de91bae';
+comment on function mlguard."after removal features.customer"() is 'mlguard:features.customer/drop:e0200a48e56f';
 
 -- undo: drop function if exists mlguard."after removal features.customer"();
 

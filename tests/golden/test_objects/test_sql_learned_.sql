@@ -8,7 +8,7 @@ returns table (bucket timestamptz, segment jsonb, n bigint, states jsonb)
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- States of the stored rows of features.customer with event times from _from up to _to; null, null: of all rows.
 begin
@@ -33,7 +33,7 @@ $mlguard$;
 revoke all on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) is 'mlguard:features.customer:e5b704973689';
+comment on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) is 'mlguard:features.customer:a34f1eb41af7';
 
 -- undo: drop function if exists mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone);
 
@@ -47,7 +47,7 @@ returns table (bucket timestamptz, n bigint, k integer, column_name text, nums d
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, YMD'
 set timezone = 'UTC'
 as $mlguard$
@@ -112,7 +112,7 @@ $mlguard$;
 revoke all on function mlguard."sample features.customer"(timestamp with time zone, timestamp with time zone) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."sample features.customer"(timestamp with time zone, timestamp with time zone) is 'mlguard:features.customer:0c6690efc1d8';
+comment on function mlguard."sample features.customer"(timestamp with time zone, timestamp with time zone) is 'mlguard:features.customer:95de29f336c7';
 
 -- undo: drop function if exists mlguard."sample features.customer"(timestamp with time zone, timestamp with time zone);
 
@@ -125,7 +125,7 @@ create or replace function mlguard."after rows features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, YMD'
 set timezone = 'UTC'
 as $mlguard$
@@ -272,7 +272,7 @@ $mlguard$;
 revoke all on function mlguard."after rows features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer:8ff190014145';
+comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer:855f52efdcce';
 
 -- undo: drop function if exists mlguard."after rows features.customer"();
 
@@ -285,7 +285,7 @@ create or replace function mlguard."after removal features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, YMD'
 set timezone = 'UTC'
 as $mlguard$
@@ -320,7 +320,7 @@ $mlguard$;
 revoke all on function mlguard."after removal features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after removal features.customer"() is 'mlguard:features.customer:b4eeb9a2a31e';
+comment on function mlguard."after removal features.customer"() is 'mlguard:features.customer:5babfaeb3be3';
 
 -- undo: drop function if exists mlguard."after removal features.customer"();
 

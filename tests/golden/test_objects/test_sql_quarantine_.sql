@@ -25,7 +25,7 @@ create or replace function mlguard."before row features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, YMD'
 set intervalstyle = 'postgres'
 set extra_float_digits = 1
@@ -37,9 +37,7 @@ as $mlguard$
 #variable_conflict use_variable
 declare
   _broken jsonb := '[]';
-  _arrived record;
 begin
-  _arrived := NEW;
   -- quarantine age.range
   if not (NEW."age" between 0 and 130) then
     _broken := _broken || jsonb_build_object('slo', 'features.customer/age.range',
@@ -51,6 +49,13 @@ begin
       'observed', jsonb_build_object('plan', NEW."plan"));
   end if;
   if _broken <> '[]' then
+    if TG_OP = 'INSERT' and strpos(current_setting('mlguard.kept_out', true), '|features.customer|') > 0 then
+      if mlguard.kept_v1('features.customer', _broken, to_jsonb(NEW), NEW::text,
+        jsonb_build_object('customer_id', NEW."customer_id"), TG_OP,
+        TG_OP = 'UPDATE' or exists (select from "features"."customer" as stored where stored."customer_id" = NEW."customer_id")) then
+        return null;
+      end if;
+    end if;
     if exists (select from mlguard._waiver as w where w.ended_at is null and w.until > statement_timestamp()) then
       _broken := mlguard.not_waived_v1(_broken, jsonb_build_object('customer_id', NEW."customer_id"));
     end if;
@@ -58,8 +63,8 @@ begin
       if TG_OP = 'UPDATE' then
         perform mlguard.refuse_v1(_broken -> 0 ->> 'slo', _broken -> 0 -> 'observed', jsonb_build_object('customer_id', NEW."customer_id"));
       end if;
-      perform mlguard.withhold_v1('features.customer', _broken, to_jsonb(_arrived), _arrived::text,
-        jsonb_build_object('customer_id', _arrived."customer_id"), TG_OP,
+      perform mlguard.withhold_v1('features.customer', _broken, to_jsonb(NEW), NEW::text,
+        jsonb_build_object('customer_id', NEW."customer_id"), TG_OP,
         TG_OP = 'UPDATE' or exists (select from "features"."customer" as stored where stored."customer_id" = NEW."customer_id"));
       return null;
     end if;
@@ -72,7 +77,7 @@ $mlguard$;
 revoke all on function mlguard."before row features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."before row features.customer"() is 'mlguard:features.customer:0f2629b0a994';
+comment on function mlguard."before row features.customer"() is 'mlguard:features.customer:abb51153f9cd';
 
 -- undo: drop function if exists mlguard."before row features.customer"();
 
@@ -85,7 +90,7 @@ create or replace function mlguard."count before features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- Tells who wrote features.customer how many rows were kept out.
 begin
@@ -100,7 +105,7 @@ $mlguard$;
 revoke all on function mlguard."count before features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."count before features.customer"() is 'mlguard:features.customer:30d2b2cb0312';
+comment on function mlguard."count before features.customer"() is 'mlguard:features.customer:8c5b302745c7';
 
 -- undo: drop function if exists mlguard."count before features.customer"();
 
@@ -113,7 +118,7 @@ create or replace function mlguard."kept out features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- Tells who wrote features.customer how many rows were kept out.
 #variable_conflict use_variable
@@ -134,7 +139,7 @@ $mlguard$;
 revoke all on function mlguard."kept out features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."kept out features.customer"() is 'mlguard:features.customer:5fd714abad61';
+comment on function mlguard."kept out features.customer"() is 'mlguard:features.customer:659b8db1eed3';
 
 -- undo: drop function if exists mlguard."kept out features.customer"();
 

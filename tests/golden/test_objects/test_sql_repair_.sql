@@ -16,7 +16,7 @@ create or replace function mlguard."before row features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, YMD'
 set intervalstyle = 'postgres'
 set extra_float_digits = 1
@@ -49,6 +49,13 @@ begin
       'observed', jsonb_build_object('tenure_days', NEW."tenure_days"));
   end if;
   if _broken <> '[]' then
+    if TG_OP = 'INSERT' and strpos(current_setting('mlguard.kept_out', true), '|features.customer|') > 0 then
+      if mlguard.kept_v1('features.customer', _broken, to_jsonb(_arrived), _arrived::text,
+        jsonb_build_object('customer_id', _arrived."customer_id"), TG_OP,
+        TG_OP = 'UPDATE' or exists (select from "features"."customer" as stored where stored."customer_id" = NEW."customer_id")) then
+        return null;
+      end if;
+    end if;
     if exists (select from mlguard._waiver as w where w.ended_at is null and w.until > statement_timestamp()) then
       _broken := mlguard.not_waived_v1(_broken, jsonb_build_object('customer_id', NEW."customer_id"));
     end if;
@@ -75,7 +82,7 @@ $mlguard$;
 revoke all on function mlguard."before row features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."before row features.customer"() is 'mlguard:features.customer/tenure_days.range:91f8ea457fd1';
+comment on function mlguard."before row features.customer"() is 'mlguard:features.customer/tenure_days.range:b566417f9a9a';
 
 -- undo: drop function if exists mlguard."before row features.customer"();
 
@@ -88,7 +95,7 @@ create or replace function mlguard."count before features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- Tells who wrote features.customer how many rows were kept out.
 begin
@@ -103,7 +110,7 @@ $mlguard$;
 revoke all on function mlguard."count before features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."count before features.customer"() is 'mlguard:features.customer/tenure_days.range:30d2b2cb0312';
+comment on function mlguard."count before features.customer"() is 'mlguard:features.customer/tenure_days.range:8c5b302745c7';
 
 -- undo: drop function if exists mlguard."count before features.customer"();
 
@@ -116,7 +123,7 @@ create or replace function mlguard."kept out features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- Tells who wrote features.customer how many rows were kept out.
 #variable_conflict use_variable
@@ -137,7 +144,7 @@ $mlguard$;
 revoke all on function mlguard."kept out features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."kept out features.customer"() is 'mlguard:features.customer/tenure_days.range:5fd714abad61';
+comment on function mlguard."kept out features.customer"() is 'mlguard:features.customer/tenure_days.range:659b8db1eed3';
 
 -- undo: drop function if exists mlguard."kept out features.customer"();
 
@@ -150,7 +157,7 @@ create or replace function mlguard."after rows features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer, once a statement, over the rows it wrote or took away.
 #variable_conflict use_variable
@@ -173,7 +180,7 @@ $mlguard$;
 revoke all on function mlguard."after rows features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer/tenure_days.range:1b9d8705f824';
+comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer/tenure_days.range:d8386e644744';
 
 -- undo: drop function if exists mlguard."after rows features.customer"();
 

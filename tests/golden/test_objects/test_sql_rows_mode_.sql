@@ -47,7 +47,7 @@ create or replace function mlguard."broken row features.customer"(new record, ol
 returns record
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, YMD'
 set intervalstyle = 'postgres'
 set extra_float_digits = 1
@@ -59,15 +59,20 @@ as $mlguard$
 #variable_conflict use_variable
 declare
   _broken jsonb := '[]';
-  _arrived record;
 begin
-  _arrived := NEW;
   -- quarantine plan.in
   if not (NEW."plan" in ('a')) then
     _broken := _broken || jsonb_build_object('slo', 'features.customer/plan.in',
       'observed', jsonb_build_object('plan', NEW."plan"));
   end if;
   if _broken <> '[]' then
+    if TG_OP = 'INSERT' and strpos(current_setting('mlguard.kept_out', true), '|features.customer|') > 0 then
+      if mlguard.kept_v1('features.customer', _broken, to_jsonb(NEW), NEW::text,
+        jsonb_build_object('customer_id', NEW."customer_id"), TG_OP,
+        TG_OP = 'UPDATE' or exists (select from "features"."customer" as stored where stored."customer_id" = NEW."customer_id")) then
+        return null;
+      end if;
+    end if;
     if exists (select from mlguard._waiver as w where w.ended_at is null and w.until > statement_timestamp()) then
       _broken := mlguard.not_waived_v1(_broken, jsonb_build_object('customer_id', NEW."customer_id"));
     end if;
@@ -75,8 +80,8 @@ begin
       if TG_OP = 'UPDATE' then
         perform mlguard.refuse_v1(_broken -> 0 ->> 'slo', _broken -> 0 -> 'observed', jsonb_build_object('customer_id', NEW."customer_id"));
       end if;
-      perform mlguard.withhold_v1('features.customer', _broken, to_jsonb(_arrived), _arrived::text,
-        jsonb_build_object('customer_id', _arrived."customer_id"), TG_OP,
+      perform mlguard.withhold_v1('features.customer', _broken, to_jsonb(NEW), NEW::text,
+        jsonb_build_object('customer_id', NEW."customer_id"), TG_OP,
         TG_OP = 'UPDATE' or exists (select from "features"."customer" as stored where stored."customer_id" = NEW."customer_id"));
       return null;
     end if;
@@ -95,7 +100,7 @@ $mlguard$;
 revoke all on function mlguard."broken row features.customer"(record, record, text) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."broken row features.customer"(record, record, text) is 'mlguard:features.customer:518f59c5370e';
+comment on function mlguard."broken row features.customer"(record, record, text) is 'mlguard:features.customer:3b7f102cadf4';
 
 -- undo: drop function if exists mlguard."broken row features.customer"(record, record, text);
 

@@ -25,7 +25,7 @@ create or replace function mlguard."after rows features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer, once a statement, over the rows it wrote or took away.
 #variable_conflict use_variable
@@ -95,7 +95,7 @@ $mlguard$;
 revoke all on function mlguard."after rows features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer:8e280ee163f8';
+comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer:ebf976a623da';
 
 -- undo: drop function if exists mlguard."after rows features.customer"();
 

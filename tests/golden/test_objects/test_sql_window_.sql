@@ -8,7 +8,7 @@ returns table (bucket timestamptz, segment jsonb, n bigint, states jsonb)
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- States of the stored rows of features.customer with event times from _from up to _to; null, null: of all rows.
 begin
@@ -60,7 +60,7 @@ $mlguard$;
 revoke all on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) is 'mlguard:features.customer:009e1012d6e3';
+comment on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) is 'mlguard:features.customer:280585a9c180';
 
 -- undo: drop function if exists mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone);
 
@@ -74,7 +74,7 @@ returns mlguard.found_v1
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer/some: coverage(age) >= 0.75 AND mean(tenure_days) < 9
 -- _s: merged states; _c: what they are of.
@@ -105,7 +105,7 @@ $mlguard$;
 revoke all on function mlguard."verdict features.customer/some"(jsonb, jsonb) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."verdict features.customer/some"(jsonb, jsonb) is 'mlguard:features.customer/some:a78757e0623f';
+comment on function mlguard."verdict features.customer/some"(jsonb, jsonb) is 'mlguard:features.customer/some:10317a7e4706';
 
 -- undo: drop function if exists mlguard."verdict features.customer/some"(jsonb, jsonb);
 
@@ -119,7 +119,7 @@ returns mlguard.found_v1
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer/free: stddev(tenure_days) < 3
 -- _s: merged states; _c: what they are of.
@@ -147,7 +147,7 @@ $mlguard$;
 revoke all on function mlguard."verdict features.customer/free"(jsonb, jsonb) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."verdict features.customer/free"(jsonb, jsonb) is 'mlguard:features.customer/free:bb40046264cc';
+comment on function mlguard."verdict features.customer/free"(jsonb, jsonb) is 'mlguard:features.customer/free:45dc8839fa46';
 
 -- undo: drop function if exists mlguard."verdict features.customer/free"(jsonb, jsonb);
 
@@ -161,7 +161,7 @@ returns mlguard.found_v1
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer/by_plan: row_count() > 10
 -- _s: merged states; _c: what they are of.
@@ -189,7 +189,7 @@ $mlguard$;
 revoke all on function mlguard."verdict features.customer/by_plan"(jsonb, jsonb) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."verdict features.customer/by_plan"(jsonb, jsonb) is 'mlguard:features.customer/by_plan:d3f6afb398de';
+comment on function mlguard."verdict features.customer/by_plan"(jsonb, jsonb) is 'mlguard:features.customer/by_plan:7be996a278f1';
 
 -- undo: drop function if exists mlguard."verdict features.customer/by_plan"(jsonb, jsonb);
 
@@ -202,7 +202,7 @@ create or replace function mlguard."after rows features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer, once a statement, over the rows it wrote or took away.
 #variable_conflict use_variable
@@ -273,7 +273,7 @@ $mlguard$;
 revoke all on function mlguard."after rows features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer:fbae598f5d3a';
+comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer:13c2f8c0d367';
 
 -- undo: drop function if exists mlguard."after rows features.customer"();
 
@@ -286,7 +286,7 @@ create or replace function mlguard."after removal features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer, once a statement, over the rows it wrote or took away.
 begin
@@ -349,7 +349,7 @@ $mlguard$;
 revoke all on function mlguard."after removal features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after removal features.customer"() is 'mlguard:features.customer:baf903bb4fd1';
+comment on function mlguard."after removal features.customer"() is 'mlguard:features.customer:ce3905d02356';
 
 -- undo: drop function if exists mlguard."after removal features.customer"();
 

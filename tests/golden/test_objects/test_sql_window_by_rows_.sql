@@ -8,7 +8,7 @@ returns table (bucket timestamptz, segment jsonb, n bigint, states jsonb)
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- States of the stored rows of features.customer with event times from _from up to _to; null, null: of all rows.
 begin
@@ -35,7 +35,7 @@ $mlguard$;
 revoke all on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) is 'mlguard:features.customer/some:926cc264c18e';
+comment on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) is 'mlguard:features.customer/some:02da5d335a3c';
 
 -- undo: drop function if exists mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone);
 
@@ -49,7 +49,7 @@ returns mlguard.found_v1
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer/some: coverage(age) >= 0.75 AND sum(age) > 9
 -- _s: merged states; _c: what they are of.
@@ -80,7 +80,7 @@ $mlguard$;
 revoke all on function mlguard."verdict features.customer/some"(jsonb, jsonb) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."verdict features.customer/some"(jsonb, jsonb) is 'mlguard:features.customer/some:3be79c9857da';
+comment on function mlguard."verdict features.customer/some"(jsonb, jsonb) is 'mlguard:features.customer/some:aa16c4e007ae';
 
 -- undo: drop function if exists mlguard."verdict features.customer/some"(jsonb, jsonb);
 
@@ -93,7 +93,7 @@ create or replace function mlguard."after rows features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer, once a statement, over the rows it wrote or took away.
 #variable_conflict use_variable
@@ -148,7 +148,7 @@ $mlguard$;
 revoke all on function mlguard."after rows features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer/some:ebcbd4329544';
+comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer/some:8cf0275fbd69';
 
 -- undo: drop function if exists mlguard."after rows features.customer"();
 
@@ -161,7 +161,7 @@ create or replace function mlguard."after removal features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer, once a statement, over the rows it wrote or took away.
 begin
@@ -196,7 +196,7 @@ $mlguard$;
 revoke all on function mlguard."after removal features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after removal features.customer"() is 'mlguard:features.customer/some:652b5de91bae';
+comment on function mlguard."after removal features.customer"() is 'mlguard:features.customer/some:e0200a48e56f';
 
 -- undo: drop function if exists mlguard."after removal features.customer"();
 

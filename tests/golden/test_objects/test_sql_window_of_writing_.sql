@@ -8,7 +8,7 @@ returns mlguard.found_v1
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer/some: row_count() > 10
 -- _s: merged states; _c: what they are of.
@@ -36,7 +36,7 @@ $mlguard$;
 revoke all on function mlguard."verdict features.customer/some"(jsonb, jsonb) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."verdict features.customer/some"(jsonb, jsonb) is 'mlguard:features.customer/some:5a4e35947523';
+comment on function mlguard."verdict features.customer/some"(jsonb, jsonb) is 'mlguard:features.customer/some:58b47a893e00';
 
 -- undo: drop function if exists mlguard."verdict features.customer/some"(jsonb, jsonb);
 
@@ -49,7 +49,7 @@ create or replace function mlguard."after rows features.customer"()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $mlguard$
 -- features.customer, once a statement, over the rows it wrote or took away.
 #variable_conflict use_variable
@@ -88,7 +88,7 @@ $mlguard$;
 revoke all on function mlguard."after rows features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer/some:be4f8e0565a2';
+comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer/some:da52762399cb';
 
 -- undo: drop function if exists mlguard."after rows features.customer"();
 

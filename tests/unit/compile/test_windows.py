@@ -101,7 +101,7 @@ def over(text: str) -> Over:
     ],
 )
 def test_buckets(overs: list[str], window: str, base: str | None) -> None:
-    found = base_of([over(text) for text in overs], span(window))
+    found = base_of((over(text) for text in overs), span(window))  # what the compiler gives can be read once only
     assert (None if found is None else str(found)) == base
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mlguard.emit import after_statement, samples, states
 from mlguard.lang import compile_slo
 from mlguard.lang.analyse import base_metrics
 from mlguard.lang.measure import measure
-from mlguard.lang.metrics import METRICS, Family
+from mlguard.lang.metrics import METRICS, Family, Takes
+from mlguard.lang.types import Kind, SqlType
 from tests import judged
 from tests.judged import BATCH, learned_rule, metric_rule
 
@@ -57,11 +60,20 @@ def test_a_metric_is_finished_from_its_states(check: str, finish: str, keys: lis
 def test_every_judged_metric_has_states() -> None:
     columns = {"age": "x, age", "any": "age"}
     for entry in METRICS.values():
-        if not entry.judged or entry.family in (Family.HISTORY, Family.AGE):
+        if entry.family in (Family.HISTORY, Family.AGE):
             continue
         arguments = {"share": "age > 1", "quantile": "x, 0.5", "correlation": columns["age"], "row_count": ""}
+        arguments |= {"label_coverage": "", "equal_opportunity_gap": "age > 1, label, age"}
+        arguments |= {
+            "error_ratio": "x, label, age",
+            **dict.fromkeys(("parity_gap", "disparate_impact"), "age > 1, age"),
+        }
+        arguments |= dict.fromkeys(("accuracy", "precision", "recall", "f1"), "age > 1, label")
+        if entry.takes == (Takes.NUMBER, Takes.TRUTH):
+            arguments[entry.name] = "x, label"
         check = f"{entry.name}({arguments.get(entry.name, 'x' if entry.name != 'new_category_rate' else 'age')}) > 0"
-        (metric,) = base_metrics(compile_slo(check, judged.scope(SHAPE)))
+        scope = replace(judged.scope(SHAPE), label=SqlType(Kind.BOOL))
+        (metric,) = base_metrics(compile_slo(check, scope))
         assert measure(metric).needs, entry.name
 
 

@@ -42,4 +42,4 @@ def _judged_from(metric: MetricEntry) -> str:
         return "as its metric"
     if metric.family is Family.AGE:
         return "always"
-    return str(LEAST_ROWS[metric.family]) if metric.judged else "not yet"
+    return str(LEAST_ROWS[metric.family])

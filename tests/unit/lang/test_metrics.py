@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -36,8 +37,12 @@ ARGUMENTS = {
     Takes.SHARE: "0.95",
     Takes.METRIC: "coverage(i)",
     Takes.LENGTH: "'7 days'",
+    Takes.TRUTH: "label",
+    Takes.GROUP: "t",
+    Takes.ERROR: "i",
 }
-JUDGED = [entry for entry in METRICS.values() if entry.judged and entry.name != "staleness"]
+LABELLED = replace(SCOPE, label=SqlType(Kind.BOOL), attributes={"gender": SqlType(Kind.TEXT)})
+JUDGED = [entry for entry in METRICS.values() if entry.name != "staleness"]
 
 
 def example(name: str) -> str:
@@ -53,17 +58,45 @@ def example(name: str) -> str:
 def test_every_metric_is_typed_and_named(name: str) -> None:
     text = example(name)
     check = text if name == "usual" else f"{text} >= 0.5"
-    (metric, *_) = outer_metrics(compile_slo(check, SCOPE))
+    (metric, *_) = outer_metrics(compile_slo(check, LABELLED))
     assert metric.text == text
     assert metric.type == (BOOL if name == "usual" else SqlType(Kind.FLOAT8))
     assert len(metric.args) == len(METRICS[name].takes)
 
 
-@pytest.mark.parametrize("name", [entry.name for entry in METRICS.values() if not entry.judged])
-def test_metrics_of_labels_and_groups_are_refused_by_name(name: str) -> None:
-    args = ", ".join("ijs"[: len(METRICS[name].takes)])
-    with pytest.raises(ExpressionError, match=f"`{name}\\(\\)` needs labels or groups"):
-        compile_slo(f"{name}({args}) >= 0.5", SCOPE)
+OF_LABELS = [name for name, entry in METRICS.items() if Takes.TRUTH in entry.takes or name == "label_coverage"]
+
+
+@pytest.mark.parametrize("name", OF_LABELS)
+def test_metrics_of_labels_are_refused_where_there_are_none(name: str) -> None:
+    with pytest.raises(ExpressionError, match=f"`{name}\\(\\)` needs labels, and the file names none") as raised:
+        compile_slo(f"{example(name)} >= 0.5", SCOPE)
+    assert "labels: {table:" in raised.value.help
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("mae(i, j) < 1", "mae compares with the label"),
+        ("mae(s, 1) < 1", "mae compares with the label"),
+        ("label > 1", "the label comes later than the row"),
+        ("mae(label, label) < 1", "the label comes later than the row"),
+        ("share(label) > 0.5", "the label comes later than the row"),
+        ("mean(gender) > 0.5", "`gender` is no column of this table but one of its attributes"),
+        ("parity_gap(i > 0, f) < 0.1", "needs few groups, and f is double precision"),
+        ("parity_gap(i > 0, i > 1) < 0.1", "takes a column of groups, not an expression"),
+        ("recall(i, label) > 0.5", "the argument of recall is integer"),
+    ],
+)
+def test_what_stands_in_a_wrong_place_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ExpressionError, match=message):
+        compile_slo(text, LABELLED)
+
+
+@pytest.mark.parametrize("text", ["parity_gap(i > 0, gender) < 0.1", "error_ratio(i > 0, label, gender) < 2"])
+def test_groups_may_be_attributes(text: str) -> None:
+    (metric,) = metrics_of(compile_slo(text, LABELLED))
+    assert columns_of(metric)[-1] == "gender"
 
 
 @pytest.mark.parametrize(
@@ -171,7 +204,10 @@ def test_conditions_without_metrics_are_as_before() -> None:
 
 
 def test_metrics_need_not_be_judged_on_the_same_scale() -> None:
-    assert LEAST_ROWS == {Family.VOLUME: 0, Family.AMOUNT: 1, Family.RATE: 30, Family.DISTRIBUTION: 200}
+    rates = (Family.RATE, Family.LABELS, Family.GROUPS)
+    others = {family: least for family, least in LEAST_ROWS.items() if family not in rates}
+    assert others == {Family.VOLUME: 0, Family.AMOUNT: 1, Family.DISTRIBUTION: 200}
+    assert {LEAST_ROWS[family] for family in rates} == {30}
     assert {entry.name for entry in JUDGED if entry.family is Family.DISTRIBUTION} == {"psi", "js", "ks", "linf"}
 
 
