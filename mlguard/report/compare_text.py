@@ -9,7 +9,7 @@ from mlguard.report.markup import cell, dumps
 from mlguard.report.text import value_words
 
 if TYPE_CHECKING:
-    from mlguard.exercise.compare import Comparison, Difference
+    from mlguard.exercise.differences import Comparison, Difference
 
 SAME = "no difference on this data"
 

@@ -89,4 +89,7 @@ def test_json_and_markdown(check: Run) -> None:
     assert found["holds"] is False
     age = next(each for each in found["verdicts"] if each["name"] == "age.range")
     assert (age["n"], age["bad"], age["samples"]) == (1, 1, [{"observed": {"age": -4}, "key": {"id": 1}}])
-    assert "| FAIL | a.b/age.range | 1 of 1 rows break it | allowed 0 to 130 |" in check(BAD, "--format", "markdown").stdout
+    assert (
+        "| FAIL | a.b/age.range | 1 of 1 rows break it | allowed 0 to 130 |"
+        in check(BAD, "--format", "markdown").stdout
+    )
