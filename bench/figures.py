@@ -16,6 +16,7 @@ class Unit(Enum):
     RATIO = "ratio"
     SECONDS = "s"
     MICROSECONDS = "µs"
+    MEGABYTES = "MB"
 
 
 @dataclass(frozen=True)

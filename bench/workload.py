@@ -74,6 +74,17 @@ def write_csv(path: Path, rows: int, *, start: int = 0, bad: float = 0.0) -> Pat
     return path
 
 
+def write_parquet(path: Path, rows: int, *, start: int = 0, bad: float = 0.0) -> Path:
+    """Write rows to a Parquet file; the arguments are those of write_csv."""
+    from pyarrow import parquet
+
+    first = _chunk(0, 1, 0, 0.0)
+    with parquet.ParquetWriter(path, first.schema) as writer:
+        for number, offset in enumerate(range(0, rows, CHUNK)):
+            writer.write_table(_chunk(number, min(CHUNK, rows - offset), start + offset, bad), row_group_size=122_880)
+    return path
+
+
 def _chunk(number: int, rows: int, start: int, bad: float) -> Any:
     import numpy as np
     import pyarrow as pa

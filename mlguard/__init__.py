@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         RuntimeVersionError,
         SpecError,
     )
+    from mlguard.exercise import compare, mutate, run_examples
     from mlguard.frames import LoadResult, read
     from mlguard.report.verdict import Outcome, Report, Verdict
     from mlguard.suggest import Suggestion
@@ -48,6 +49,7 @@ _HOMES = {
         "RuntimeVersionError",
         "SpecError",
     ),
+    "mlguard.exercise": ("compare", "mutate", "run_examples"),
     "mlguard.frames": ("LoadResult", "read"),
     "mlguard.report.verdict": ("Outcome", "Report", "Verdict"),
     "mlguard.suggest": ("Suggestion",),
@@ -85,11 +87,14 @@ __all__ = [
     "__version__",
     "apply",
     "check",
+    "compare",
     "compile_sql",
     "load",
+    "mutate",
     "plan",
     "read",
     "remove",
+    "run_examples",
     "suggest",
     "violations",
 ]

@@ -6,9 +6,10 @@ libpq's PG* variables.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
     from mlguard.connect import Target
     from mlguard.frames import LoadResult
+    from mlguard.local import LocalReport
     from mlguard.suggest import Suggestion
 
 _CONSTRAINTS = (Kind.CHECK, Kind.FOREIGN_KEY, Kind.UNIQUE)
@@ -411,14 +413,62 @@ def _selected(report: Report, project: Project, compiled: Program) -> Report:
     return Report(tuple(verdict for verdict in report.verdicts if verdict.slo in chosen), report.engine)
 
 
-def check(project: Project, target: Target = None) -> Report:
-    """Judge every SLO on the rows stored now.
+@overload
+def check(project: Project, target: Target = None) -> Report: ...
+@overload
+def check(
+    project: Any,
+    target: str | Path | Project | None = None,
+    *,
+    slo: str | Path | Project | None = None,
+    table: str | None = None,
+    data: Mapping[str, Any] | None = None,
+    batch_by: str | None = None,
+    as_of: datetime | None = None,
+) -> LocalReport: ...
+def check(
+    project: Any,
+    target: Any = None,
+    *,
+    slo: str | Path | Project | None = None,
+    table: str | None = None,
+    data: Mapping[str, Any] | None = None,
+    batch_by: str | None = None,
+    as_of: datetime | None = None,
+) -> Report:
+    """Judge every SLO on the rows stored now; or, given data, on that data, without a server.
+
+    `check(project, dsn)` asks the database. `check(frame, 'features.customer')` judges a pandas, polars or Arrow frame,
+    a DuckDB relation or a path by `slos/`; see `mlguard.local.judge`, which takes several tables at once.
+
+    Args:
+        project: the SLO files; or the data.
+        target: the database; with data the table it stands for.
+        slo: with data, the SLO files: a folder, a file, or a loaded project; None is `slos/`.
+        table: with data, the table it stands for; not needed where the SLO files are of one table.
+        data: further tables by name, for lookups.
+        batch_by: with data, the column that tells batches apart.
+        as_of: with data, when it is judged; None: now.
 
     Raises:
-        SpecError, CompileError: an SLO file does not fit the database.
+        SpecError, CompileError: an SLO file does not fit the database, or the data.
+        PlanError: data cannot be read, or is of a table without SLOs.
         ApplyError: a table was locked for longer than CHECK_WAITS seconds.
-        EngineError: the database could not be reached.
+        EngineError: the database could not be reached, or DuckDB is not installed.
     """
+    if not isinstance(project, Project):
+        from mlguard.local import judge
+
+        wanted = table if table is not None else target
+        files = slo if isinstance(slo, Project) else load_project(Path(slo) if slo is not None else None)
+        if wanted is None:
+            if len(files.files) != 1:
+                names = ", ".join(str(file.table) for file in files.files)
+                raise PlanError(
+                    "which table does the data stand for?", help=f"mlguard.check(data, table), one of {names}"
+                )
+            wanted = str(files.files[0].table)
+        return judge(files, {str(wanted): project, **(data or {})}, batch_by=batch_by, as_of=as_of)
     with session(target) as connection, _in_haste(connection, CHECK_WAITS):
         compiled = program(project, connection)
         waived: frozenset[str] = frozenset()

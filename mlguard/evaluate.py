@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mlguard import evaluate_assertions
@@ -12,6 +12,7 @@ from mlguard.emit.table import count_broken, count_duplicates, count_orphans, ju
 from mlguard.evaluate_windows import last_verdicts
 from mlguard.plan import Breaking
 from mlguard.program import Action, Level, Place, Rule, TableProgram
+from mlguard.report.of_rule import aged, counted, verdict_of
 from mlguard.report.verdict import Outcome, Report, Verdict
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def _judge(
             counts = _row(connection, count_broken(program, rules, judges_installed=installed))
     except psycopg.DatabaseError as exc:
         said = (exc.diag.message_primary or str(exc)).strip()
-        return [_verdict(rule, Outcome.ERROR, waived, reason=said) for rule in program.rules]
+        return [verdict_of(rule, Outcome.ERROR, waived, reason=said) for rule in program.rules]
     total = counts[0]
     for rule, bad in zip(rules, counts[1:], strict=True):
         samples: tuple[dict[str, Any], ...] = ()
@@ -101,14 +102,14 @@ def _judge(
             sql = sample_broken(program, rule, SAMPLES, judges_installed=installed)
             rows = connection.execute(sql.encode()).fetchall()
             samples = tuple({"observed": observed, "key": key} for observed, key in rows)
-        found.append(_counted(rule, bad, total, waived, samples))
+        found.append(counted(rule, bad, total, waived, samples))
     for rule in program.rules:
         if rule.placement.place is Place.UNIQUE:
             bad = _row(connection, count_duplicates(program, rule))[0]
-            found.append(_counted(rule, bad, total, waived))
+            found.append(counted(rule, bad, total, waived))
         elif rule.placement.place is Place.FOREIGN_KEY:
             bad = _row(connection, count_orphans(program, rule))[0]
-            found.append(_counted(rule, bad, total, waived))
+            found.append(counted(rule, bad, total, waived))
         elif rule.arrives is not None:
             found.append(_arrived(connection, rule, waived, installed=installed))
         elif rule.volume is not None:
@@ -131,44 +132,13 @@ def _asserted(
         returned = evaluate_assertions.count(connection, program, rule)
     except psycopg.DatabaseError as exc:
         said = f"error {exc.sqlstate}" if rule.assertion.hidden else (exc.diag.message_primary or str(exc)).strip()
-        return _verdict(rule, Outcome.ERROR, waived, reason=said)
+        return verdict_of(rule, Outcome.ERROR, waived, reason=said)
     outcome = Outcome.FAIL if returned.rows else Outcome.PASS
     samples = tuple({"observed": None, "key": key} for key in returned.sample)
-    return _verdict(rule, outcome, waived, observed=returned.words, bad=returned.rows, samples=samples)
-
-
-def _counted(
-    rule: Rule, bad: int, total: int, waived: frozenset[str], samples: tuple[dict[str, Any], ...] = ()
-) -> Verdict:
-    observed = f"{bad} of {total} rows break it" if bad else f"all {total} rows hold"
-    outcome = Outcome.FAIL if bad else Outcome.PASS
-    if bad and rule.max_bad is not None and _tolerated(rule, bad, total):
-        outcome = Outcome.PASS
-        observed += f", up to {rule.max_bad} of a load may"
-    return _verdict(rule, outcome, waived, observed=observed, n=total, bad=bad, samples=samples)
-
-
-def _tolerated(rule: Rule, bad: int, total: int) -> bool:
-    assert rule.max_bad is not None
-    if rule.max_bad.share is not None:
-        return bad <= rule.max_bad.share * total
-    return bad <= (rule.max_bad.rows or 0)
-
-
-def words_of_age(age: timedelta) -> str:
-    """Return a duration as the messages spell it: `28 h 12 min`, `45 s`, `3 d 4 h`."""
-    seconds = int(age.total_seconds())
-    if seconds < 60:
-        return f"{seconds} s"
-    minutes = seconds // 60
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return verdict_of(rule, outcome, waived, observed=returned.words, bad=returned.rows, samples=samples)
 
 
 def _stale(connection: psycopg.Connection[Any], program: TableProgram, rule: Rule, waived: frozenset[str]) -> Verdict:
-    assert rule.max_age is not None
     at = buckets.event_time(program, "t")
     newest: datetime | None
     newest, now, rows = _row(
@@ -176,23 +146,16 @@ def _stale(connection: psycopg.Connection[Any], program: TableProgram, rule: Rul
         f"select max({at}) filter (where {at} <= statement_timestamp()), statement_timestamp(), count(*)"
         f" from {program.table.sql} as t",
     )
-    if newest is None:
-        lacks = "event time that has come" if rows else "rows"
-        return _verdict(rule, Outcome.FAIL, waived, observed=f"the table has no {lacks}, so it has no age")
-    age = now - newest
-    fresh = age < rule.max_age if rule.max_age_strict else age <= rule.max_age
-    when = newest.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    observed = f"newest {program.event_time_text} is {when}, {words_of_age(age)} old"
-    return _verdict(rule, Outcome.PASS if fresh else Outcome.FAIL, waived, observed=observed)
+    return aged(rule, program.event_time_text, newest, now, rows, waived)
 
 
 def _thin(connection: psycopg.Connection[Any], program: TableProgram, rule: Rule, waived: frozenset[str]) -> Verdict:
     assert rule.volume is not None
     (rows,) = _row(connection, volume.count(program, rule))
     full = rows >= rule.volume.least
-    counted = "1 row" if rows == 1 else f"{rows or 'no'} rows"
-    observed = f"{'at least ' if full else ''}{counted} of {rule.volume.words}"
-    return _verdict(rule, Outcome.PASS if full else Outcome.FAIL, waived, observed=observed, n=rows)
+    said = "1 row" if rows == 1 else f"{rows or 'no'} rows"
+    observed = f"{'at least ' if full else ''}{said} of {rule.volume.words}"
+    return verdict_of(rule, Outcome.PASS if full else Outcome.FAIL, waived, observed=observed, n=rows)
 
 
 def _arrived(connection: psycopg.Connection[Any], rule: Rule, waived: frozenset[str], *, installed: bool) -> Verdict:
@@ -204,40 +167,5 @@ def _arrived(connection: psycopg.Connection[Any], rule: Rule, waived: frozenset[
             {"table": str(rule.table), "slo": rule.id},
         ).fetchone()
     if row is None:
-        return _verdict(rule, Outcome.INSUFFICIENT, waived, reason="nothing was judged yet")
-    return _verdict(rule, Outcome.PASS if row[0] else Outcome.FAIL, waived, observed=row[1])
-
-
-def _verdict(
-    rule: Rule,
-    outcome: Outcome,
-    waived: frozenset[str],
-    *,
-    observed: str = "",
-    n: int | None = None,
-    bad: int | None = None,
-    reason: str = "",
-    samples: tuple[dict[str, Any], ...] = (),
-) -> Verdict:
-    if outcome is Outcome.FAIL and (rule.shadow or rule.id in waived):
-        outcome, reason = Outcome.NOTED, "shadow" if rule.shadow else "waived"
-    place = rule.where_in_file
-    return Verdict(
-        slo=rule.id,
-        table=str(rule.table),
-        name=rule.name,
-        outcome=outcome,
-        action=rule.action.value,
-        severity=rule.severity,
-        column=rule.column,
-        observed=observed,
-        limit=rule.limit,
-        n=n,
-        bad=bad,
-        reason=reason,
-        owner=rule.owner,
-        runbook=rule.runbook,
-        file=place.file if place else "",
-        line=place.line if place else 0,
-        samples=samples,
-    )
+        return verdict_of(rule, Outcome.INSUFFICIENT, waived, reason="nothing was judged yet")
+    return verdict_of(rule, Outcome.PASS if row[0] else Outcome.FAIL, waived, observed=row[1])

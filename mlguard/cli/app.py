@@ -33,6 +33,8 @@ VERBS = {
     "apply": Verb("mlguard.cli.verbs.apply", "Make the database what the SLO files say."),
     "remove": Verb("mlguard.cli.verbs.remove", "Take every object of a table out again."),
     "check": Verb("mlguard.cli.verbs.check", "Judge the stored rows now."),
+    "test": Verb("mlguard.cli.verbs.test", "Run the examples of the SLO files; needs no database."),
+    "compare": Verb("mlguard.cli.verbs.compare", "Compare two versions of SLO files on data."),
     "gate": Verb("mlguard.cli.verbs.gate", "Say whether a table may be read; exit 1 while it is held."),
     "status": Verb("mlguard.cli.verbs.status", "Show gates and SLOs: state, place, health."),
     "explain": Verb("mlguard.cli.verbs.explain", "Say why: numbers, band, arithmetic, history."),

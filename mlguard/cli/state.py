@@ -41,9 +41,9 @@ class State:
         Raises:
             SpecError: every fault of every file.
         """
-        from mlguard import api
+        from mlguard.spec import load_project  # not the whole API: a check of files needs no driver
 
-        return api.load(self.slos, select=self.select)
+        return load_project(Path(self.slos) if self.slos is not None else None, select=self.select)
 
     def project_if_any(self) -> Project | None:
         """Load the SLO files where there are some; None where nobody named a folder and there is no `slos/`."""
@@ -61,12 +61,13 @@ class State:
         from mlguard.cli.echo import loud_cursor
         from mlguard.connect import session
 
-        with session(self._address()) as connection:
+        with session(self.address()) as connection:
             if self.verbose:
                 connection.cursor_factory = loud_cursor()
             yield connection
 
-    def _address(self) -> str | None:
+    def address(self) -> str | None:
+        """Return the database that the command line names, by --dsn or --target; None where it names none."""
         if self.dsn is None and self.target is not None:
             from mlguard.cli.target import dsn_of
 

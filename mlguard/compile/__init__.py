@@ -14,6 +14,7 @@ from mlguard.compile.batch import batch_column, judge_batch_column
 from mlguard.compile.build import build
 from mlguard.compile.collect import drafts, members_of
 from mlguard.compile.draft import Scene
+from mlguard.compile.examples import judge_examples
 from mlguard.compile.features import with_features
 from mlguard.compile.labels import Personal, Sources, attributes_of, labels_of
 from mlguard.compile.make import scope_of
@@ -161,6 +162,8 @@ def compile_table(
     event_time = _event_time(file, scene, rules)
     missing = missing_of(file, scene, members)
     predictions = predictions_of(file, scene, labels, attributes)
+    if not scene.problems:
+        judge_examples(file, scene, rules, _named(file, rules, event_time))
     if scene.problems:
         raise SpecError(f"{len(scene.problems)} faults in {file.path}", problems=sorted(scene.problems, key=_order))
     return TableProgram(

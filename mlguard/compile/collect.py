@@ -19,10 +19,6 @@ ROW_SHORT_FORMS = frozenset(
 STORED_SHORT_FORMS = frozenset({"increasing_by", "no_gaps"})
 METRIC_SHORT_FORMS = frozenset({"max_null_rate", "new_categories"})
 LATER = "is not available in this version"
-# What cannot be said yet. Saying it must never pass silently.
-LATER_KEYS = (
-    "examples",
-)  # fmt: skip
 
 
 def drafts(file: SloFile, scene: Scene, members: Mapping[int, list[str]]) -> list[Draft]:
@@ -91,9 +87,6 @@ def _of_every_column(file: SloFile, scene: Scene, named: set[str]) -> Iterator[D
 
 
 def _refuse_later(file: SloFile, scene: Scene) -> None:
-    for key in LATER_KEYS:
-        if file.was_set(key) and getattr(file, key) not in ((), {}, None, "none"):
-            scene.fault(f"`{key}` {LATER}", (key,), "remove it for now")
     if file.reads == "rename":
         scene.fault(f"`reads: rename` {LATER}", ("reads",), "use policy where readers must keep the name, else view")
 
@@ -133,15 +126,17 @@ def members_of(file: SloFile, scene: Scene) -> dict[int, list[str]]:
     return {index: _members(group, scene, ("groups", index)) for index, group in enumerate(file.groups)}
 
 
+def means(group: Group, column: str) -> bool:
+    """Tell whether the group is about a column of that name."""
+    return any(fnmatch.fnmatchcase(column, pattern) for pattern in group.columns) and not any(
+        fnmatch.fnmatchcase(column, pattern) for pattern in group.except_
+    )
+
+
 def _members(group: Group, scene: Scene, path: Path) -> list[str]:
     """Return the columns a group means, in the table's order."""
     names = [column.name for column in scene.shape.columns]
-    found = [
-        name
-        for name in names
-        if any(fnmatch.fnmatchcase(name, pattern) for pattern in group.columns)
-        and not any(fnmatch.fnmatchcase(name, pattern) for pattern in group.except_)
-    ]
+    found = [name for name in names if means(group, name)]
     if not found and not scene.shape.declared:
         scene.fault(f"the group names no column of {scene.table}", (*path, "columns"), f"columns: {', '.join(names)}")
     return found

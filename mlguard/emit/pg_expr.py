@@ -37,7 +37,7 @@ from mlguard.names import quote_ident, quote_literal
 _TYPE_NAMES = {Kind.TIME: "time", Kind.TIMESTAMP: "timestamp", Kind.TIMESTAMPTZ: "timestamptz"}
 _PREFIXED = frozenset({Kind.DATE, Kind.TIME, Kind.TIMESTAMP, Kind.TIMESTAMPTZ, Kind.INTERVAL})
 _UNTYPED = frozenset({Kind.TEXT, Kind.ENUM, Kind.ARRAY, Kind.OTHER, Kind.UNKNOWN})
-_BELOW_HOUR = frozenset({"microseconds", "milliseconds", "second", "minute"})
+BELOW_HOUR = frozenset({"microseconds", "milliseconds", "second", "minute"})
 _LONGEST_PLAIN = 40  # digits; longer numbers are written with an exponent
 
 
@@ -298,7 +298,7 @@ class Writer:
 
     def _trunc_zone(self, unit: str) -> str:
         """Return where to cut: in UTC what begins there when it does locally, because local time repeats an hour."""
-        if unit in _BELOW_HOUR or (unit == "hour" and whole_hours(self.zone)):
+        if unit in BELOW_HOUR or (unit == "hour" and whole_hours(self.zone)):
             return "UTC"
         return self.zone
 

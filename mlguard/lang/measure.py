@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
+from functools import cached_property
 
 from mlguard.lang.spell import spelled
 from mlguard.lang.tree import Column, Expr, Literal, Metric
@@ -75,7 +76,7 @@ class State:
     where: Expr | None = None
     present: bool = False
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Its name in the state document: `have(age)`, `true(age >= 18) where plan = 'free'`."""
         name = f"{self.of.word}({', '.join(spelled(arg) for arg in self.args)})" if self.args else self.of.word

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -90,8 +90,13 @@ class Learner:
         self._bands: dict[int | None, Bands] = {}
         self._last: tuple[Sample, Scope, dict[Series, float]] | None = None
 
-    def judge(self, sample: Sample) -> Verdict:
-        """Judges a scope; nothing is learned from it."""
+    def judge(self, sample: Sample, keep: Callable[[Series], bool] | None = None) -> Verdict:
+        """Judges a scope; nothing is learned from it.
+
+        Args:
+            sample: The scope's sample.
+            keep: Which series count; all where it is not given.
+        """
         observed = self.memory.observed
         if self.history is None:
             return Verdict((), alert=False, score=0.0, confidence=confidence_of(observed), observed=observed)
@@ -99,6 +104,8 @@ class Learner:
         bands = self._bands_of(sample.slot)
         values = np.array([measured.get(series, np.nan) for series in bands.series])
         ratios, signed = bands.ratio(values, scope.n, scope.k), bands.signed(values, scope.n, scope.k)
+        if keep is not None:
+            ratios = np.where([keep(series) for series in bands.series], ratios, 0.0)
         columns = []
         for column, (score, i) in column_scores(bands.series, ratios).items():
             band = bands.band(i, scope.n, scope.k)

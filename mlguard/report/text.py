@@ -7,7 +7,8 @@ from typing import Any
 from mlguard.report.columns import Paint, aligned, count, one_line, plain
 from mlguard.report.verdict import Outcome, Report, Verdict
 
-NOTHING_JUDGED = "nothing was judged: no SLO was selected, so nothing is known"
+NOTHING_JUDGED = Report.nothing
+NONE_JUDGED = "nothing was judged: every SLO is INSUFFICIENT, so nothing is known"
 SHOWN_SAMPLES = 5
 
 
@@ -76,11 +77,13 @@ def value_words(value: Any) -> str:
 def summary(report: Report) -> str:
     """Return the last line: how many SLOs on how many tables, and how they came out."""
     if not report.verdicts:
-        return NOTHING_JUDGED
+        return report.nothing
     tables = len({verdict.table for verdict in report.verdicts})
     parts = []
     for outcome in Outcome:
-        n = len(report.having(outcome))
+        n = sum(verdict.outcome is outcome for verdict in report.units)
         if n:
             parts.append(f"{n} {outcome.value}")
-    return f"{count(len(report.verdicts), 'SLO')} on {count(tables, 'table')}: {', '.join(parts)}"
+    if others := len(report.verdicts) - len(report.units):
+        parts.append(f"{count(others, 'SLO')} judged on none")
+    return f"{count(len(report.units), report.unit)} on {count(tables, 'table')}: {', '.join(parts)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from dataclasses import asdict, dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from mlguard.errors import Exit
 
@@ -66,8 +66,16 @@ class Verdict:
 class Report:
     """The verdicts of one run, in the order of the SLO files."""
 
+    unit: ClassVar[str] = "SLO"  # what a verdict is about, in words
+    nothing: ClassVar[str] = "nothing was judged: no SLO was selected, so nothing is known"
+
     verdicts: tuple[Verdict, ...] = field(default_factory=tuple)
     engine: str = ""
+
+    @property
+    def units(self) -> tuple[Verdict, ...]:
+        """The verdicts that the summary counts."""
+        return self.verdicts
 
     def having(self, *outcomes: Outcome) -> tuple[Verdict, ...]:
         """Return the verdicts with one of `outcomes`."""
@@ -75,8 +83,13 @@ class Report:
 
     @property
     def holds(self) -> bool:
-        """True where every SLO was judged and none failed; an empty report does not hold."""
-        return bool(self.verdicts) and not self.having(Outcome.FAIL, Outcome.ERROR)
+        """True where something was judged and nothing failed; an empty report does not hold."""
+        return not self.judged_nothing and not self.having(Outcome.FAIL, Outcome.ERROR)
+
+    @property
+    def judged_nothing(self) -> bool:
+        """True where no SLO was judged: there is none, or all are INSUFFICIENT."""
+        return len(self.having(Outcome.INSUFFICIENT)) == len(self.verdicts)
 
     def exit_code(self, fail_on: Iterable[str] = ()) -> Exit:
         """Return the exit code: ERROR before FAIL, since what could not be judged says nothing.

@@ -17,6 +17,7 @@ PLACES = {
     "example.slo.yaml": "slos/example.slo.yaml",
     "schema.sql": "schema.sql",
     "compose.yaml": "compose.yaml",
+    "slo-ci.sh": "slo-ci.sh",
     "workflow.yml": ".github/workflows/slo.yml",
     "gitignore": ".gitignore",
 }

@@ -19,6 +19,7 @@ from mlguard.cli import cli
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = Path(scaffold.__file__).parent / "template"
+SCRIPT = TEMPLATE / "slo-ci.sh"
 COMPOSE = ROOT / "docker-compose.yml"
 WORKFLOW = ROOT / ".github/workflows/ci.yml"
 SUPPORTED = ["14", "15", "16", "17", "18"]
@@ -39,11 +40,25 @@ def steps(path: Path) -> Iterator[dict[str, Any]]:
         yield from job["steps"]
 
 
+def hooks() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = YAML(typ="safe").load(ROOT / ".pre-commit-hooks.yaml")
+    return found
+
+
+def verbs(lines: list[str]) -> list[str]:
+    """Return the verb of every line that calls mlguard."""
+    called = [line.strip().split() for line in lines if line.strip().startswith("mlguard ")]
+    return [next(word for word in words if word in cli.verbs) for words in called]
+
+
 def scripts() -> Iterator[tuple[str, str]]:
     """Yield every shell text that is shipped, with where it stands."""
     for path in (WORKFLOW, TEMPLATE / "workflow.yml"):
         yield from ((path.name, step["run"]) for step in steps(path) if "run" in step)
     yield ".ci/run", (ROOT / ".ci/run").read_text()
+    yield SCRIPT.name, SCRIPT.read_text()
+    for hook in hooks():
+        yield ".pre-commit-hooks.yaml", hook["entry"]
     for hook in read(ROOT / ".pre-commit-config.yaml")["repos"][0]["hooks"]:
         yield "pre-commit", hook["entry"].removeprefix(".venv/bin/")
     for readme in sorted((ROOT / "examples").glob("*/README.md")):
@@ -175,7 +190,7 @@ def test_workflows_wait_for_their_database_and_may_only_read(path: Path) -> None
 def test_the_workflow_applies_and_checks() -> None:
     run = [step.get("run", "") for step in read(WORKFLOW)["jobs"]["postgres"]["steps"]]
     used = [next(word for word in line.split() if word in cli.verbs) for line in run if line.startswith("mlguard")]
-    assert used == ["validate", "apply", "plan", "check", "gate", "status", "remove"]
+    assert used == ["validate", "test", "apply", "plan", "check", "gate", "status", "remove"]
 
 
 @pytest.mark.parametrize(("path", "folder"), [(WORKFLOW, ROOT), (TEMPLATE / "workflow.yml", TEMPLATE)], ids=str)
@@ -187,3 +202,51 @@ def test_files_named_in_workflows_exist(path: Path, folder: Path) -> None:
     ]
     assert named
     assert all((folder / file).exists() for file in named)
+
+
+def test_the_hooks_for_other_projects_run_without_a_database() -> None:
+    found = {hook["id"]: hook for hook in hooks()}
+    assert {hook["entry"] for hook in found.values()} == {"mlguard validate", "mlguard test"}
+    for hook in found.values():
+        assert hook["language"] == "python"
+        assert hook["pass_filenames"] is False
+        assert re.search(hook["files"], "slos/deep/customer.slo.yaml")
+        assert not re.search(hook["files"], "slos/customer.yaml")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert found["mlguard-test"]["additional_dependencies"] == project["optional-dependencies"]["local"]
+
+
+def test_the_users_workflow_runs_all_and_its_script_the_same() -> None:
+    jobs = read(TEMPLATE / "workflow.yml")["jobs"]
+    run = "\n".join(step.get("run", "") for step in jobs["slos"]["steps"]).splitlines()
+    assert [line for line in run if "base/slos" in line] == ["mlguard --slos base/slos apply --yes"]
+    here = verbs([line for line in run if "base/slos" not in line])
+    assert here == verbs(SCRIPT.read_text().splitlines())
+    assert here == ["validate", "test", "plan", "apply", "plan", "check"]
+    assert "local" in next(line for line in run if line.startswith("pip install"))
+
+
+def test_the_users_workflow_posts_the_plan_from_a_job_that_runs_no_code_of_theirs() -> None:
+    jobs = read(TEMPLATE / "workflow.yml")["jobs"]
+    plan = next(step for step in jobs["slos"]["steps"] if step.get("name") == "Plan")["run"]
+    uploaded = next(step for step in jobs["slos"]["steps"] if "upload-artifact" in step.get("uses", ""))["with"]
+    assert "--format markdown > plan.md" in plan
+    assert uploaded["path"] == "plan.md"
+    comment = jobs["comment"]
+    assert comment["permissions"] == {"pull-requests": "write"}
+    assert "permissions" not in jobs["slos"]
+    assert comment["needs"] == "slos"
+    assert "head.repo.full_name == github.repository" in comment["if"]
+    assert not any("checkout" in step.get("uses", "") for step in comment["steps"])
+    assert comment["steps"][0]["with"]["name"] == uploaded["name"]
+    # What an event brings reaches the shell through the environment only.
+    assert not any("${{" in step.get("run", "") for job in jobs.values() for step in job["steps"])
+
+
+def test_the_users_script_speaks_to_the_users_compose_file() -> None:
+    service = read(TEMPLATE / "compose.yaml")["services"]["postgres"]
+    text = SCRIPT.read_text()
+    assert text.startswith("#!/usr/bin/env bash\n")
+    assert "set -euo pipefail" in text
+    assert service["environment"]["POSTGRES_PASSWORD"] in text
+    assert service["ports"][0].split(":")[1] + ":" + service["ports"][0].split(":")[2] in text
