@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mlguard.api import Applied, apply, check, compile_sql, load, plan, remove
+    from mlguard.api import Applied, apply, check, compile_sql, load, plan, remove, suggest
     from mlguard.errors import (
         ApplyError,
         CompileError,
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from mlguard.frames import LoadResult, read
     from mlguard.report.verdict import Outcome, Report, Verdict
+    from mlguard.suggest import Suggestion
     from mlguard.violation import (
         ModelNotApproved,
         ReadHeld,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "mlguard.api": ("Applied", "apply", "check", "compile_sql", "load", "plan", "remove"),
+    "mlguard.api": ("Applied", "apply", "check", "compile_sql", "load", "plan", "remove", "suggest"),
     "mlguard.errors": (
         "ApplyError",
         "CompileError",
@@ -49,6 +50,7 @@ _HOMES = {
     ),
     "mlguard.frames": ("LoadResult", "read"),
     "mlguard.report.verdict": ("Outcome", "Report", "Verdict"),
+    "mlguard.suggest": ("Suggestion",),
     "mlguard.violation": (
         "ModelNotApproved",
         "ReadHeld",
@@ -76,6 +78,7 @@ __all__ = [
     "RuntimeVersionError",
     "SloViolation",
     "SpecError",
+    "Suggestion",
     "TrainingRefused",
     "Verdict",
     "WriteRefused",
@@ -87,6 +90,7 @@ __all__ = [
     "plan",
     "read",
     "remove",
+    "suggest",
     "violations",
 ]
 
