@@ -46,11 +46,8 @@ if TYPE_CHECKING:
 
     from mlguard.connect import Target
     from mlguard.frames import LoadResult
-<<<<<<< HEAD
     from mlguard.local import LocalReport
-=======
     from mlguard.suggest import Suggestion
->>>>>>> main
 
 _CONSTRAINTS = (Kind.CHECK, Kind.FOREIGN_KEY, Kind.UNIQUE)
 CHECK_WAITS = 30.0  # seconds check waits for a table that somebody is changing

@@ -153,9 +153,9 @@ def _thin(connection: psycopg.Connection[Any], program: TableProgram, rule: Rule
     assert rule.volume is not None
     (rows,) = _row(connection, volume.count(program, rule))
     full = rows >= rule.volume.least
-    counted = "1 row" if rows == 1 else f"{rows or 'no'} rows"
-    observed = f"{'at least ' if full else ''}{counted} of {rule.volume.words}"
-    return _verdict(rule, Outcome.PASS if full else Outcome.FAIL, waived, observed=observed, n=rows)
+    words = "1 row" if rows == 1 else f"{rows or 'no'} rows"
+    observed = f"{'at least ' if full else ''}{words} of {rule.volume.words}"
+    return verdict_of(rule, Outcome.PASS if full else Outcome.FAIL, waived, observed=observed, n=rows)
 
 
 def _arrived(connection: psycopg.Connection[Any], rule: Rule, waived: frozenset[str], *, installed: bool) -> Verdict:
