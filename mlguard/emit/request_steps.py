@@ -8,7 +8,7 @@ from mlguard.emit import post_names
 from mlguard.emit.objects import indent
 from mlguard.emit.pg_expr import to_sql
 from mlguard.emit.rules import key, literal, one_line
-from mlguard.lang.types import FLOATS, UNKNOWN, Kind, SqlType, without_modifier
+from mlguard.lang.types import FLOATS, UNKNOWN, Kind, SqlType
 from mlguard.names import quote_ident
 from mlguard.program import Step, TableProgram
 
@@ -37,7 +37,7 @@ def _touched(program: TableProgram) -> str:
     assert program.predictions is not None
     types = _types(program)
     columns = ",\n         ".join(
-        f"(e.value ->> {place})::{without_modifier(str(types.get(name, UNKNOWN)))} as key_{place + 1}"
+        f"(e.value ->> {place})::{types.get(name, UNKNOWN)} as key_{place + 1}"
         for place, name in enumerate(program.predictions.request)
     )
     return (
@@ -112,7 +112,7 @@ def _remove(program: TableProgram, step: Step) -> str:
     )
     gone = (
         f"delete from {program.table.sql} as t\nusing ranked as r\n"
-        f"where r.rank > {step.k} and {_found_again(program, 'r')}\nreturning t.*"
+        f"where r.rank > {step.k or 1} and {_found_again(program, 'r')}\nreturning t.*"
     )
     log = _log(
         program, step, "gone as g", f"to_jsonb(g.{quote_ident(step.order)})", "null", key(program, "g", whole=True)
