@@ -14,7 +14,7 @@ from bench.figures import Figure, as_markdown, as_table
 from bench.options import Options
 from bench.servers import EMBEDDED, MACHINE, running
 
-SUITES = ("writes", "rows", "states", "labels", "reads", "predictions", "verbs", "local")
+SUITES = ("writes", "rows", "states", "labels", "reads", "predictions", "requests", "verbs", "local")
 ALONE = ("peers",)
 """Suites that run only when they are named: they install other tools and take long."""
 

@@ -203,6 +203,7 @@ def compile_table(
             *(f"{heir} inherits CHECKs but no trigger: give it an SLO file of its own" for heir in shape.heirs),
             *assertion.notes(rules),
             *indexes.notes(rules, shape if others is not None else None, event_time),
+            *indexes.of_requests(predictions, shape if others is not None else None),
             *_without_event_time(file, rules),
         ),
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from mlguard.compile import growth
 from mlguard.lang.tree import Column, Expr
 from mlguard.names import TableName, quote_ident
-from mlguard.program import Rule, TableShape
+from mlguard.program import Predictions, Rule, TableShape
 
 
 def notes(rules: Iterable[Rule], shape: TableShape | None, event_time: Expr | None) -> tuple[str, ...]:
@@ -38,6 +38,19 @@ def notes(rules: Iterable[Rule], shape: TableShape | None, event_time: Expr | No
             elif key not in leading:
                 found.append(_missing(rule, (key, *(name for name in rule.columns[:-1] if name != key), *then)))
     return tuple(found)
+
+
+def of_requests(predictions: Predictions | None, shape: TableShape | None) -> tuple[str, ...]:
+    """Return what is to be said where COMMIT would read the whole table for the rows of a request."""
+    request = predictions.request if predictions is not None else ()
+    if shape is None or not request or any(index[0] in request for index in shape.indexes):
+        return ()
+    step = next(step.name for step in predictions.steps if step.at_commit) if predictions is not None else ""
+    note = (
+        f"post.{step}: no index of {shape.table} begins with {request[0]}, so that every COMMIT reads the whole table;"
+        f" best before apply: {_create(shape.table, request)}"
+    )
+    return (note,)
 
 
 def _missing(rule: Rule, columns: tuple[str, ...]) -> str:

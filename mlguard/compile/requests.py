@@ -57,7 +57,7 @@ def over_request(said: PostStep, when: Expr | None, file: SloFile, scene: Scene,
     else:
         good.append(_column(names[0], _ORDERED, "ranks rows", scene, (*at, "order")))
     if all(good):
-        k = said.top_k.k if said.top_k is not None else 1
+        k = said.top_k.k if said.top_k is not None else 0
         yield Step(said.name, said.kind, when, by=by, order=names[0], k=k)
 
 
@@ -97,6 +97,6 @@ def _column(name: str, kinds: frozenset[Kind], does: str, scene: Scene, path: Pa
         scene.fault(f"{name} is generated when it is read, and a trigger sees NULL in its place", path)
         return False
     if shape.type.kind not in kinds:
-        scene.fault(f"a column of type {shape.type} {does} in no step", path, "use a number, text, date or time")
+        scene.fault(f"{name} is {shape.type}, and no column of that type {does}", path, "use another column")
         return False
     return True

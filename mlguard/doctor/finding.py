@@ -38,6 +38,7 @@ NAMES = {
     "key-index": "no index serves look-ups by the key of the table",
     "slo-index": "an SLO reads the whole table at every judgement, for want of an index",
     "join-index": "no index serves the matching of predictions with their labels or attributes",
+    "request-index": "no index leads to the rows of a request, which COMMIT reads",
     "quarantine-cap": "quarantine is nearly full; at its cap writes are refused",
     "prepared": "a prepared transaction holds locks on a guarded table",
     "track-counts": "the server does not count rows, so the quarantine WARNING cannot say of how many",

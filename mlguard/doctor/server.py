@@ -31,6 +31,7 @@ def findings(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> It
     yield from _slo_index(connection, here)
     yield from _join_columns(connection, here)
     yield from _join_index(connection, here)
+    yield from _request_index(connection, here)
     yield from _caps(connection, here)
     yield from _prepared(connection, here)
 
@@ -297,6 +298,38 @@ order by 1
             f"create index concurrently on {relation} ({quoted});",
             tbl,
         )
+
+
+def _request_index(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> Iterator[Finding]:
+    """COMMIT looks for the rows of each request that was touched."""
+    for table in tables:
+        found = values(
+            connection,
+            """
+select array_to_string(array(select quote_ident(c) from jsonb_array_elements_text(r.by) as c), ', ')
+from (
+  select s.step -> 'by' as by
+  from mlguard._post_set as p
+  cross join lateral jsonb_array_elements(p.steps) with ordinality as s (step, place)
+  where p.tbl = %(tbl)s and p.ended_at is null and s.step ? 'by'
+  order by jsonb_array_length(s.step -> 'by'), s.place
+  limit 1
+) as r
+where not exists (
+  select from pg_catalog.pg_index as i
+  join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+  where i.indrelid = %(oid)s and i.indisvalid and i.indpred is null and r.by ? a.attname::text)
+""",
+            tbl=table.tbl,
+            oid=table.oid,
+        )
+        for columns in found:
+            yield Finding(
+                "request-index",
+                f"no index begins with a column of a request ({columns}): each COMMIT that writes reads all rows",
+                f"create index concurrently on {table.sql} ({columns}); then mlguard apply, which makes use of it",
+                table.tbl,
+            )
 
 
 def _caps(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> Iterator[Finding]:

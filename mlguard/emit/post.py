@@ -54,13 +54,32 @@ class Entry:
         lines = self._lines(found.steps) if self._can_be_fast(found.steps) else None
         away = f"return {self.slow}(NEW, OLD, TG_OP);"
         if lines is None:
-            return (), f"{self._update()}{away}"
+            return (), f"{self._acting()}{self._update()}{away}"
         declare = tuple(f"{local} {self.types[name]} := NEW.{quote_ident(name)}" for name, local in self.names.items())
         declare += tuple(
             f"{local}_next {self.types[name]}" for name, local in self.names.items() if self._needs_next(name)
         )
         text = "\n".join(lines)
-        return declare, f"<<plain>>\nbegin\n{indent(text)}\nend plain;\n{self._update()}{away}"
+        return declare, f"<<plain>>\nbegin\n{indent(text)}\nend plain;\n{self._acting()}{self._update()}{away}"
+
+    def _acting(self) -> str:
+        """Return what lets pass what COMMIT makes of the rows of a request, which may be all of a load."""
+        program = self.program
+        steps = program.predictions.steps if program.predictions is not None else ()
+        if program.shape.partition_columns or not any(step.scales for step in steps) or not self._inlined(self.rules):
+            return ""
+        kept = [f"NEW.{quote_ident(name)} := OLD.{quote_ident(name)};" for name in of(program).raw.values()]
+        held = f"if {self._rules_call(local=False)} is not true then\n" if self.rules else ""
+        act = indent("\n".join((*kept, "return NEW;")), 6 if held else 4)
+        return (
+            "if TG_OP operator(pg_catalog.=) 'UPDATE'\n"
+            "  and pg_catalog.current_setting('mlguard.acting', true) operator(pg_catalog.=) 'on' then\n"
+            "  if exists (\n    select from mlguard._acting as a\n"
+            f"    where a.tbl operator(pg_catalog.=) {literal(str(program.table))}\n"
+            "      and a.xid operator(pg_catalog.=) pg_catalog.pg_current_xact_id_if_assigned()\n  ) then\n"
+            f"{'    ' if held else ''}{held}{act}\n{'    end if;' if held else ''}".rstrip()
+            + "\n  end if;\nend if;\n"
+        )
 
     def _update(self) -> str:
         """Return what lets an UPDATE pass that touches no stepped column and breaks no rule."""

@@ -8,7 +8,7 @@ from mlguard.emit import post_names
 from mlguard.emit.objects import indent
 from mlguard.emit.pg_expr import to_sql
 from mlguard.emit.rules import key, literal, one_line
-from mlguard.lang.types import FLOATS, UNKNOWN, Kind, SqlType, without_modifier
+from mlguard.lang.types import FLOATS, UNKNOWN, Kind, SqlType
 from mlguard.names import quote_ident
 from mlguard.program import Step, TableProgram
 
@@ -37,7 +37,7 @@ def _touched(program: TableProgram) -> str:
     assert program.predictions is not None
     types = _types(program)
     columns = ",\n         ".join(
-        f"(e.value ->> {place})::{without_modifier(str(types.get(name, UNKNOWN)))} as key_{place + 1}"
+        f"(e.value ->> {place})::{types.get(name, UNKNOWN)} as key_{place + 1}"
         for place, name in enumerate(program.predictions.request)
     )
     return (
@@ -112,7 +112,7 @@ def _remove(program: TableProgram, step: Step) -> str:
     )
     gone = (
         f"delete from {program.table.sql} as t\nusing ranked as r\n"
-        f"where r.rank > {step.k} and {_found_again(program, 'r')}\nreturning t.*"
+        f"where r.rank > {step.k or 1} and {_found_again(program, 'r')}\nreturning t.*"
     )
     log = _log(
         program, step, "gone as g", f"to_jsonb(g.{quote_ident(step.order)})", "null", key(program, "g", whole=True)
@@ -125,19 +125,23 @@ def _remove(program: TableProgram, step: Step) -> str:
 
 def _scale(program: TableProgram, step: Step) -> str:
     """Divide by the sum; a request whose values are no shares of anything stays as it is, and is noted."""
+    assert program.predictions is not None
     type_ = _types(program).get(step.order, UNKNOWN)
     column = f"t.{quote_ident(step.order)}"
     number = f"{column}::double precision" if type_.kind is Kind.FLOAT4 else column
     fine = f"{column} >= 0 and {column} < {_MOST.get(type_.kind, _MOST[Kind.FLOAT8])}"
-    request = ", ".join(f"{literal(name)}, t.{quote_ident(name)}" for name in step.by)
-    found = (
-        f"select {_place(program)}, {number} as was,\n"
-        f"       sum({number}) filter (where {fine}) over w as total,\n"
-        f"       count(*) filter (where not ({fine})) over w as odd,\n"
-        "       count(*) over w as n, row_number() over w as no,\n"
-        f"       jsonb_build_object({request}) as request,\n       {key(program, 't', whole=True)} as key\n"
-        f"{_source(program, step)}\nwindow w as (partition by {_group(step)})"
-    )
+    logs = step.when is not None or step.order not in program.predictions.raw
+    columns = [_place(program), f"{number} as was", f"sum({number}) filter (where {fine}) over w as total"]
+    columns += [
+        f"count(*) filter (where not ({fine})) over w as odd",
+        "count(*) over w as n",
+        "row_number() over w as no",
+    ]
+    columns += [f"t.{quote_ident(name)} as by_{place}" for place, name in enumerate(step.by, 1)]
+    if logs:
+        columns.append(f"{key(program, 't', whole=True)} as key")
+    listed = ",\n       ".join(columns)
+    found = f"select {listed}\n{_source(program, step)}\nwindow w as (partition by {_group(step)})"
     share = "f.was / f.total"
     if type_.kind in _LEAST:
         share = f"case when f.total > 1 and f.was < f.total * {_LEAST[type_.kind]} then 0 else {share} end"
@@ -147,18 +151,18 @@ def _scale(program: TableProgram, step: Step) -> str:
     )
     scaled = (
         f"update {program.table.sql} as t\nset {quote_ident(step.order)} = m.share\nfrom meant as m\n"
-        f"where {_found_again(program, 'm')}\nreturning m.key, m.was, t.{quote_ident(step.order)} as share"
+        f"where {_found_again(program, 'm')}\nreturning {'m.key, ' * logs}m.was, t.{quote_ident(step.order)} as share"
     )
     ctes = [_touched(program)]
     for name, text in (("found", found), ("meant", meant)):
         ctes.append(f"{name} as materialized (\n{indent(text)}\n)")
     ctes.append(f"scaled as (\n{indent(scaled)}\n)")
-    assert program.predictions is not None
-    if step.when is not None or step.order not in program.predictions.raw:
+    if logs:
         log = _log(program, step, "scaled as s", "to_jsonb(s.was)", "to_jsonb(s.share)", "s.key")
         ctes.append(f"logged as (\n{indent(log)}\n)")
+    request = ", ".join(f"{literal(name)}, f.by_{place}" for place, name in enumerate(step.by, 1))
     odd = (
-        "select f.request, f.n, row_number() over () as place\nfrom found as f\n"
+        f"select jsonb_build_object({request}) as request, f.n, row_number() over () as place\nfrom found as f\n"
         "where f.no = 1 and (f.odd > 0 or f.total is null or f.total <= 0)"
     )
     ctes.append(f"odd as (\n{indent(odd)}\n)")

@@ -66,6 +66,10 @@ CASES = {
     "  - {name: blocked, when: customer_id IN (SELECT id FROM ops.blocked) AND age > 3, set: {plan: \"'none'\"}}\n"
     "  - {name: listed, when: plan NOT IN (SELECT plan FROM ops.plans), set: {plan: \"'other'\"}}\n"
     "  - {name: unsure, when: tenure_days < 0.1, route: review}\nraw: {tenure_days: raw_days}",
+    "requests": "model: m\npost:\n"
+    "  - {name: shares, normalise: {columns: tenure_days, by: [plan]}}\n"
+    "  - {name: once, when: age > 3, dedupe: {by: [plan, age], order: tenure_days}}\n"
+    "  - {name: best, top_k: {k: 10, by: [plan], order: tenure_days}}\nraw: {tenure_days: raw_days}",
     "labels": "model: m\nevent_time: event_ts\nlabels: {table: labels.churn, on: [customer_id], value: churned,"
     " mature_after: 7 days}\nattributes: {table: crm.person, on: [customer_id], columns: [gender]}\nslos: [{name: few,"
     " check: 'mae(tenure_days, label) <= 1 AND recall(age > 3, label) > 0.5', by: plan}, {name: auc,"

@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from mlguard import api
+from mlguard import api, doctor
 from tests.support import prepare, project, query
 
 TABLE = """
@@ -119,6 +119,20 @@ class TestWhichRequests:
         scores = query(pg, "select request_id, score from p.offers order by id")
         assert scores == [(8, pytest.approx(1 / 3)), (7, 1.0), (8, pytest.approx(2 / 3))]
 
+    @pytest.mark.parametrize(
+        ("kind", "value"),
+        [("char(6)", "'ab'"), ("numeric(8, 2)", "7.25"), ("timestamptz", "'2026-05-01 12:00:00.123456+02'"), ("uuid",
+         "'6a3c1c7e-0a3f-4b6e-9d5e-0a5a1f0f3b11'"), ("date", "'infinity'")],
+    )  # fmt: skip
+    def test_a_request_of_any_type_is_found_again(self, pg: str, tmp_path: Path, kind: str, value: str) -> None:
+        guard(pg, tmp_path, TOP, TABLE.replace("request_id bigint", f"request_id {kind}"))
+        prepare(
+            pg,
+            "set datestyle = 'SQL, DMY'; set timezone = 'Asia/Tokyo'; insert into p.offers (id, request_id, score)"
+            f" select g, {value}, g from generate_series(1, 4) as g",
+        )
+        assert ids(pg) == [3, 4]
+
     def test_copy_in_more_than_one_piece(self, pg: str, tmp_path: Path) -> None:
         guard(pg, tmp_path, TOP)
         text = "".join(f"{number},{number // 4},{number % 4}\n" for number in range(6000))
@@ -137,6 +151,29 @@ class TestWhichRequests:
             one.commit()
             other.commit()
         assert ids(pg) == [3, 4]  # whoever commits later sees what was committed before
+
+    def test_without_an_index_plan_and_doctor_say_so(self, pg: str, tmp_path: Path) -> None:
+        prepare(pg, TABLE.replace("create index on p.offers (request_id);", ""))
+        wanted = project(tmp_path, HEAD + ONCE + TOP.removeprefix("post:\n"))
+        note = (
+            "post.once: no index of p.offers begins with request_id, so that every COMMIT reads the whole table; best"
+            ' before apply: create index concurrently on "p"."offers" ("request_id");'
+        )
+        assert note in api.plan(wanted, pg).tables[0].program.notes
+        api.apply(wanted, pg)
+        prepare(pg, offers((1, 7, "a", 0.1), (2, 7, "a", 0.2), (3, 7, "b", 0.3), (4, 7, "c", 0.4)))
+        assert ids(pg) == [3, 4]
+        with psycopg.connect(pg, autocommit=True) as connection:
+            (found,) = doctor.examine(connection)
+            assert (found.name, found.fix.partition(";")[0]) == (
+                "request-index",
+                'create index concurrently on "p"."offers" (request_id)',
+            )
+            connection.execute("create index on p.offers (request_id)")
+            assert doctor.examine(connection) == []
+        api.apply(wanted, pg)
+        body = query(pg, "select prosrc, proconfig from pg_proc where proname = 'post p.offers requests'")
+        assert "enable_hashjoin=off" in body[0][1]  # type: ignore[operator]
 
 
 class TestDedupe:
@@ -206,9 +243,18 @@ class TestNormalise:
         prepare(pg, offers((1, 7, "a", 6), (2, 7, "b", 2), rest=upsert))
         assert query(pg, "select score, raw_score from p.offers order by id") == [(0.75, 6.0), (0.25, 2.0)]
         assert query(pg, "select steps from mlguard.post_set where ended_at is null") == [
-            ([{"by": ["request_id"], "kind": "normalise", "name": "shares", "order": "score", "on_error": "quarantine",
-               "k": 1}],)
-        ]  # fmt: skip
+            (
+                [
+                    {
+                        "by": ["request_id"],
+                        "kind": "normalise",
+                        "name": "shares",
+                        "order": "score",
+                        "on_error": "quarantine",
+                    }
+                ],
+            )
+        ]
 
     def test_a_new_value_that_a_rule_keeps_out_refuses_the_commit(self, pg: str, tmp_path: Path) -> None:
         rule = "quarantine_update: keep\ncolumns: {score: {range: {between: [0, 0.7], on_violation: quarantine}}}\n"
