@@ -8643,6 +8643,8 @@ CREATE FUNCTION mlguard._sweep_holds(p_as_of timestamp with time zone) RETURNS T
 declare
   _n bigint;
 begin
+  return query select l.what, l.n from mlguard._sweep_loads(p_as_of) l;
+
   update mlguard._hold h
   set ended_at = clock_timestamp(), ended_by = 'mlguard', reason = 'no SLO in force holds it'
   where h.ended_at is null and h.verdict is not null
@@ -8652,7 +8654,7 @@ begin
 end
 $$;
 ALTER FUNCTION mlguard._sweep_holds(p_as_of timestamp with time zone) OWNER TO postgres;
-COMMENT ON FUNCTION mlguard._sweep_holds(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that ends holds of judgements whose SLO was taken out of its file, or is judged by readers now: nothing would judge it good again.';
+COMMENT ON FUNCTION mlguard._sweep_holds(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that judges loads, and ends holds of judgements whose SLO was taken out of its file, or is judged by readers now: nothing would judge it good again.';
 CREATE FUNCTION mlguard._sweep_incidents(p_as_of timestamp with time zone DEFAULT statement_timestamp()) RETURNS TABLE(what text, n bigint)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'

@@ -102,6 +102,8 @@ as $mlguard$
 declare
   _n bigint;
 begin
+  return query select l.what, l.n from mlguard._sweep_loads(p_as_of) l;
+
   update mlguard._hold h
   set ended_at = clock_timestamp(), ended_by = 'mlguard', reason = 'the SLO is no longer in force'
   where h.ended_at is null and h.verdict is not null
@@ -112,7 +114,8 @@ end
 $mlguard$;
 
 comment on function mlguard._sweep_holds(timestamptz) is
-  'Private. The part of sweep() that ends holds whose SLO was taken out of its file: nothing would judge it good again.';
+  'Private. The part of sweep() that judges loads, and ends holds whose SLO was taken out of its file: nothing would '
+  'judge it good again.';
 
 
 drop function mlguard._judge_volumes(timestamptz);

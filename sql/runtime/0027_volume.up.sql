@@ -216,6 +216,8 @@ as $mlguard$
 declare
   _n bigint;
 begin
+  return query select l.what, l.n from mlguard._sweep_loads(p_as_of) l;
+
   update mlguard._hold h
   set ended_at = clock_timestamp(), ended_by = 'mlguard', reason = 'no SLO in force holds it'
   where h.ended_at is null and h.verdict is not null
@@ -226,8 +228,8 @@ end
 $mlguard$;
 
 comment on function mlguard._sweep_holds(timestamptz) is
-  'Private. The part of sweep() that ends holds of judgements whose SLO was taken out of its file, or is judged by readers '
-  'now: nothing would judge it good again.';
+  'Private. The part of sweep() that judges loads, and ends holds of judgements whose SLO was taken out of its file, or is '
+  'judged by readers now: nothing would judge it good again.';
 
 
 revoke all on function
