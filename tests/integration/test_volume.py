@@ -233,6 +233,7 @@ def test_a_missing_index_is_told_by_plan_and_doctor(db: str, tmp_path: Path) -> 
         assert 'create index concurrently on "predictions"."churn" ("as_of");' in plan_text.render(
             api.make_plan(files, connection)
         )
+        connection.rollback()
     api.apply(files, db)
     with psycopg.connect(db) as connection:
         assert "slo-index" not in {finding.name for finding in examine(connection)}
