@@ -9,6 +9,8 @@ from mlguard.lang.tree import Column, Expr
 from mlguard.names import TableName, quote_ident
 from mlguard.program import Predictions, Rule, TableShape
 
+MANY = 10_000  # rows that a read counts in some three milliseconds
+
 
 def notes(rules: Iterable[Rule], shape: TableShape | None, event_time: Expr | None) -> tuple[str, ...]:
     """Return for each rule that would read the whole table why, and what to do.
@@ -24,8 +26,14 @@ def notes(rules: Iterable[Rule], shape: TableShape | None, event_time: Expr | No
     leading = {index[0] for index in shape.indexes}
     found = []
     for rule in rules:
-        if rule.volume is not None and rule.volume.column not in leading:
-            found.append(_missing(rule, (rule.volume.column,)))
+        if rule.volume is not None:
+            if rule.volume.column not in leading:
+                found.append(_missing(rule, (rule.volume.column,)))
+            if rule.volume.least >= MANY:
+                found.append(
+                    f"{rule.name}: every guarded read counts {rule.volume.least} rows first, which takes milliseconds;"
+                    " over a calendar window (over: 1 day) they are counted as they are written"
+                )
         elif rule.no_gaps is not None and rule.column not in leading:
             found.append(_missing(rule, (rule.column or "",)))
         elif rule.assertion is not None and rule.name == f"{rule.column}.{growth.KIND}":

@@ -233,6 +233,7 @@ def test_a_missing_index_is_told_by_plan_and_doctor(db: str, tmp_path: Path) -> 
         assert 'create index concurrently on "predictions"."churn" ("as_of");' in plan_text.render(
             api.make_plan(files, connection)
         )
+        connection.rollback()
     api.apply(files, db)
     with psycopg.connect(db) as connection:
         assert "slo-index" not in {finding.name for finding in examine(connection)}
@@ -366,6 +367,26 @@ def test_beside_freshness_and_arrivals(db: str, tmp_path: Path) -> None:
     detail = json.loads(held(db).message_detail or "")
     assert ID in detail["slos"]
     assert len(detail["slos"]) >= 2
+
+
+def test_the_served_view_has_the_same_gate(db: str, tmp_path: Path) -> None:
+    prepare(db, TABLE.format(type="timestamptz") + "alter table predictions.churn add model_version text default '1';")
+    api.apply(project(tmp_path, SLO + "model: churn\nversion_column: model_version\n"), db)
+    load(db, 99)
+    served = "select count(*) from predictions.churn_served"
+    assert "has 99 rows of the last hour" in (held(db, served).message_primary or "")
+    load(db, 1)
+    assert query(db, "select count(*) from mlguard.model_version where state = 'champion'") == [(0,)]
+    assert query(db, served) == [(0,)]
+
+
+def test_a_number_that_readers_would_count_long_is_told_by_plan(db: str, tmp_path: Path) -> None:
+    prepare(db, TABLE.format(type="timestamptz"))
+    with psycopg.connect(db) as connection:
+        for number, told in ((9999, False), (10000, True)):
+            files = project(tmp_path, SLO.replace("100", str(number)))
+            plan = plan_text.render(api.make_plan(files, connection))
+            assert (f"every guarded read counts {number} rows first" in plan) is told
 
 
 def test_held_features_are_seen_by_the_model_that_reads_them(db: str, tmp_path: Path) -> None:
