@@ -90,14 +90,19 @@ def command(
 
 def render(report: Report, style: str, fail_on: tuple[str, ...], *, samples: bool) -> str:
     """Return the report in one of the formats."""
-    from mlguard.report import github, junit, markup, sarif, text
+    if style == "text":
+        from mlguard.report import text
 
+        return text.render(report, paint=paint, samples=samples)
     if style == "sarif":
         from mlguard import __version__
+        from mlguard.report import sarif
 
         return sarif.of_report(report, __version__)
-    if style == "text":
-        return text.render(report, paint=paint, samples=samples)
     if style == "junit":
+        from mlguard.report import junit
+
         return junit.render(report, fail_on)
+    from mlguard.report import github, markup
+
     return {"json": markup.to_json, "markdown": markup.to_markdown, "github": github.of_report}[style](report)
