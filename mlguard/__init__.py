@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mlguard.api import Applied, apply, check, compile_sql, load, plan, remove
+    from mlguard.api import Applied, apply, check, compile_sql, load, plan, remove, suggest
     from mlguard.errors import (
         ApplyError,
         CompileError,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mlguard.exercise import compare, mutate, run_examples
     from mlguard.frames import LoadResult, read
     from mlguard.report.verdict import Outcome, Report, Verdict
+    from mlguard.suggest import Suggestion
     from mlguard.violation import (
         ModelNotApproved,
         ReadHeld,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "mlguard.api": ("Applied", "apply", "check", "compile_sql", "load", "plan", "remove"),
+    "mlguard.api": ("Applied", "apply", "check", "compile_sql", "load", "plan", "remove", "suggest"),
     "mlguard.errors": (
         "ApplyError",
         "CompileError",
@@ -51,6 +52,7 @@ _HOMES = {
     "mlguard.exercise": ("compare", "mutate", "run_examples"),
     "mlguard.frames": ("LoadResult", "read"),
     "mlguard.report.verdict": ("Outcome", "Report", "Verdict"),
+    "mlguard.suggest": ("Suggestion",),
     "mlguard.violation": (
         "ModelNotApproved",
         "ReadHeld",
@@ -78,6 +80,7 @@ __all__ = [
     "RuntimeVersionError",
     "SloViolation",
     "SpecError",
+    "Suggestion",
     "TrainingRefused",
     "Verdict",
     "WriteRefused",
@@ -92,6 +95,7 @@ __all__ = [
     "read",
     "remove",
     "run_examples",
+    "suggest",
     "violations",
 ]
 

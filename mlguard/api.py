@@ -47,11 +47,12 @@ if TYPE_CHECKING:
     from mlguard.connect import Target
     from mlguard.frames import LoadResult
     from mlguard.local import LocalReport
+    from mlguard.suggest import Suggestion
 
 _CONSTRAINTS = (Kind.CHECK, Kind.FOREIGN_KEY, Kind.UNIQUE)
 CHECK_WAITS = 30.0  # seconds check waits for a table that somebody is changing
 
-__all__ = ["Applied", "apply", "check", "compile_sql", "load", "plan", "program", "remove"]
+__all__ = ["Applied", "apply", "check", "compile_sql", "load", "plan", "program", "remove", "suggest"]
 
 
 @overload
@@ -489,3 +490,41 @@ def check(
                 connection.execute("select mlguard.sweep()")
         report = evaluate.check(connection, tuple(compiled.tables.values()), waived=waived, judges=judges)
     return _selected(report, project, compiled)
+
+
+def suggest(
+    source: Any,
+    table: str | None = None,
+    target: Target = None,
+    *,
+    event_time: str | None = None,
+    history: bool = False,
+    group: bool = False,
+    confidence: float = 0.99,
+    sample: int | None = None,
+    update: str | Path | None = None,
+) -> Suggestion:
+    """Propose an SLO file from data, each line with its evidence; `str()` of the result is the file.
+
+    Args:
+        source: `schema.table` of the database; a path, folder, pattern or URI of Parquet, CSV or JSON lines;
+            `x.duckdb:table`; or a pandas or polars frame, an Arrow table, a DuckDB relation.
+        table: `schema.table` the file is about; None for the source's own name.
+        target: the database, for a table of it.
+        event_time: the column that orders rows; None to look for one.
+        history: learn limits over windows too: days of event time, or the files of a folder.
+        group: fold lines that many columns share into groups.
+        confidence: of every bound, from 0.5 to below 1.
+        sample: rows that tails and different values are taken from; None: 5 million of files, 200,000 of a table.
+        update: an SLO file whose text is added to; the result holds the new text, the file stays as it is.
+
+    Raises:
+        EngineError: the source cannot be read.
+        PlanError: an option does not fit it.
+        SpecError: `update` is about another table.
+    """
+    from mlguard.suggest import Options as How
+    from mlguard.suggest import suggest as propose
+
+    how = How(table, event_time, history, group, confidence, sample)
+    return propose(source, how, target=target, update=update)

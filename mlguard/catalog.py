@@ -283,8 +283,16 @@ where p.pronamespace = pg_catalog.to_regnamespace('mlguard')
        or p.proname like 'broken row %%' or p.proname like 'after %%'
        or p.proname like 'kept out %%' or p.proname like 'count before %%'
        or p.proname like 'post %%' or p.proname like 'verdict %%'
-       or p.proname like 'recount %%' or p.proname like 'sample %%'
+       or p.proname like 'recount %%' or p.proname like 'sample %%' or p.proname like 'volume %%'
        or pg_catalog.obj_description(p.oid, 'pg_proc') like 'mlguard:%%')
+union all
+select 'mlguard',
+       '"' || replace(n.nspname, '"', '""') || '"."' || replace(p.proname, '"', '""') || '"('
+         || pg_catalog.oidvectortypes(p.proargtypes) || ')',
+       pg_catalog.pg_get_functiondef(p.oid)
+from pg_catalog.pg_proc as p join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
+where n.nspname <> 'mlguard' and p.prokind = 'f'
+  and pg_catalog.obj_description(p.oid, 'pg_proc') ~ '^mlguard:.*:[0-9a-f]{12}$'
 """,
     Kind.VIEW: """
 select n.nspname || '.' || c.relname, n.nspname || '.' || c.relname, pg_catalog.pg_get_viewdef(c.oid)

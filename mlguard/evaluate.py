@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mlguard import evaluate_assertions
-from mlguard.emit import buckets
+from mlguard.emit import buckets, volume
 from mlguard.emit.table import count_broken, count_duplicates, count_orphans, judged_in_place, sample_broken
 from mlguard.evaluate_windows import last_verdicts
 from mlguard.plan import Breaking
@@ -112,6 +112,8 @@ def _judge(
             found.append(counted(rule, bad, total, waived))
         elif rule.arrives is not None:
             found.append(_arrived(connection, rule, waived, installed=installed))
+        elif rule.volume is not None:
+            found.append(_thin(connection, program, rule, waived))
         elif rule.placement.place is Place.GATE:
             found.append(_stale(connection, program, rule, waived))
         elif rule.placement.place is Place.ASSERTION:
@@ -145,6 +147,15 @@ def _stale(connection: psycopg.Connection[Any], program: TableProgram, rule: Rul
         f" from {program.table.sql} as t",
     )
     return aged(rule, program.event_time_text, newest, now, rows, waived)
+
+
+def _thin(connection: psycopg.Connection[Any], program: TableProgram, rule: Rule, waived: frozenset[str]) -> Verdict:
+    assert rule.volume is not None
+    (rows,) = _row(connection, volume.count(program, rule))
+    full = rows >= rule.volume.least
+    words = "1 row" if rows == 1 else f"{rows or 'no'} rows"
+    observed = f"{'at least ' if full else ''}{words} of {rule.volume.words}"
+    return verdict_of(rule, Outcome.PASS if full else Outcome.FAIL, waived, observed=observed, n=rows)
 
 
 def _arrived(connection: psycopg.Connection[Any], rule: Rule, waived: frozenset[str], *, installed: bool) -> Verdict:

@@ -200,6 +200,24 @@ class Deadline:
 
 
 @dataclass(frozen=True)
+class Volume:
+    """How many rows a window that slides with the reader's clock must have at least."""
+
+    least: int
+    span: Span
+    column: str  # the event time
+
+    def __str__(self) -> str:
+        return f"{self.least} rows of {self.words}"
+
+    @property
+    def words(self) -> str:
+        """The window as messages name it: `the last hour`, `the last 7 days`."""
+        one = self.span.text.startswith("1 ") and self.span.text.count(" ") == 1
+        return f"the last {self.span.text.removeprefix('1 ') if one else self.span}"
+
+
+@dataclass(frozen=True)
 class Repair:
     """How one column is mended: `value` is evaluated on the row as it arrived."""
 
@@ -343,6 +361,7 @@ class Rule:
     max_age: timedelta | None = None  # level READ: the limit of staleness()
     max_age_strict: bool = False  # `<` rather than `<=`
     arrives: Deadline | None = None  # level READ: by when data must have come
+    volume: Volume | None = None  # level READ: how many rows there must be
     no_gaps: timedelta | None = None  # level WINDOW: the longest time allowed between two event times
     references: tuple[TableName, str] | None = None
     repairs: tuple[Repair, ...] = ()

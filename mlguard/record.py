@@ -12,6 +12,7 @@ from mlguard.emit.gaps import gap_metric
 from mlguard.emit.samples import sampler_name
 from mlguard.emit.states import judges_batches, recount_name
 from mlguard.emit.verdicts import counts_labels, verdict_name
+from mlguard.emit.volume import counter_name
 from mlguard.lang.analyse import columns_of, told_metrics
 from mlguard.lang.measure import measured_name
 from mlguard.names import digest
@@ -50,6 +51,7 @@ def of_rule(rule: Rule) -> Record:
             "min_rows": 0 if counts_labels(rule) else rule.min_rows,
             "max_age": rule.max_age,
             "arrives": _deadline(rule),
+            "volume": _volume(rule),
             "shadow": rule.shadow,
             "waivable": rule.waivable,
             "portable": rule.portable,
@@ -76,6 +78,13 @@ def _deadline(rule: Rule) -> str | None:
     if rule.arrives is None:
         return None
     return json.dumps({"at": rule.arrives.at, "zone": rule.arrives.time_zone, "days": list(rule.arrives.days)})
+
+
+def _volume(rule: Rule) -> str | None:
+    if rule.volume is None:
+        return None
+    said = {"least": rule.volume.least, "of": rule.volume.words, "column": rule.volume.column}
+    return json.dumps({**said, "counter": counter_name(rule)})
 
 
 def _metrics(rule: Rule) -> list[str]:

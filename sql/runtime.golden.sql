@@ -1288,6 +1288,7 @@ CREATE TABLE mlguard._slo (
     sensitivity double precision DEFAULT 1 NOT NULL,
     arrives jsonb,
     matures interval DEFAULT '00:00:00'::interval NOT NULL,
+    volume jsonb,
     CONSTRAINT _slo_action CHECK ((action = ANY (ARRAY['reject'::text, 'quarantine'::text, 'repair'::text, 'hold'::text, 'warn'::text]))),
     CONSTRAINT _slo_id CHECK ((id = ((tbl || '/'::text) || name))),
     CONSTRAINT _slo_level CHECK ((level = ANY (ARRAY['row'::text, 'batch'::text, 'window'::text, 'read'::text, 'assertion'::text, 'schema'::text]))),
@@ -1335,6 +1336,7 @@ COMMENT ON COLUMN mlguard._slo.learned IS 'For learned health: the series judged
 COMMENT ON COLUMN mlguard._slo.sensitivity IS 'Multiplies every learned limit; above 1 fewer alarms.';
 COMMENT ON COLUMN mlguard._slo.arrives IS 'Of arrives_by: {"at": local time, "zone": its zone, "days": ISO numbers of weekdays, Monday 1}.';
 COMMENT ON COLUMN mlguard._slo.matures IS 'Of SLOs about labels: how long after the end of a window (and the time it waits for rows) labels are waited for.';
+COMMENT ON COLUMN mlguard._slo.volume IS 'Of row_count() judged by readers: {"least": rows wanted, "of": the window in words, "column": the event time, "counter": the function that counts}.';
 CREATE TABLE mlguard._verdict (
     id bigint NOT NULL,
     at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
@@ -4184,7 +4186,7 @@ CREATE FUNCTION mlguard._judge_reads(p_as_of timestamp with time zone) RETURNS b
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  select mlguard._judge_staleness(p_as_of) + mlguard._judge_arrivals(p_as_of)
+  select mlguard._judge_staleness(p_as_of) + mlguard._judge_arrivals(p_as_of) + mlguard._judge_volumes(p_as_of)
 $$;
 ALTER FUNCTION mlguard._judge_reads(p_as_of timestamp with time zone) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._judge_reads(p_as_of timestamp with time zone) IS 'Private. Judges by the clock what readers find by theirs; returns how many verdicts were written.';
@@ -4471,6 +4473,48 @@ end
 $$;
 ALTER FUNCTION mlguard._judge_usual_batch(p_batch bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._judge_usual_batch(p_batch bigint) IS 'Private. Judges a batch by what is usual, at its COMMIT; sweep() learns from it later.';
+CREATE FUNCTION mlguard._judge_volumes(p_as_of timestamp with time zone) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _slo record;
+  _last mlguard._verdict;
+  _outcome text;
+  _verdict bigint;
+  _n bigint := 0;
+begin
+  for _slo in
+    select s.id, s.tbl, s.allowed, s.shadow, v.n, v.wanted, v.since, v.words
+    from mlguard._slo s
+    cross join lateral mlguard._volumes(s.tbl, p_as_of) v
+    where s.level = 'read' and s.volume is not null and v.slo = s.id
+    order by s.no
+  loop
+    _outcome := case
+      when _slo.n >= _slo.wanted then 'PASS'
+      when _slo.shadow or mlguard.waived_v1(_slo.id) then 'NOTED'
+      else 'FAIL'
+    end;
+    select v.* into _last from mlguard._verdict v where v.slo = _slo.id and v.current order by v.id desc limit 1;
+    -- Only changes are written.
+    continue when _last.over = 'read' and _last.outcome = _outcome;
+    -- Those of windows too, from before readers judged it.
+    update mlguard._verdict v set current = false where v.slo = _slo.id and v.current;
+    insert into mlguard._verdict (
+      at, slo, tbl, over, window_start, window_end, outcome, n, metrics, vals, observed, allowed, reason)
+    values (p_as_of, _slo.id, _slo.tbl, 'read', _slo.since, p_as_of, _outcome, _slo.n, '{row_count()}', array[_slo.n],
+            _slo.words, _slo.allowed,
+            case when _outcome = 'NOTED' then case when _slo.shadow then 'shadow' else 'waived' end end)
+    returning id into _verdict;
+    perform mlguard._incident_of(_verdict);
+    _n := _n + 1;
+  end loop;
+  return _n;
+end
+$$;
+ALTER FUNCTION mlguard._judge_volumes(p_as_of timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._judge_volumes(p_as_of timestamp with time zone) IS 'Private. Judges volumes by the clock, where it changed; returns how many verdicts were written.';
 CREATE FUNCTION mlguard._judge_window(p_table mlguard._table, p_slos text[], p_over text, p_start timestamp with time zone, p_end timestamp with time zone, p_again boolean) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7207,9 +7251,14 @@ CREATE FUNCTION mlguard._reasons(p_tbl text) RETURNS TABLE(slo text, state text,
   select a.slo, 'late', a.due, null, to_jsonb(a.words), format('is late: %s (%s)', a.words, split_part(a.slo, '/', 2))
   from mlguard.arrivals_v1(p_tbl, statement_timestamp()) a
   where a.holds and not a.arrived and not mlguard.waived_v1(a.slo)
+  union all
+  select v.slo, 'thin', null, null, to_jsonb(v.n),
+         format('has %s (%s), wanted at least %s (%s)', v.words, v.event_time, v.wanted, split_part(v.slo, '/', 2))
+  from mlguard._volumes(p_tbl, statement_timestamp()) v
+  where v.holds and v.n < v.wanted and not mlguard.waived_v1(v.slo)
 $$;
 ALTER FUNCTION mlguard._reasons(p_tbl text) OWNER TO postgres;
-COMMENT ON FUNCTION mlguard._reasons(p_tbl text) IS 'Private. Why the gate of a table is closed, one row per hold or stale SLO.';
+COMMENT ON FUNCTION mlguard._reasons(p_tbl text) IS 'Private. Why the gate of a table is closed, one row per hold, and per SLO that readers judge.';
 CREATE FUNCTION mlguard._recipients(p_incident bigint) RETURNS text[]
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8594,17 +8643,16 @@ CREATE FUNCTION mlguard._sweep_holds(p_as_of timestamp with time zone) RETURNS T
 declare
   _n bigint;
 begin
-  return query select l.what, l.n from mlguard._sweep_loads(p_as_of) l;
   update mlguard._hold h
-  set ended_at = clock_timestamp(), ended_by = 'mlguard', reason = 'the SLO is no longer in force'
+  set ended_at = clock_timestamp(), ended_by = 'mlguard', reason = 'no SLO in force holds it'
   where h.ended_at is null and h.verdict is not null
-    and not exists (select from mlguard._slo s where s.id = h.slo);
+    and not exists (select from mlguard._slo s where s.id = h.slo and s.level <> 'read');
   get diagnostics _n = row_count;
   return query values ('holds without an SLO ended', _n);
 end
 $$;
 ALTER FUNCTION mlguard._sweep_holds(p_as_of timestamp with time zone) OWNER TO postgres;
-COMMENT ON FUNCTION mlguard._sweep_holds(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that judges loads, and ends holds whose SLO was taken out of its file: nothing would judge it good again.';
+COMMENT ON FUNCTION mlguard._sweep_holds(p_as_of timestamp with time zone) IS 'Private. The part of sweep() that ends holds of judgements whose SLO was taken out of its file, or is judged by readers now: nothing would judge it good again.';
 CREATE FUNCTION mlguard._sweep_incidents(p_as_of timestamp with time zone DEFAULT statement_timestamp()) RETURNS TABLE(what text, n bigint)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -9785,6 +9833,36 @@ CREATE FUNCTION mlguard._vetoes(p_model text, p_from timestamp with time zone, p
 $$;
 ALTER FUNCTION mlguard._vetoes(p_model text, p_from timestamp with time zone, p_to timestamp with time zone) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._vetoes(p_model text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Private. The same as one JSON array.';
+CREATE FUNCTION mlguard._volume(p_volume jsonb, p_at timestamp with time zone, OUT n bigint, OUT since timestamp with time zone) RETURNS record
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  execute format('select c.n, c.since from %s($1) c', p_volume ->> 'counter') into n, since using p_at;
+end
+$_$;
+ALTER FUNCTION mlguard._volume(p_volume jsonb, p_at timestamp with time zone, OUT n bigint, OUT since timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._volume(p_volume jsonb, p_at timestamp with time zone, OUT n bigint, OUT since timestamp with time zone) IS 'Private. How many rows the window of a volume has that ends at a time, counted up to the number wanted, and its start.';
+CREATE FUNCTION mlguard._volumes(p_tbl text, p_at timestamp with time zone) RETURNS TABLE(slo text, holds boolean, n bigint, wanted bigint, since timestamp with time zone, event_time text, words text)
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select s.id, s.action = 'hold' and not s.shadow, c.n, w.wanted, c.since, t.event_time,
+         case
+           when c.n >= w.wanted then format('at least %s %s', w.wanted, case w.wanted when 1 then 'row' else 'rows' end)
+           when c.n = 0 then 'no rows'
+           when c.n = 1 then '1 row'
+           else format('%s rows', c.n)
+         end || ' of ' || (s.volume ->> 'of')
+  from mlguard._slo s
+  join mlguard._table t on t.tbl = s.tbl
+  cross join lateral (select (s.volume ->> 'least')::bigint as wanted) w
+  cross join lateral mlguard._volume(s.volume, p_at) c
+  where s.level = 'read' and s.volume is not null and s.tbl = p_tbl
+  order by s.no
+$$;
+ALTER FUNCTION mlguard._volumes(p_tbl text, p_at timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._volumes(p_tbl text, p_at timestamp with time zone) IS 'Private. The volumes of a table at a time: how many rows there are, how many there must be.';
 CREATE FUNCTION mlguard._wait_table(p_tbl text) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -10906,8 +10984,13 @@ begin
      and not exists (
        select
        from mlguard._slo s
-       where s.tbl = p_tbl and s.level = 'read' and s.arrives is not null and s.action = 'hold' and not s.shadow
-         and not (mlguard._arrival(p_tbl, s.arrives, statement_timestamp())).arrived) then
+       where s.tbl = p_tbl and s.level = 'read' and s.action = 'hold' and not s.shadow
+         and case
+               when s.arrives is not null then not (mlguard._arrival(p_tbl, s.arrives, statement_timestamp())).arrived
+               when s.volume is not null then
+                 (mlguard._volume(s.volume, statement_timestamp())).n < (s.volume ->> 'least')::bigint
+               else false
+             end) then
     return true;
   end if;
   return not exists (select from mlguard._closed(p_tbl));
@@ -15328,6 +15411,7 @@ REVOKE ALL ON FUNCTION mlguard._judge_schema(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_staleness(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_usual(p_tbl text, p_over text, p_start timestamp with time zone, p_end timestamp with time zone, p_batch bigint, p_n bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_usual_batch(p_batch bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._judge_volumes(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_window(p_table mlguard._table, p_slos text[], p_over text, p_start timestamp with time zone, p_end timestamp with time zone, p_again boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judge_windows(p_tbl text, p_as_of timestamp with time zone, p_most integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._judged_good(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
@@ -15523,6 +15607,8 @@ REVOKE ALL ON FUNCTION mlguard._use_baseline(p_table mlguard._table, p_version i
 REVOKE ALL ON FUNCTION mlguard._verdict_of(p_slo mlguard._slo, p_c jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._veto(p_id bigint, p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._vetoes(p_model text, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._volume(p_volume jsonb, p_at timestamp with time zone, OUT n bigint, OUT since timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._volumes(p_tbl text, p_at timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._wait_table(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._waits(p_slo mlguard._slo) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._warn_baseline(p_tbl text, p_version integer) FROM PUBLIC;

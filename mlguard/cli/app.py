@@ -27,6 +27,7 @@ BROKEN_PIPE = 141  # 128 + SIGPIPE
 VERBS = {
     "demo": Verb("mlguard.cli.verbs.demo", "The whole story on real data, on an embedded PostgreSQL."),
     "init": Verb("mlguard.cli.verbs.init", "Make a project folder with an example."),
+    "suggest": Verb("mlguard.cli.verbs.suggest", "Read a table, file or folder and propose an SLO file."),
     "validate": Verb("mlguard.cli.verbs.validate", "Lint SLO files; needs no database."),
     "compile": Verb("mlguard.cli.verbs.compile", "Print the SQL that SLO files become; needs no database."),
     "plan": Verb("mlguard.cli.verbs.plan", "Show the difference between SLO files and database."),

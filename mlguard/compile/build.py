@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlguard.compile import arrival, gaps, growth, leaks, shorts
+from mlguard.compile import arrival, gaps, growth, leaks, shorts, volume
 from mlguard.compile.assertion import build_assertion
 from mlguard.compile.collect import METRIC_SHORT_FORMS
 from mlguard.compile.draft import Draft, Scene
@@ -123,6 +123,7 @@ def _metric_rule(draft: Draft, scene: Scene, expr: Expr) -> Rule | None:
     fields = metric_fields(draft, scene, expr)
     if fields is None:
         return None
+    fields = volume.at_the_gate(draft, scene, expr, fields)
     return rule_of(draft, scene, {**fields, "limit": metric_limit(expr, text_of(draft))})
 
 

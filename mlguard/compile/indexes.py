@@ -24,7 +24,9 @@ def notes(rules: Iterable[Rule], shape: TableShape | None, event_time: Expr | No
     leading = {index[0] for index in shape.indexes}
     found = []
     for rule in rules:
-        if rule.no_gaps is not None and rule.column not in leading:
+        if rule.volume is not None and rule.volume.column not in leading:
+            found.append(_missing(rule, (rule.volume.column,)))
+        elif rule.no_gaps is not None and rule.column not in leading:
             found.append(_missing(rule, (rule.column or "",)))
         elif rule.assertion is not None and rule.name == f"{rule.column}.{growth.KIND}":
             key = rule.assertion.keys.get(rule.table, ("", ""))[0]

@@ -190,10 +190,12 @@ cross join lateral (
     where a.attrelid = %(oid)s and s.name = s.column_name || '.increasing_by')
 ) as t (column_name)
 cross join lateral (
-  select case when s.name = s.column_name || '.no_gaps' then s.columns
+  select case when s.volume is not null then array[s.volume ->> 'column']
+              when s.name = s.column_name || '.no_gaps' then s.columns
               else s.columns[1:cardinality(s.columns) - 1] end
 ) as w (columns)
-where s.tbl = %(tbl)s and s.name in (s.column_name || '.no_gaps', s.column_name || '.increasing_by')
+where s.tbl = %(tbl)s
+  and (s.volume is not null or s.name in (s.column_name || '.no_gaps', s.column_name || '.increasing_by'))
   and not exists (
     select from pg_catalog.pg_index as i
     join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]

@@ -37,18 +37,23 @@ def objects(program: TableProgram) -> list[DbObject]:
     made: list[DbObject] = []
     if _judges_rows(program):
         judged = program.at(Place.AFTER_STATEMENT)
-        rules = (*judged, *_counted(program), *_mending(program), *program.at(Place.GATE), *program.judged)
+        rules = (*judged, *_counted(program), *_mending(program), *_aged(program), *program.judged)
         made += _pair(program, "after rows", _rows_body(program), ("insert", "update"), tuple(dict.fromkeys(rules)))
     if tracks_freshness(program) or states.removals(program):
         events = ("update", "delete", "truncate")
-        rules = (*program.at(Place.GATE), *(program.judged if states.removals(program) else ()))
+        rules = (*_aged(program), *(program.judged if states.removals(program) else ()))
         made += _pair(program, "after removal", _removal_body(program), events, rules)
     return made
 
 
 def tracks_freshness(program: TableProgram) -> bool:
-    """Say whether some SLO of the table asks for staleness()."""
-    return bool(program.at(Place.GATE))
+    """Say whether some SLO of the table asks how far its event times have come."""
+    return bool(_aged(program))
+
+
+def _aged(program: TableProgram) -> tuple[Rule, ...]:
+    """Rules of the gate that read the freshness log; volumes are counted from the rows themselves."""
+    return tuple(rule for rule in program.at(Place.GATE) if rule.volume is None)
 
 
 def _counted(program: TableProgram) -> tuple[Rule, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlguard.emit import post_names, withdrawn
+from mlguard.emit import post_names, volume, withdrawn
 from mlguard.emit.objects import LOCK_CATALOGUE, DbObject, Kind, Statement, comment, dollar_quote
 from mlguard.emit.row_key import row_key
 from mlguard.emit.rules import literal
@@ -35,7 +35,7 @@ def _view(program: TableProgram) -> DbObject:
     """Return the guarded view.
 
     The condition does not depend on the row, so PostgreSQL evaluates it once, before any row, as a One-Time Filter:
-    it raises on an empty table and for count(*) too. While the gate is open two index probes decide, inline, which
+    it raises on an empty table and for count(*) too. While the gate is open index probes decide, inline, which
     costs a prepared point read a third of what a function call would; guard_v1, which knows waivers and words, is
     called only when they fail.
     """
@@ -89,10 +89,11 @@ def open_condition(program: TableProgram) -> str:
             f"        and f.newest between statement_timestamp() - interval '{seconds} seconds'"
             " and statement_timestamp()\n    )\n    and "
         )
+    full = "".join(f"\n    and {volume.enough(program, rule)}" for rule in holding if rule.volume is not None)
     return (
         f"case\n"
         f"    when {fresh}not exists (\n      select from mlguard._hold as h\n"
-        f"      where h.tbl = {table} and h.ended_at is null\n    )\n    then true\n"
+        f"      where h.tbl = {table} and h.ended_at is null\n    ){full}\n    then true\n"
         f"    else mlguard.guard_v1({table})\n  end"
     )
 

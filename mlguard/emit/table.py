@@ -14,6 +14,7 @@ from mlguard.emit import (
     states,
     training,
     verdicts,
+    volume,
 )
 from mlguard.emit.constraints import check, foreign_key, not_null, unique
 from mlguard.emit.objects import DbObject, Kind, Statement
@@ -46,6 +47,7 @@ def objects(program: TableProgram) -> tuple[DbObject, ...]:
     made += states.objects(program)
     made += samples.objects(program)
     made += verdicts.objects(program)
+    made += volume.objects(program)
     made += after_statement.objects(program)
     made += labelled.objects(program)
     made += assertions.objects(program)

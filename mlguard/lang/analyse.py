@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from decimal import Decimal
 
 from mlguard.lang.catalogue import FUNCTIONS
 from mlguard.lang.convert import conversion
@@ -110,3 +111,19 @@ def staleness_limit(expr: Expr) -> tuple[timedelta, bool] | None:
         return parse_interval(right.value), op == "<"
     except ValueError:
         return None
+
+
+def least_row_count(expr: Expr) -> int | None:
+    """Read `row_count() >= 100` (or `>`, or mirrored, with a whole constant): the fewest rows allowed; else None."""
+    if not isinstance(expr, Compare):
+        return None
+    left, op, right = expr.left, expr.op, expr.right
+    if op in ("<=", "<"):
+        left, op, right = right, ">=" if op == "<=" else ">", left
+    if isinstance(right, Cast):
+        right = right.operand
+    if not (isinstance(left, Metric) and left.name == "row_count" and op in (">=", ">")):
+        return None
+    if not isinstance(right, Literal) or not isinstance(right.value, Decimal) or right.value % 1:
+        return None
+    return max(int(right.value) + (op == ">"), 0)

@@ -235,6 +235,8 @@ class _Table:
     def _not_local(self, rule: Rule) -> str:
         if rule.level is Level.ASSERTION or rule.assertion is not None:
             return "an assertion is PostgreSQL's own SQL"
+        if rule.volume is not None:
+            return "how many rows are stored now is not in a file"
         if rule.arrives is not None:
             return "when rows arrived is not in a file"
         if rule.no_gaps is not None:

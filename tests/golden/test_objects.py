@@ -74,6 +74,11 @@ CASES = {
     "gate_view": "event_time: event_ts\nreads: view\nslos: [{name: fresh, check: \"staleness() <= INTERVAL '26 hours'\"}]",
     "gate_of_arrivals": "event_time: event_ts\nreads: view\narrives_by: {value: '06:00 Europe/Berlin on weekdays',"
     " on_violation: hold}",
+    "gate_of_volume": "event_time: event_ts\nreads: view\nslos: [{name: volume, check: row_count() >= 100, over: last 1 hour,"
+    " on_violation: hold}]",
+    "gate_of_volume_of_days": "event_time: tenure_at\ntime_zone: Europe/Berlin\nreads: view\nslos: [{name: volume,"
+    " check: row_count() > 0, over: last 7 days, on_violation: hold}, {name: fresh, check: \"staleness() <= INTERVAL '26"
+    " hours'\"}]",
     "gaps": "event_time: event_ts\ncolumns: {event_ts: {no_gaps: 1 hour}}",
     "gate_policy": 'event_time: event_ts\nreads: policy\nrevoke: [analyst]\nslos: [{name: fresh, check: "staleness() <='
     " INTERVAL '26 hours'\"}]",
@@ -94,6 +99,7 @@ SOURCES = {
 
 def made(folder: Path, text: str) -> tuple[DbObject, ...]:
     columns = COLUMNS | ({"raw_days": "double precision"} if "raw_days" in text else {})
+    columns |= {"tenure_at": "timestamp without time zone"} if "tenure_at" in text else {}
     shape = TableShape(
         TableName("features", "customer"),
         tuple(ColumnShape(name, parse_type(type_) or pytest.fail(type_)) for name, type_ in columns.items()),

@@ -41,6 +41,7 @@ slos:
   - {name: mean_age, check: mean(age) < 100, over: batch, on_violation: warn}
   - {name: coverage, check: coverage(age) >= 0.5, over: 1 day}
   - {name: fresh, check: "staleness() <= INTERVAL '26 hours'"}
+  - {name: volume, check: row_count() >= 1, over: last 1 hour, on_violation: hold}
   - {name: one_plan, assert: SELECT customer_id FROM features.customer WHERE plan = 'none'}
 """
 

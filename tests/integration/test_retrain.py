@@ -244,6 +244,10 @@ def test_actions_of_a_model_are_refused_in_the_file_of_a_feature_table(guarded_d
         api.plan(project(tmp_path, wrong, "features.slo.yaml"), guarded_db)
 
 
+def test_a_second_plan_has_nothing_to_do(dsn: str, tmp_path: Path) -> None:
+    assert api.plan(api.load(tmp_path / "slos"), dsn).empty
+
+
 def test_remove_takes_it_all_away(dsn: str) -> None:
     predict(dsn, 1, "1", 0.9)
     sweep(dsn)
