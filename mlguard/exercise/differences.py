@@ -13,6 +13,8 @@ from mlguard.compile.examples import on_one_row
 from mlguard.emit.compare import Side, count_differences, drop_view, first_keys, gather
 from mlguard.errors import EvaluationError, Exit, PlanError
 from mlguard.exercise.arrived import arrived_rules, lookups
+from mlguard.lang.analyse import lookups_of
+from mlguard.lang.fault import nearest
 from mlguard.local import judge
 from mlguard.local.engine import Engine, engine
 from mlguard.local.sources import make_view, open_source
@@ -131,12 +133,26 @@ def compare(
     moment = as_of or datetime.now().astimezone()
     given = {TableName.parse(name): source for name, source in data.items()}
     _refuse_strangers(old, new, given)
-    reports = [_judged(project, given, batch_by, moment, trace) for project in (old, new)]
-    before, after = ({verdict.slo: verdict for verdict in report.verdicts} for report in reports)
     rows: dict[str, _Rows] = {}
+    asked = [{file.table for file in project.files} for project in (old, new)]
     with engine(trace=trace) as opened:
         for table in given:
-            rows |= _Pair(opened, table, given, old, new).rows()
+            pair = _Pair(opened, table, given, old, new)
+            rows |= pair.rows()
+            for place, program in enumerate(pair.programs):
+                asked[place] |= _looked_up(program)
+    for table in given:
+        if not any(table in tables for tables in asked):
+            guess = nearest(str(table), sorted({str(name) for tables in asked for name in tables}))
+            raise PlanError(
+                f"{table} is in neither version of these SLO files, and none looks it up",
+                help=f"did you mean {guess}?" if guess else "leave it out",
+            )
+    reports = [
+        _judged(project, {table: given[table] for table in given if table in tables}, batch_by, moment, trace)
+        for project, tables in zip((old, new), asked, strict=True)
+    ]
+    before, after = ({verdict.slo: verdict for verdict in report.verdicts} for report in reports)
     order = [*after, *(slo for slo in before if slo not in after)]
     return Comparison(tuple(_difference(slo, before.get(slo), after.get(slo), rows.get(slo)) for slo in order))
 
@@ -146,6 +162,17 @@ def _refuse_strangers(old: Project, new: Project, given: Mapping[TableName, Any]
     if not known.intersection(given):
         listed = ", ".join(sorted(map(str, known)))
         raise PlanError("no data was given for a table of these SLO files", help=f"they are of {listed or 'no table'}")
+
+
+def _looked_up(program: TableProgram | None) -> set[TableName]:
+    """Return the tables that a version reads beside its own: only of those it may be given data."""
+    found: set[TableName] = set()
+    for rule in program.rules if program is not None else ():
+        parts = [part for part in (rule.expr, rule.where) if part is not None]
+        found |= {table for part in parts for table, _ in lookups_of(part)}
+        found |= {rule.references[0]} if rule.references else set()
+        found |= set(rule.assertion.tables) if rule.assertion else set()
+    return found
 
 
 def _judged(

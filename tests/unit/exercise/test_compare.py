@@ -104,11 +104,24 @@ def test_a_lookup_without_data_is_said(tmp_path: Path, data: str) -> None:
     assert "a.plan" in found.reason
 
 
+def test_a_table_that_only_one_version_looks_up(tmp_path: Path, data: str) -> None:
+    (tmp_path / "plan.csv").write_text("plan\nfree\npro\n")
+    new = OLD.replace("key: [id]\n", "") + "  - {name: known, check: plan IN (SELECT plan FROM a.plan)}\n"
+    (tmp_path / "old.slo.yaml").write_text(OLD)
+    (tmp_path / "new.slo.yaml").write_text(new)
+    before, after = (load_project(tmp_path / f"{name}.slo.yaml") for name in ("old", "new"))
+    (found,) = compare(before, after, {"a.b": data, "a.plan": tmp_path / "plan.csv"}).changed
+    # Without a key a row is told by its place.
+    assert (found.slo, found.newly, found.newly_keys) == ("a.b/known", 2, ({"row": 3}, {"row": 5}))
+
+
 def test_data_of_no_table(tmp_path: Path, data: str) -> None:
     (tmp_path / "b.slo.yaml").write_text(OLD)
     project = load_project(tmp_path)
     with pytest.raises(PlanError, match="no data was given"):
         compare(project, project, {"x.y": data})
+    with pytest.raises(PlanError, match="is in neither version"):
+        compare(project, project, {"a.b": data, "x.y": data})
 
 
 def test_the_verb(tmp_path: Path, data: str, run: Run) -> None:
