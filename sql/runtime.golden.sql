@@ -8644,7 +8644,6 @@ declare
   _n bigint;
 begin
   return query select l.what, l.n from mlguard._sweep_loads(p_as_of) l;
-
   update mlguard._hold h
   set ended_at = clock_timestamp(), ended_by = 'mlguard', reason = 'no SLO in force holds it'
   where h.ended_at is null and h.verdict is not null
