@@ -239,8 +239,6 @@ class _Table:
             return "how many rows are stored now is not in a file"
         if rule.arrives is not None:
             return "when rows arrived is not in a file"
-        if rule.volume is not None:
-            return "the rows of a window that ends when somebody reads are counted in the database"
         if rule.no_gaps is not None:
             return "gaps between event times are judged in the database"
         why = self._changed_by_steps(rule)

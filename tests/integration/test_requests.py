@@ -159,7 +159,9 @@ class TestWhichRequests:
             "post.once: no index of p.offers begins with request_id, so that every COMMIT reads the whole table; best"
             ' before apply: create index concurrently on "p"."offers" ("request_id");'
         )
-        assert note in api.plan(wanted, pg).tables[0].program.notes
+        planned = api.plan(wanted, pg).tables[0].program
+        assert planned is not None
+        assert note in planned.notes
         api.apply(wanted, pg)
         prepare(pg, offers((1, 7, "a", 0.1), (2, 7, "a", 0.2), (3, 7, "b", 0.3), (4, 7, "c", 0.4)))
         assert ids(pg) == [3, 4]
