@@ -141,7 +141,10 @@ def scan(rows: Rows, states: Sequence[State], broken: Sequence[str], edges: dict
     """
     cells = DuckCells(rows.program)
     columns: dict[str, int] = {"count(*)": 0}
-    place: Callable[[str], int] = lambda text: columns.setdefault(text, len(columns))  # noqa: E731
+
+    def place(text: str) -> int:
+        return columns.setdefault(text, len(columns))
+
     decoders: dict[str, tuple[tuple[int, ...], Decoder]] = {}
     for state in states:
         if state.of is Of.BINS:

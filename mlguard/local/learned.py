@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mlguard.emit.duck_cells import DuckCells
@@ -65,7 +66,7 @@ class Learned:
         armed = len(self.trial) >= TRIAL and sum(self.trial[-LAST:]) <= max(1, BUDGET * len(self.trial[-LAST:]))
         found = []
         for rule in self.rules:
-            verdict = self.learner.judge(sample, lambda series, rule=rule: _counts(series, rule))  # type: ignore[misc]
+            verdict = self.learner.judge(sample, partial(_counts, rule=rule))
             name = TABLE if rule.column is None else rule.column
             worst = next((column for column in verdict.columns if column.column == name), None)
             if self.past < LEARNED_AT:

@@ -142,7 +142,7 @@ class Watch:
                 if not seen or not _gone(error):
                     raise
                 lost += 1
-                wait = min(LONGEST_WAIT, 2.0 ** (lost - 1)) * random.uniform(0.75, 1.25)  # noqa: S311
+                wait = min(LONGEST_WAIT, 2.0 ** (lost - 1)) * random.uniform(0.75, 1.25)  # noqa: S311 - to spread retries, not to keep a secret
                 self.say(f"the database is gone ({_words(error)}); trying again in {wait:.0f} s")
                 self.stop.wait(wait)
 

@@ -5,7 +5,7 @@ Queries call columns by position (`c0`, `c1`, …): names of frames and files ma
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,7 +88,7 @@ class Counted:
     low: str | None = None
     high: str | None = None
     distinct: int = 0
-    tails: tuple[list[float], list[float], list[float], list[float]] = ((), (), (), ())  # type: ignore[assignment]
+    tails: tuple[Sequence[float], Sequence[float], Sequence[float], Sequence[float]] = ((), (), (), ())
     lengths: tuple[int, int] | None = None
 
 
