@@ -12581,6 +12581,11 @@ begin
         errcode = 'invalid_parameter_value', message = 'mlguard: a baseline must begin before it ends';
     end if;
     return mlguard._set_own_baseline(p_tbl, p_from, p_to);
+  elsif p_source in ('version', 'ticket') then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      message = format('mlguard: which %s the baseline is taken from is not said', p_source),
+      hint = 'Write ''version model:version'', or ''ticket N''; baseline: version in the SLO file follows the champion.';
   elsif p_source ~ '^(version|ticket) ' then
     return mlguard._set_ticket_baseline(p_tbl, mlguard._ticket_named(p_source));
   elsif p_source ~ '^(first|previous) ' then

@@ -609,7 +609,7 @@ def test_another_table_is_the_baseline(everywhere: Connection) -> None:
     ("arguments", "message"),
     [
         ("'features.customer', 'features.nothing'", "there is no table features.nothing to take a baseline from"),
-        ("'features.customer', 'version'", "cannot be taken from a model version yet"),
+        ("'features.customer', 'version'", "which version the baseline is taken from is not said"),
         ("'features.customer', 'first 28 days'", "first 28 days is what an SLO file says"),
         ("'features.customer', null, '2026-02-01', '2026-01-01'", "must begin before it ends"),
         (

@@ -36,24 +36,26 @@ COLUMNS = {
 }
 # One SLO for each metric over batches; a limit no value equals makes each a verdict with its value in words.
 OVER_BATCHES = (
-    "row_count() <> 0.5", "count(x) <> 0.5", "count(w) <> 0.5", "count(c) <> 0.5", "coverage(y) < 0.9",
-    "null_rate(c) <> 0.5", "nan_rate(x) <> 0.5", "nan_rate(w) <> 0.5", "zero_rate(x) < 0.5", "zero_rate(y) <> 0.5",
-    "negative_rate(x) <> 0.5", "negative_rate(z) <> 0.5", "share(d) < 0.4", "share(x > 1 OR y < 3) <> 0.5",
-    "share(1 / y >= 0) <> 0.5", "sum(x) <> 0.5", "sum(y) <> 0.5", "sum(k) <> 0.5", "sum(z) <> 0.5", "mean(x) > 1",
-    "mean(y) <> 0.5", "mean(k) <> 0.5", "mean(z) <> 0.5", "mean(w) <> 0.5", "stddev(x) <> 0.5", "stddev(y) <> 0.5",
-    "stddev(z) <> 0.5", "min(x) <> 0.5", "max(x) <> 0.5", "min(k) <> 0.5", "max(z) <> 0.5", "min(w) <> 0.5",
-    "median(x) <> 0.5", "quantile(x, 0.95) <> 0.5", "quantile(y, 0.1) <> 0.5", "correlation(x, y) <> 0.5",
-    "correlation(z, w) <> 0.5", "distinct_count(c) <> 0.5", "distinct_count(x) <> 0.5", "distinct_count(at) > 5",
-    "duplicate_rate(c) <> 0.5", "duplicate_rate(c, d) < 0.5", "trailing(mean(x), '90 days') <> 0.5",
-    "change(coverage(y), '90 days') >= -0.25", "delta(mean(z), '90 days') <> 0.5", "usual(mean(y))",
-    "coverage(y) / share(d) > 1", "abs(round(mean(y))) >= 1 AND NOT mean(x) BETWEEN 1 AND 2",
+    "row_count() <> 0.5123", "count(x) <> 0.5123", "count(w) <> 0.5123", "count(c) <> 0.5123", "coverage(y) < 0.9",
+    "null_rate(c) <> 0.5123", "nan_rate(x) <> 0.5123", "nan_rate(w) <> 0.5123", "zero_rate(x) < 0.5",
+    "zero_rate(y) <> 0.5123", "negative_rate(x) <> 0.5123", "negative_rate(z) <> 0.5123", "share(d) < 0.4",
+    "share(x > 1 OR y < 3) <> 0.5123", "share(1 / y >= 0) <> 0.5123", "sum(x) <> 0.5123", "sum(y) <> 0.5123",
+    "sum(k) <> 0.5123", "sum(z) <> 0.5123", "mean(x) > 1.0123", "mean(y) <> 0.5123", "mean(k) <> 0.5123",
+    "mean(z) <> 0.5123", "mean(w) <> 0.5123", "stddev(x) <> 0.5123", "stddev(y) <> 0.5123", "stddev(z) <> 0.5123",
+    "min(x) <> 0.5123", "max(x) <> 0.5123", "min(k) <> 0.5123", "max(z) <> 0.5123", "min(w) <> 0.5123",
+    "median(x) <> 0.5123", "quantile(x, 0.95) <> 0.5123", "quantile(y, 0.1) <> 0.5123", "correlation(x, y) <> 0.5123",
+    "correlation(z, w) <> 0.5123", "distinct_count(c) <> 0.5123", "distinct_count(x) <> 0.5123",
+    "distinct_count(at) > 5", "duplicate_rate(c) <> 0.5123", "duplicate_rate(c, d) < 0.5",
+    "trailing(mean(x), '90 days') <> 0.5123", "change(coverage(y), '90 days') >= -0.2512",
+    "delta(mean(z), '90 days') <> 0.5123", "usual(mean(y))", "coverage(y) / share(d) > 1",
+    "abs(round(mean(y))) >= 1 AND NOT mean(x) BETWEEN 1 AND 2",
     "greatest(mean(x), coalesce(stddev(y), 3)) > least(mean(y), 2)",
 )  # fmt: skip
 OVER_WINDOWS = (
     "psi(x) <= 0.2", "psi(c) <= 0.2", "js(x) <= 0.1", "js(c) <= 0.1", "ks(x) <= 0.2", "ks(y) <= 0.2", "linf(c) <= 0.1",
     "linf(y) <= 0.1", "new_category_rate(c) <= 0.01", "mean(x) BETWEEN 2 AND 4", "median(y) > 1",
     "change(coverage(y), '21 days') >= -0.1", "usual(mean(x))", "usual(coverage(y))", "distinct_count(c) >= 3",
-    "correlation(x, y) < 0.5",
+    "correlation(x, y) < 0.5123",
 )  # fmt: skip
 CREATE = "create schema f; create table f.t (" + ", ".join(f"{n} {pg}" for n, (pg, _) in COLUMNS.items()) + ")"
 Row = tuple[Any, ...]
@@ -159,7 +161,9 @@ def compare(here: dict[str, list[Any]], there: dict[str, list[Any]]) -> None:
             assert names == theirs[2], slo
             for name, a, b in zip(names, values, theirs[3], strict=True):
                 assert same_value(a, b), (slo, name, a, b)
-            assert (outcome, n, observed, reason) == (theirs[0], theirs[1], theirs[4] or "", theirs[5] or ""), slo
+            assert (outcome, n, reason) == (theirs[0], theirs[1], theirs[5] or ""), slo
+            if values == theirs[3]:  # else the last digits may be rounded apart
+                assert observed == (theirs[4] or ""), slo
 
 
 NUMBER = st.one_of(
