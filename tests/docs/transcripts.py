@@ -213,7 +213,7 @@ class Runner:
         return "".join(answers)
 
     def _shell(self, command: str) -> str:
-        prelude = 'mlguard() { "$MLGUARD_PYTHON" -m mlguard "$@"; }\npython() { "$MLGUARD_PYTHON" "$@"; }\n'
+        prelude = 'mlguard() { "$MLGUARD_PYTHON" -m mlguard "$@"; }\n'
         done = subprocess.run(
             ["bash", "-c", prelude + command],
             cwd=self._folder,
@@ -222,7 +222,10 @@ class Runner:
                 "MLGUARD_DSN": self._dsn,
                 "MLGUARD_PYTHON": sys.executable,
                 "PYTHONPATH": str(ROOT),
-                "PATH": f"{wheel_binaries(18)}{os.pathsep}{os.environ['PATH']}",
+                # A page's `python` is the one that has mlguard, as in a reader's own environment.
+                "PATH": os.pathsep.join(
+                    [str(Path(sys.executable).parent), str(wheel_binaries(18)), os.environ["PATH"]]
+                ),
                 "NO_COLOR": "1",
             },
             stdin=subprocess.DEVNULL,
