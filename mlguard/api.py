@@ -87,10 +87,10 @@ def load(
 
 
 def compile_sql(project: Project) -> dict[TableName, tuple[DbObject, ...]]:
-    """Compile without a database, from the declared types.
+    """Compile without a database, from the declared types; one that is declared nowhere is written `unknown`.
 
     Raises:
-        SpecError: an expression is wrong, or names a column whose type is declared nowhere.
+        SpecError: an expression is wrong.
         CompileError: an SLO cannot be placed.
     """
     compiled = compile_project(project, None)

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from mlguard.spec import Project
 
 NOT_APPLIED = "not applied"
+NOT_JUDGED = "not judged yet"
 _OUTCOMES = {"PASS": "holding", "FAIL": "failing", "INSUFFICIENT": "insufficient", "ERROR": "error", "NOTED": "noted"}
 
 _SLOS = """
 select s.id, s.tbl as "table", s.name, s.action, s.severity, s.place, s.shadow, s.version, s.since, s.tags,
        s.health, s.waived_until, r.refused, r.last_at as refused_last, v.n as recorded, v.last_at as recorded_last,
-       j.outcome, j.observed, j.judged_at, j.past
+       j.outcome, j.observed, j.judged_at, j.past, s.level in ('batch', 'window') as awaits_verdict
 from mlguard.slo as s
 left join mlguard.rejection as r on r.slo = s.id
 left join lateral (
@@ -83,6 +84,7 @@ class Facts:
     observed: str | None
     judged_at: datetime | None
     past: list[float | None] | None  # values of the first metric of the last verdicts, oldest first
+    awaits_verdict: bool  # whether only a verdict can tell that it holds
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ class SloStatus:
     table: str
     state: str
     # holding | held | off | waived | shadow | refused | kept out | recorded | not applied, and of batches and windows
-    # failing | noted | insufficient | error
+    # not judged yet | failing | noted | insufficient | error
     times: int | None  # how often, for refused, kept out and recorded
     at: datetime | None  # held since; off or waived until; last refused, kept out, recorded
     action: str
@@ -237,7 +239,7 @@ class _Look:
             return _OUTCOMES.get(fact.outcome, fact.outcome), None, fact.judged_at
         if fact.recorded:
             return "recorded", fact.recorded, fact.recorded_last
-        return "holding", None, None
+        return NOT_JUDGED if fact.awaits_verdict else "holding", None, None
 
 
 def _closing(connection: psycopg.Connection[Any], gate: Gate) -> list[str]:
