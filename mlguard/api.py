@@ -328,6 +328,7 @@ def apply(
         if made.runtime:
             runtime.install(connection)
         applied = run(connection, made, options or Options(), progress)
+        applied.runtime = made.runtime
         _set_baselines(project, connection)
         return applied
 

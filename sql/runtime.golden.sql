@@ -4905,6 +4905,7 @@ CREATE FUNCTION mlguard._learn_baseline(p_table mlguard._table, p_as_of timestam
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  _few constant bigint := 100000;  -- rows that are read in no time
   _work mlguard._baseline;
   _learns boolean := p_table.baseline ~ '^(first|previous) ';
   _lacking text[];
@@ -4957,11 +4958,15 @@ begin
   if _added > 0 then
     perform mlguard._use_baseline(p_table, _work.version);
   end if;
-  -- What could not be had is looked for again, but not with every sweep: it takes a pass over the table.
+  -- What could not be had is looked for again, but not with every sweep where that takes a long pass over the table.
   update mlguard._baseline b
   set next_at = case
     when cardinality(_lacking) <> _added or _lacking = '{}' then
-      coalesce(_next, p_as_of + case b.state when 'learning' then interval '1 hour' else interval '1 day' end)
+      coalesce(_next, p_as_of + case
+        when (select coalesce(sum(c.n), 0) from mlguard._bucket c where c.tbl = b.tbl and c.segment = '{}') <= _few then '0'
+        when b.state = 'learning' then interval '1 hour'
+        else interval '1 day'
+      end)
   end
   where b.tbl = p_table.tbl and b.version = _work.version;
   return _added;

@@ -27,13 +27,21 @@ select s.id, s.tbl as "table", s.name, s.action, s.severity, s.place, s.shadow, 
 from mlguard.slo as s
 left join mlguard.rejection as r on r.slo = s.id
 left join lateral (
-  select (array_agg(y.outcome))[1] as outcome, (array_agg(coalesce(y.observed, y.reason)))[1] as observed,
+  select (array_agg(y.outcome order by y.place))[1] as outcome,
+         (array_agg(coalesce(y.observed, y.reason) order by y.place))[1] as observed,
          max(y.at) as judged_at, (array_agg(y.vals[1] order by y.place desc))::float8[] as past
   from (
-    select w.*, row_number() over (order by w.id desc) as place
-    from mlguard.verdict as w
-    where w.slo = s.id and w.current and w.segment = '{}'
-    order by w.id desc
+    -- Of an SLO with segments the worst one speaks for its batch or window.
+    select u.*, row_number() over (order by u.newest desc) as place
+    from (
+      select distinct on (w.window_end, w.batch) w.*, max(w.id) over (partition by w.window_end, w.batch) as newest
+      from (
+        select v.* from mlguard.verdict as v where v.slo = s.id and v.current order by v.id desc limit 1200
+      ) as w
+      order by w.window_end, w.batch,
+               array_position('{FAIL,ERROR,NOTED,PASS,INSUFFICIENT}'::text[], w.outcome), w.id desc
+    ) as u
+    order by u.newest desc
     limit 24
   ) as y
 ) as j on s.level in ('batch', 'window', 'assertion') or (s.level = 'read' and s.action = 'warn')

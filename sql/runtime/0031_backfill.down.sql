@@ -107,3 +107,75 @@ $mlguard$;
 
 comment on function mlguard.correlation_v1(jsonb, text) is
   'Pearson correlation; null where one of the two columns does not vary.';
+
+
+create or replace function mlguard._learn_baseline(p_table mlguard._table, p_as_of timestamptz)
+returns bigint
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $mlguard$
+declare
+  _work mlguard._baseline;
+  _learns boolean := p_table.baseline ~ '^(first|previous) ';
+  _lacking text[];
+  _period record;
+  _next timestamptz;
+  _added bigint := 0;
+begin
+  select b.* into _work from mlguard._baseline b where b.tbl = p_table.tbl and b.state = 'learning';
+  if found and _work.source <> p_table.baseline then
+    delete from mlguard._baseline b where b.tbl = _work.tbl and b.version = _work.version;
+    _work := null;
+  end if;
+  if _work.tbl is null then
+    select b.* into _work from mlguard._baseline b where b.tbl = p_table.tbl and b.state = 'frozen';
+    if _learns
+       and (_work.tbl is null or (_work.kind in ('first', 'previous') and _work.source <> p_table.baseline)) then
+      perform mlguard._begin_baseline(p_table.tbl, split_part(p_table.baseline, ' ', 1), p_table.baseline, null, null);
+      select b.* into _work from mlguard._baseline b where b.tbl = p_table.tbl and b.state = 'learning';
+    end if;
+  end if;
+  if _work.tbl is null or _work.kind not in ('first', 'previous', 'window') or _work.next_at > p_as_of then
+    return 0;
+  end if;
+
+  _lacking := array(
+    select w.column_name from mlguard._baseline_wanted(p_table.tbl, _work.version) w where not w.present);
+  if _lacking = '{}' then
+    if not mlguard._lacks_counts(p_table, _work.version) then
+      return 0;
+    end if;
+    -- An SLO with a new filter or new segments: the same rows, counted for it too.
+    perform mlguard._count_baseline(p_table, _work.version);
+  elsif _work.kind = 'window' then
+    _added := mlguard._fill_baseline(p_table, _work.version, _lacking, _work.starts, _work.ends);
+  else
+    for _period in
+      select p.starts, p.ends, p.due, array_agg(p.column_name) as columns
+      from mlguard._baseline_periods(p_table, _work.kind, substr(_work.source, position(' ' in _work.source))::interval,
+                                     _lacking, p_as_of) p
+      group by p.starts, p.ends, p.due
+      order by p.due, p.starts
+    loop
+      if _period.due <= p_as_of then
+        _added := _added
+                  + mlguard._fill_baseline(p_table, _work.version, _period.columns, _period.starts, _period.ends);
+      else
+        _next := least(_next, _period.due);
+      end if;
+    end loop;
+  end if;
+  if _added > 0 then
+    perform mlguard._use_baseline(p_table, _work.version);
+  end if;
+  -- What could not be had is looked for again, but not with every sweep: it takes a pass over the table.
+  update mlguard._baseline b
+  set next_at = case
+    when cardinality(_lacking) <> _added or _lacking = '{}' then
+      coalesce(_next, p_as_of + case b.state when 'learning' then interval '1 hour' else interval '1 day' end)
+  end
+  where b.tbl = p_table.tbl and b.version = _work.version;
+  return _added;
+end
+$mlguard$;

@@ -1,4 +1,4 @@
-"""Files that do not say the types of their columns: what can be said without a database, and what one adds."""
+"""What is told where not everything is known: types that no file says, SLOs that nothing has judged, segments."""
 
 from __future__ import annotations
 
@@ -72,3 +72,20 @@ def test_a_database_says_nothing_of_its_own_triggers_and_of_what_was_not_judged(
         states = {found.slo: found.state for found in status(connection).slos}
     assert states["predictions.churn/mean"] == "not judged yet"
     assert states["predictions.churn/low"] == "holding"
+
+
+def test_of_segments_the_worst_speaks_for_the_batch(pg: str, tmp_path: Path) -> None:
+    prepare(pg, "create schema if not exists f; create table f.t (id bigint primary key, c text, x integer)")
+    text = "mlguard: 1\ntable: f.t\nkey: [id]\nslos:\n  - {name: some, check: coverage(x) >= 0.5, over: batch, by: c}\n"
+    api.apply(api.load(write(tmp_path, text)), pg)
+    for missing in ("never", "DE"):
+        prepare(
+            pg,
+            "insert into f.t select coalesce((select max(id) from f.t), 0) + g,"
+            " case when g % 2 = 0 then 'DE' else 'FR' end,"
+            f" case when g % 2 = 1 or '{missing}' <> 'DE' then 1 end from generate_series(1, 200) g",
+        )
+    with session(pg) as connection:
+        (found,) = [found for found in status(connection).slos if found.slo == "f.t/some"]
+    assert (found.state, found.past) == ("failing", (1.0, 0.0))
+    assert "c DE" in found.observed
