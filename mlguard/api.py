@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from mlguard import catalog, catalog_assertions, evaluate, runtime
+from mlguard import catalog, catalog_assertions, evaluate, runtime, runtime_source
 from mlguard.apply import Applied, Options, Progress, refuse_breaking, run
 from mlguard.compile import compile_project
 from mlguard.compile.assertion import tables_read
@@ -181,10 +181,19 @@ def _runtime_step(connection: psycopg.Connection[Any]) -> str | None:
     if found is None:
         return f"install {wanted}"
     if found == wanted:
-        return None
+        return _repair(connection)
     if found not in runtime.versions():
         runtime.check_version(connection)
     return f"upgrade {found} to {wanted}"
+
+
+def _repair(connection: psycopg.Connection[Any]) -> str | None:
+    """Say what of the runtime itself was changed in the database, and can be put back."""
+    changed = [*runtime_source.edited(connection), *(trigger for _, trigger in runtime_source.silent(connection))]
+    if not changed:
+        return None
+    more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
+    return f"repair {', '.join(changed[:5])}{more}"
 
 
 def _regrant(connection: psycopg.Connection[Any], program: TableProgram) -> dict[str, list[Statement]]:
@@ -327,6 +336,7 @@ def apply(
             return Applied()
         if made.runtime:
             runtime.install(connection)
+            runtime_source.restore(connection)
         applied = run(connection, made, options or Options(), progress)
         applied.runtime = made.runtime
         _set_baselines(project, connection)

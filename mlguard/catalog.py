@@ -268,6 +268,13 @@ from pg_catalog.pg_constraint as k join pg_catalog.pg_class as c on c.oid = k.co
 join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
 where k.contype in ('c', 'u', 'f') and k.conname like 'mlguard\\_%%' and not c.relispartition
 """,
+    Kind.COUNTERS: """
+select substring(pg_catalog.obj_description(c.oid, 'pg_class') from '^mlguard:(.*):[0-9a-f]+$'),
+       'memory of ' || split_part(c.relname, ' of ', 1), ''
+from pg_catalog.pg_class as c
+where c.relkind = 'S' and c.relnamespace = pg_catalog.to_regnamespace('mlguard')
+  and pg_catalog.obj_description(c.oid, 'pg_class') like 'mlguard:%%'
+""",
     Kind.TRIGGER: """
 select n.nspname || '.' || c.relname, t.tgname, pg_catalog.pg_get_triggerdef(t.oid) || ' ' || t.tgenabled::text
 from pg_catalog.pg_trigger as t join pg_catalog.pg_class as c on c.oid = t.tgrelid
@@ -339,6 +346,8 @@ class Definitions:
 
     def of(self, kind: Kind, table: str, name: str) -> str | None:
         """Return the definition of an object, or None where it does not exist; '' for kinds that have none."""
+        if kind is Kind.COUNTERS and name.startswith("memory of "):
+            return self._found.get((kind, table, name))
         if kind in (Kind.COUNTERS, Kind.REVOKE):
             return ""
         kind = _SHARED.get(kind, kind)

@@ -99,7 +99,7 @@ class Plan:
     """What `apply` would do."""
 
     tables: tuple[TablePlan, ...]
-    runtime: str | None = None  # 'install 0004' or 'upgrade 0003 to 0004'
+    runtime: str | None = None  # 'install 0004', 'upgrade 0003 to 0004', 'repair guard_v1'
     breaking: tuple[Breaking, ...] = ()
     bypass: Mapping[TableName, tuple[str, ...]] = field(default_factory=dict)  # who can go round the gate
     orphans: tuple[str, ...] = ()  # tables guarded in the database that no SLO file is about

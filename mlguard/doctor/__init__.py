@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlguard.doctor import access, drift, objects, server
+from mlguard.doctor import access, drift, objects, own, records, server
 from mlguard.doctor.access import Reader, bypass
 from mlguard.doctor.finding import NAMES, Finding, guarded
 
@@ -32,6 +32,8 @@ def examine(connection: psycopg.Connection[Any]) -> list[Finding]:
         tables = guarded(connection)
         found = [
             *server.findings(connection, tables),
+            *own.findings(connection),
+            *records.findings(connection, tables),
             *objects.findings(connection, tables, installed),
             *drift.findings(connection, tables),
             *access.findings(connection, tables),

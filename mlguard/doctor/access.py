@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlguard.doctor.finding import Finding, Table
 from mlguard.emit.gate import TASK_ROLE, view_name
+from mlguard.names import quote_ident
 from mlguard.operate.ask import pinned, values
 
 if TYPE_CHECKING:
@@ -127,6 +128,7 @@ def findings(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> It
     behind_view = [table for table in gated.values() if table.reads != "policy"]
     yield from _views(connection, behind_view)
     yield from _ungranted(connection, behind_view)
+    yield from _owners(connection)
 
 
 def _views(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> Iterator[Finding]:
@@ -179,3 +181,45 @@ where not pg_catalog.has_table_privilege(r.oid, c.oid, 'select')
                 f"grant select on {view.sql} to {TASK_ROLE};",
                 table.tbl,
             )
+
+
+def _owners(connection: psycopg.Connection[Any]) -> Iterator[Finding]:
+    """Who owns a table can put code on it, which runs as mlguard's owner when mlguard reads or writes the table."""
+    found = values(
+        connection,
+        """
+with used as (
+  select t.tbl, format('%%I.%%I', t.schema_name, t.table_name) as relation from mlguard._table as t
+  union
+  select t.tbl, j.line ->> 'table' from mlguard._table as t, jsonb_array_elements(t.joins) as j (line)
+  union
+  select split_part(a.slo, '/', 1), r.name from mlguard._assertion as a, unnest(a.tables) as r (name)
+  union
+  -- What a row rule or a post-prediction step looks up, as the language spells it.
+  select o.tbl, m.found[1]
+  from (
+    select s.tbl, s.check_text as words from mlguard._slo as s
+    union all
+    select p.tbl, p.steps::text from mlguard._post_set as p where p.ended_at is null
+  ) as o
+  cross join lateral regexp_matches(
+    o.words, 'in\\s*\\(\\s*select\\s+\\S+\\s+from\\s+([\\w$]+\\.[\\w$]+)\\s*\\)', 'gi') as m (found)
+)
+select distinct array[u.tbl, c.oid::regclass::text, pg_catalog.pg_get_userbyid(c.relowner),
+                      pg_catalog.pg_get_userbyid(n.nspowner)]
+from used as u
+join pg_catalog.pg_class as c on c.oid = pg_catalog.to_regclass(u.relation)
+join pg_catalog.pg_namespace as n on n.nspname = 'mlguard'
+where not pg_catalog.pg_has_role(c.relowner, n.nspowner, 'member')
+order by 1
+""",
+    )
+    for tbl, relation, owner, ours in found:
+        yield Finding(
+            "owner",
+            f"{relation} belongs to {owner}: code that {owner} puts on it (a trigger, a default, a cast of its type, a"
+            f" view in its place) runs with the rights of {ours} when mlguard reads or writes it",
+            f"if {owner} is not trusted with the rights of {ours}: alter table {relation} owner to"
+            f" {quote_ident(ours)};",
+            tbl,
+        )

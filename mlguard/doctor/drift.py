@@ -20,6 +20,7 @@ def findings(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> It
     yield from _schema(connection, tables)
     yield from _cascades(connection, here)
     yield from _heirs(connection, here)
+    yield from _rules(connection, here)
 
 
 def now_named(connection: psycopg.Connection[Any], table: Table) -> str | None:
@@ -164,5 +165,29 @@ order by 1
             "heir",
             f"table {heir} inherits its CHECKs but no trigger: rows written into it are read here and not judged",
             f"give {heir} an SLO file of its own",
+            tbl,
+        )
+
+
+def _rules(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> Iterator[Finding]:
+    """A rule takes a write away, or sends it elsewhere, before there is a row to judge."""
+    found = values(
+        connection,
+        """
+select array[t.tbl, pg_catalog.quote_ident(r.rulename), r.ev_class::regclass::text]
+from unnest(%(tables)s::text[], %(oids)s::oid[]) as t (tbl, oid)
+join pg_catalog.pg_rewrite as r
+  on r.ev_class = t.oid or r.ev_class in (select p.relid from pg_catalog.pg_partition_tree(t.oid) as p)
+where r.rulename <> '_RETURN'
+order by 1
+""",
+        tables=[table.tbl for table in tables],
+        oids=[table.oid for table in tables],
+    )
+    for tbl, rule, relation in found:
+        yield Finding(
+            "rule",
+            f"rule {rule} of {relation} rewrites writes before any trigger sees them",
+            f"drop rule {rule} on {relation};",
             tbl,
         )

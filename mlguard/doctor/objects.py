@@ -29,7 +29,7 @@ def findings(
     connection: psycopg.Connection[Any], tables: Sequence[Table], installed: Mapping[str, InstalledTable]
 ) -> Iterator[Finding]:
     """Yield what is wrong with the objects of every table."""
-    disabled = disabled_triggers(connection)
+    disabled = disabled_triggers(connection, clones=False)
     here = [table for table in tables if table.oid is not None]
     not_always = list(_not_always(connection, here))
     told = frozenset((finding.table, trigger) for finding, trigger in not_always)
@@ -39,6 +39,7 @@ def findings(
             yield _gone(connection, table)
         elif there is not None:
             yield from _of_table(table, there, disabled, told)
+    yield from _silent_clones(connection, here)
     yield from (finding for finding, _ in not_always)
     yield from _later_triggers(connection, here)
     yield from _partitions(connection, here)
@@ -101,6 +102,23 @@ order by 1
             tbl,
         )
         yield finding, name
+
+
+def _silent_clones(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> Iterator[Finding]:
+    found = values(
+        connection,
+        """
+select array[t.tbl, k.tgname, k.tgrelid::regclass::text]
+from unnest(%(tables)s::text[], %(oids)s::oid[]) as t (tbl, oid)
+join pg_catalog.pg_trigger as k on k.tgrelid in (select p.relid from pg_catalog.pg_partition_tree(t.oid) as p)
+where k.tgname like 'zz\\_mlguard\\_%%' and not k.tgisinternal and k.tgparentid <> 0 and k.tgenabled = 'D'
+order by 1
+""",
+        **_named(tables),
+    )
+    for tbl, trigger, partition in found:
+        message = f"trigger {trigger} is disabled on partition {partition}: rows written there are not judged by it"
+        yield Finding("disabled", message, f"alter table {partition} enable always trigger {trigger};", tbl)
 
 
 def _later_triggers(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> Iterator[Finding]:

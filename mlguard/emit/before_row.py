@@ -7,7 +7,7 @@ which is where CHECKs judge it too.
 
 from __future__ import annotations
 
-from mlguard.emit import inputs, post, post_names, post_slow, post_statement, rows_mode
+from mlguard.emit import inputs, memory, post, post_names, post_slow, post_statement, rows_mode
 from mlguard.emit.objects import DbObject, function, indent
 from mlguard.emit.pg_expr import to_sql
 from mlguard.emit.rules import broken, key, literal, observed, one_line, whole_row
@@ -201,7 +201,7 @@ def _divert(program: TableProgram, arrived: str) -> str:
         stored = f"TG_OP = 'UPDATE' or exists (select from {program.table.sql} as stored where {_same(program, 'NEW')})"
         remove = (
             f"if TG_OP = 'UPDATE' then\n  delete from {program.table.sql} as stored where {_same(program, 'OLD')};\n"
-            f"elsif current_setting('mlguard.upsert', true) = {table} then\n"
+            f"elsif {memory.got(program, memory.UPSERT)} = {memory.HELD} then\n"
             f"  delete from {program.table.sql} as stored where {_same(program, 'NEW')};\nend if;"
         )
     kept = (
@@ -276,8 +276,8 @@ def _warning(program: TableProgram, rules: tuple[Rule, ...]) -> list[DbObject]:
     if program.on_update is OnUpdate.REMOVE:
         # INSERT … ON CONFLICT DO UPDATE fires the statement triggers of INSERT, then those of UPDATE; a plain INSERT
         # the former only, and must never take a stored row away.
-        mark = f"case when TG_OP = 'UPDATE' then {literal(str(program.table))} else '' end"
-        first.append(f"perform set_config('mlguard.upsert', {mark}, true);")
+        mark = f"case when TG_OP = 'UPDATE' then {memory.HELD} else {memory.OPEN} end"
+        first.append(f"perform {memory.put(program, memory.UPSERT, mark)};")
     counting = function(
         f"{before}()",
         returns="trigger",
@@ -310,6 +310,8 @@ def _warning(program: TableProgram, rules: tuple[Rule, ...]) -> list[DbObject]:
     )
     why = "tells the writer how many rows were kept out"
     made = [trigger_function(program, before, counting, ids, why)] if first else []
+    if program.on_update is OnUpdate.REMOVE:
+        made.insert(0, memory.memory(program, memory.UPSERT, "tells an upsert from an INSERT, which removes no row"))
     made.append(trigger_function(program, after, telling, ids, why))
     told = f"strpos(current_setting('mlguard.kept_out', true), {literal(f'|{program.table}|')}) > 0"
     # A WHEN is set up anew in every statement: where a statement is one row, that costs more than the function.

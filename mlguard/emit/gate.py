@@ -70,7 +70,21 @@ def columns_sql(program: TableProgram) -> str:
 def conditions(program: TableProgram) -> list[str]:
     """Return what must hold for a row `t` to be read through a view; the gate comes first, to raise before any row."""
     withheld = [unwithheld(program, "t")] if post_names.routes(program) else []
-    return [open_condition(program), *withheld, *withdrawn.conditions(program)]
+    return [open_condition(program), _before_any_row(program), *withheld, *withdrawn.conditions(program)]
+
+
+def _before_any_row(program: TableProgram) -> str:
+    """Return the gate's condition once more, as one of the row `t`, which is always true where it does not raise.
+
+    From PostgreSQL 16 on, the condition of a view on the nullable side of an outer join becomes one of the join: rows
+    of a held table would be read, and shown to a function of the reader's own, before it is evaluated. A condition of
+    the row stays with the scan. As it costs nothing (the gate is evaluated once, the rest is a test for NULL),
+    PostgreSQL evaluates it before every other condition; `is not null` keeps it from being taken for a filter that
+    few rows pass.
+    """
+    key = program.key[0] if program.key else program.shape.columns[0].name
+    opened = open_condition(program).replace("\n", "\n  ")
+    return f"((select {opened}) or t.{quote_ident(key)} is null) is not null"
 
 
 def open_condition(program: TableProgram) -> str:

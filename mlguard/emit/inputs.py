@@ -2,12 +2,15 @@
 
 Asked once a statement, before its first row. What was found travels to the statement's other triggers in a setting of
 the transaction that the trigger after the statement clears; while it is set, an INSERT, COPY, upsert or MERGE writes.
+Where a held input changes what lands or is noted, that it is held travels in `memory` too: a setting can be overwritten
+by the statement itself.
 """
 
 from __future__ import annotations
 
 import json
 
+from mlguard.emit import memory
 from mlguard.emit.objects import DbObject, function, indent
 from mlguard.emit.rules import key, literal, one_line
 from mlguard.emit.triggers import trigger, trigger_function
@@ -29,9 +32,17 @@ def objects(program: TableProgram) -> list[DbObject]:
     """Return the triggers before a statement and, with `when_features_held: fallback`, before a row."""
     assert program.predictions is not None
     made = _before(program, program.predictions)
+    if remembers(program):
+        made.insert(0, memory.memory(program, memory.INPUTS, "whether an input is held", readable=True))
     if program.predictions.features and program.predictions.when_features_held == "fallback":
         made += _fallback(program, program.predictions)
     return made
+
+
+def remembers(program: TableProgram) -> bool:
+    """Say whether predictions may be written while an input is held."""
+    predictions = program.predictions
+    return predictions is not None and bool(predictions.features) and predictions.when_features_held != "reject"
 
 
 def setting(program: TableProgram) -> str:
@@ -73,6 +84,15 @@ def _before(program: TableProgram, predictions: Predictions) -> list[DbObject]:
     put = f"perform set_config({literal(setting(program))}, 'o{{}}', true);"
     if predictions.features:
         put = _gates(program, predictions)
+    moves = remembers(program) and bool(program.shape.partition_columns)
+    if moves:
+        # An UPDATE that moves a row to another partition fires the row triggers of INSERT there.
+        alone = f"coalesce(current_setting({literal(setting(program))}, true), '') = ''"
+        put = (
+            f"if TG_OP = 'UPDATE' then\n  if {alone} then\n"
+            f"    perform {memory.put(program, memory.INPUTS, str(memory.OPEN))};\n  end if;\n  return null;\nend if;\n"
+            f"{put}"
+        )
     made = function(
         f"{name}()",
         returns="trigger",
@@ -87,7 +107,7 @@ def _before(program: TableProgram, predictions: Predictions) -> list[DbObject]:
         why = f"predictions made while an input is held: {predictions.when_features_held}"
     made_objects = [trigger_function(program, name, made, slos, why)]
     for relation in (program.table, *program.shape.partitions):
-        rest = f"before insert on {relation.sql}\nfor each statement\nexecute function {name}()"
+        rest = f"before insert{' or update' * moves} on {relation.sql}\nfor each statement\nexecute function {name}()"
         made_objects.append(trigger(program, relation, BEFORE_TRIGGER, rest, slos, why))
     return made_objects
 
@@ -102,12 +122,17 @@ def _gates(program: TableProgram, predictions: Predictions) -> str:
         f"mlguard.inputs_v1(\n    {literal(str(program.table))}, array[{tables}],"
         f" {literal(predictions.when_features_held)})"
     )
+    remember_open = remember_asked = ""
+    if remembers(program):
+        remember_open = f"\n  perform {memory.put(program, memory.INPUTS, str(memory.OPEN))};"
+        held = f"case left(current_setting({setting_of}, true), 1) when 'h' then {memory.HELD} else {memory.OPEN} end"
+        remember_asked = f"\n  perform {memory.put(program, memory.INPUTS, held)};"
     return (
         f"if (select count(*) from mlguard._table as t where t.tbl in ({tables})) = {len(set(names))}\n"
         f"   and not exists (select from mlguard._hold as h where h.tbl in ({tables}) and h.ended_at is null)\n"
         f"   and not exists (select from mlguard._slo as s where s.tbl in ({tables}) and s.level = 'read') then\n"
-        f"  perform set_config({setting_of}, {opened}, true);\nelse\n"
-        f"  perform set_config({setting_of}, {asked}, true);\nend if;"
+        f"  perform set_config({setting_of}, {opened}, true);{remember_open}\nelse\n"
+        f"  perform set_config({setting_of}, {asked}, true);{remember_asked}\nend if;"
     )
 
 
@@ -158,7 +183,7 @@ def _fallback(program: TableProgram, predictions: Predictions) -> list[DbObject]
         )
         rest = (
             f"before insert on {program.table.sql}\nfor each row\n"
-            f"when (left(current_setting({literal(setting(program))}, true), 1) = 'h')\nexecute function {called}()"
+            f"when ({memory.got(program, memory.INPUTS)} = {memory.HELD})\nexecute function {called}()"
         )
         why = "while an input is held a fallback takes the place of what the model gave"
         made.append(trigger_function(program, called, text, slos, why))

@@ -7,7 +7,7 @@ is or moves its row to another partition, and when a person overrides it.
 
 from __future__ import annotations
 
-from mlguard.emit import post_names
+from mlguard.emit import memory, post_names
 from mlguard.emit.objects import indent
 from mlguard.emit.pg_guard import guard
 from mlguard.emit.pg_probe import ProbeWriter
@@ -103,17 +103,22 @@ def _begin(program: TableProgram) -> str:
     update = "\n".join(lines)
     text = f"if tg_op = 'UPDATE' then\n{indent(update)}\nend if;"
     if program.shape.partition_columns:
+        note = indent(_read_note(program))
         moved = "\n".join(f"    {fresh_of(program, name)} := false;" for name in columns)
         text += (
             f"\nif tg_op = 'INSERT' and current_setting({literal(post_names.both(program))}, true) = 'both' then\n"
-            f"  {_read_note(program)}\n  if _note ->> 'op' = 'MOVE' and _note -> 'row' = to_jsonb(NEW) then\n{moved}\n"
+            f"{note}\n  if _note ->> 'op' = 'MOVE' and _note -> 'row' = to_jsonb(NEW) then\n{moved}\n"
             "    exit steps;  -- an UPDATE brings its row here from another partition\n  end if;\nend if;"
         )
     return text
 
 
 def _read_note(program: TableProgram) -> str:
-    return f"_note := mlguard.unsealed_v1(current_setting({literal(post_names.memo(program))}, true));"
+    """Return what reads the note, unless another statement left it: its writer may have put it back."""
+    return (
+        f"_note := mlguard.unsealed_v1(current_setting({literal(post_names.memo(program))}, true));\n"
+        f"if (_note ->> 'statement')::bigint <> {memory.got(program, memory.STATEMENT)} then\n  _note := null;\nend if;"
+    )
 
 
 def _take_note(program: TableProgram) -> str:
@@ -144,6 +149,7 @@ def _take_note(program: TableProgram) -> str:
 
 def _leave_note(program: TableProgram, row_hash: str) -> str:
     memo, both = literal(post_names.memo(program)), literal(post_names.both(program))
+    statement = f"'statement', {memory.got(program, memory.STATEMENT)}"
     text = ""
     routed = "'routed', _routed, " * post_names.routes(program)
     if program.shape.unique:
@@ -153,7 +159,7 @@ def _leave_note(program: TableProgram, row_hash: str) -> str:
         kept = ", ".join(f"{literal(name)}, NEW.{quote_ident(name)}" for name in of(program).raw.values())
         text = (
             f"if tg_op = 'INSERT' and current_setting({both}, true) = 'both' then\n"
-            f"  perform set_config({memo}, mlguard.sealed_v1(jsonb_build_object('op', 'INSERT',\n"
+            f"  perform set_config({memo}, mlguard.sealed_v1(jsonb_build_object('op', 'INSERT', {statement},\n"
             f"    'key', jsonb_build_object({keys}),\n    'now', jsonb_build_object({now}),\n"
             f"    'raw', jsonb_build_object({kept}), {routed}'first', _first,\n"
             "    'count', jsonb_array_length(_lines))), true);\n"
@@ -168,7 +174,7 @@ def _leave_note(program: TableProgram, row_hash: str) -> str:
         )
         text += (
             f"\nif tg_op = 'UPDATE' then\n  if {moves} then\n    perform set_config({memo}, mlguard.sealed_v1("
-            "jsonb_build_object('op', 'MOVE', 'row', to_jsonb(NEW))), true);\n  end if;\nend if;"
+            f"jsonb_build_object('op', 'MOVE', {statement}, 'row', to_jsonb(NEW))), true);\n  end if;\nend if;"
         )
     return text.lstrip("\n")
 

@@ -7,7 +7,7 @@ rows are looked up, by the key's index.
 
 from __future__ import annotations
 
-from mlguard.emit import post_names
+from mlguard.emit import memory, post_names
 from mlguard.emit.objects import DbObject, Kind, Statement, function, indent
 from mlguard.emit.row_key import row_key
 from mlguard.emit.rules import literal, one_line
@@ -28,7 +28,9 @@ def objects(program: TableProgram, settings: str) -> list[DbObject]:
         settings: lines of a function's header under which values are read as they were written.
     """
     ids = (str(program.table),)
-    made = [version(program)]
+    why = "tells what this statement did from what another one did"
+    kept = [memory.STATEMENT, *(what for what, _ in _numbered(program))]
+    made = [version(program), *(memory.memory(program, what, why) for what in kept)]
     made += _before(program, ids)
     if post_names.unique_key(program):
         made += _after(program, settings, ids)
@@ -57,7 +59,10 @@ def _before(program: TableProgram, ids: tuple[str, ...]) -> list[DbObject]:
     name = f"mlguard.{quote_ident(fit(f'post {program.table} before'))}"
     both = literal(post_names.both(program))
     emptied = [post_names.memo(program), post_names.lines_mark(program), post_names.routed_mark(program)]
-    cleared = ",\n    ".join(f"pg_catalog.set_config({literal(name)}, '', true)" for name in emptied)
+    cleared = [f"pg_catalog.set_config({literal(name)}, '', true)" for name in emptied]
+    cleared.append(memory.anew(program, memory.STATEMENT))
+    cleared += [memory.put(program, what, _next(numbers)) for what, numbers in _numbered(program)]
+    rest = ",\n    ".join(cleared)
     made = function(
         f"{name}()",
         returns="trigger",
@@ -66,7 +71,7 @@ def _before(program: TableProgram, ids: tuple[str, ...]) -> list[DbObject]:
         "INSERT … ON CONFLICT DO UPDATE and MERGE this is called for INSERT, then for UPDATE.\n"
         "Pins no search_path: nothing here is looked up in it.",
         declare=(),
-        body=f"  perform pg_catalog.set_config({both}, {_mark()}, true),\n    {cleared};\n  return null;",
+        body=f"  perform pg_catalog.set_config({both}, {_mark()}, true),\n    {rest};\n  return null;",
     )
     why = "one row of an upsert meets two row triggers and is processed once"
     found = [trigger_function(program, name, made, ids, why)]
@@ -74,6 +79,22 @@ def _before(program: TableProgram, ids: tuple[str, ...]) -> list[DbObject]:
         rest = f"before insert or update on {relation.sql}\nfor each statement\nexecute function {name}()"
         found.append(trigger(program, relation, BEFORE, rest, ids, why))
     return found
+
+
+def _numbered(program: TableProgram) -> list[tuple[str, str]]:
+    """Return what a statement remembers the first number of, and the sequence that gives the numbers."""
+    found = [(memory.LINES, "_change_id_seq")]
+    if post_names.routes(program):
+        found.append((memory.ROUTED, "_review_id_seq"))
+    return found
+
+
+def _next(sequence: str) -> str:
+    """Return the number that a sequence gives next, without taking it."""
+    return (
+        "(\n      select case when s.is_called then s.last_value operator(pg_catalog.+) 1 else s.last_value end"
+        f" from mlguard.{sequence} as s)"
+    )
 
 
 def _mark() -> str:
@@ -90,13 +111,17 @@ def _after(program: TableProgram, settings: str, ids: tuple[str, ...]) -> list[D
     )
     values = post_names.values_hash(program, "t")
     parts, marks = [], []
-    for private, mark in (("_change", post_names.lines_mark(program)), ("_review", post_names.routed_mark(program))):
+    for private, mark, what in (
+        ("_change", post_names.lines_mark(program), memory.LINES),
+        ("_review", post_names.routed_mark(program), memory.ROUTED),
+    ):
         if private == "_review" and not post_names.routes(program):
             continue
-        marks.append(f"current_setting({literal(mark)}, true) <> ''")
+        # The setting only says that there are some: which ones, whoever writes must have no say in.
+        marked = f"current_setting({literal(mark)}, true) <> ''"
+        marks.append(marked)
         parts.append(
-            f"_from := substring(current_setting({literal(mark)}, true) from '^\\d{{1,18}}$')::bigint;\n"
-            f"if _from is not null then\n  delete from mlguard.{private} as c\n"
+            f"if {marked} then\n  _from := {memory.got(program, what)};\n  delete from mlguard.{private} as c\n"
             f"  where c.batch = _batch\n    and c.id >= _from\n    and c.tbl = {table}\n"
             "    and c.step_set is not null\n    and not exists (\n"
             f"      select from {program.table.sql} as t\n      where {indent(landed, 4).lstrip()}\n"

@@ -6,7 +6,7 @@ transaction has committed, and COMMIT judges it: a batch that was refused is not
 
 from __future__ import annotations
 
-from mlguard.emit import gate, inputs
+from mlguard.emit import gate, inputs, memory
 from mlguard.emit.buckets import event_time
 from mlguard.emit.objects import DbObject, Kind, Statement, comment, function, indent
 from mlguard.emit.rules import literal, one_line
@@ -119,14 +119,19 @@ def _refuse(program: TableProgram, predictions: Predictions, version: str) -> st
 
 
 _LINE = "insert into mlguard._prediction_line (tbl, model, version, n, first_event, last_event, inputs, held)"
-_INPUTS = "substr(_inputs, 2)::jsonb, left(_inputs, 1) = 'h'"
+
+
+def _inputs(program: TableProgram) -> str:
+    """Return the states of the inputs' gates, and whether one is held."""
+    held = f"{memory.got(program, memory.INPUTS)} = {memory.HELD}" if inputs.remembers(program) else "false"
+    return f"substr(_inputs, 2)::jsonb, {held}"
 
 
 def _of_one(program: TableProgram, predictions: Predictions) -> str:
     """Return what is done for a statement of one version: nothing is grouped, which is what a single row pays for."""
     put = (
         f"{_LINE}\nselect {literal(str(program.table))}, {literal(predictions.model)}, _one, _n, _first, _last,\n"
-        f"  {_INPUTS}"
+        f"  {_inputs(program)}"
     )
     if not predictions.approval:
         return f"{put};"
@@ -142,7 +147,7 @@ def _of_several(program: TableProgram, predictions: Predictions, times: tuple[st
     )
     put = (
         f"{_LINE}\nselect {literal(str(program.table))}, {literal(predictions.model)}, u.version, u.n, u.first_event,"
-        f" u.last_event,\n  {_INPUTS}\nfrom used as u"
+        f" u.last_event,\n  {_inputs(program)}\nfrom used as u"
     )
     if not predictions.approval:
         return f"with used as (\n{indent(used)}\n)\n{put};"

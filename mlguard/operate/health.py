@@ -27,17 +27,32 @@ class Health(Enum):
     INSTALLED = "INSTALLED"
 
 
-def disabled_triggers(connection: psycopg.Connection[Any]) -> frozenset[tuple[str, str]]:
-    """Return (relation, trigger) of generated triggers that fire for nobody."""
+def disabled_triggers(connection: psycopg.Connection[Any], *, clones: bool = True) -> frozenset[tuple[str, str]]:
+    """Return (relation, trigger) of generated triggers that fire for nobody.
+
+    Args:
+        connection: the database.
+        clones: a trigger counts too where only its clone on some partition is disabled.
+    """
     found = values(
         connection,
         """
-select array[n.nspname || '.' || c.relname, t.tgname]
-from pg_catalog.pg_trigger as t
-join pg_catalog.pg_class as c on c.oid = t.tgrelid
+with recursive silent as (
+  select t.tgrelid, t.tgname, t.tgparentid from pg_catalog.pg_trigger as t
+  where t.tgname like 'zz\\_mlguard\\_%%' and not t.tgisinternal and t.tgenabled = 'D'
+  union
+  -- A row trigger of a partitioned table has a clone on each partition, which can be disabled there.
+  select t.tgrelid, t.tgname, t.tgparentid
+  from silent as s
+  join pg_catalog.pg_trigger as t on t.oid = s.tgparentid
+  where %(clones)s
+)
+select array[n.nspname || '.' || c.relname, s.tgname]
+from silent as s
+join pg_catalog.pg_class as c on c.oid = s.tgrelid
 join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-where t.tgname like 'zz\\_mlguard\\_%%' and not t.tgisinternal and t.tgenabled = 'D'
 """,
+        clones=clones,
     )
     return frozenset((relation, trigger) for relation, trigger in found)
 

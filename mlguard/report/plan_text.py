@@ -205,7 +205,8 @@ def summary(plan: Plan) -> str:
     ]
     parts = [count(len(todo), "table")]
     if plan.runtime:
-        parts.append("the runtime to install or upgrade")
+        repaired = plan.runtime.startswith("repair ")
+        parts.append("the runtime to repair" if repaired else "the runtime to install or upgrade")
     parts.append(f"objects: {', '.join(steps) or 'none'}")
     parts.append(f"SLOs: {', '.join(slos) or 'none'}")
     return "; ".join(parts)

@@ -186,7 +186,8 @@ select
   t."payload",
   t."event_ts"
 from "features"."customer" as t
-where mlguard.guard_v1('features.customer');
+where mlguard.guard_v1('features.customer')
+  and ((select mlguard.guard_v1('features.customer')) or t."customer_id" is null) is not null;
 
 -- phase: change, locks: none
 do $mlguard$
@@ -198,6 +199,6 @@ end
 $mlguard$;
 
 -- phase: change, locks: none
-comment on view "features"."customer_guarded" is 'mlguard:features.customer:0b176f47618d';
+comment on view "features"."customer_guarded" is 'mlguard:features.customer:6b7a0b655eb5';
 
 -- undo: drop view if exists "features"."customer_guarded";

@@ -68,7 +68,23 @@ where case
     )
     then true
     else mlguard.guard_v1('features.customer')
-  end;
+  end
+  and ((select case
+      when not exists (
+        select from mlguard._hold as h
+        where h.tbl = 'features.customer' and h.ended_at is null
+      )
+      and exists (
+        select
+        from "features"."customer" as v
+        where v."event_ts" > statement_timestamp() - interval '1 hour'
+          and v."event_ts" <= statement_timestamp()
+        order by v."event_ts" desc
+        offset 99
+      )
+      then true
+      else mlguard.guard_v1('features.customer')
+    end) or t."customer_id" is null) is not null;
 
 -- phase: change, locks: none
 do $mlguard$
@@ -80,6 +96,6 @@ end
 $mlguard$;
 
 -- phase: change, locks: none
-comment on view "features"."customer_guarded" is 'mlguard:features.customer:e6f8659425a5';
+comment on view "features"."customer_guarded" is 'mlguard:features.customer:245acd58f7e4';
 
 -- undo: drop view if exists "features"."customer_guarded";

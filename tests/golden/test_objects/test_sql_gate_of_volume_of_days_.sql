@@ -250,7 +250,29 @@ where case
     )
     then true
     else mlguard.guard_v1('features.customer')
-  end;
+  end
+  and ((select case
+      when exists (
+        select from mlguard._freshness as f
+        where f.tbl = 'features.customer'
+          and f.newest between statement_timestamp() - interval '93600 seconds' and statement_timestamp()
+      )
+      and not exists (
+        select from mlguard._hold as h
+        where h.tbl = 'features.customer' and h.ended_at is null
+      )
+      and exists (
+        select
+        from "features"."customer" as v
+        where v."tenure_at" > ((statement_timestamp() at time zone 'Europe/Berlin' - interval '7 days') at time zone 'Europe/Berlin') at time zone 'Europe/Berlin' - interval '1 day'
+          and v."tenure_at" <= statement_timestamp() at time zone 'Europe/Berlin' + interval '1 day'
+          and ((v."tenure_at") at time zone 'Europe/Berlin') > (statement_timestamp() at time zone 'Europe/Berlin' - interval '7 days') at time zone 'Europe/Berlin'
+          and ((v."tenure_at") at time zone 'Europe/Berlin') <= statement_timestamp()
+        order by v."tenure_at" desc
+      )
+      then true
+      else mlguard.guard_v1('features.customer')
+    end) or t."customer_id" is null) is not null;
 
 -- phase: change, locks: none
 do $mlguard$
@@ -262,6 +284,6 @@ end
 $mlguard$;
 
 -- phase: change, locks: none
-comment on view "features"."customer_guarded" is 'mlguard:features.customer:a0d8386ae567';
+comment on view "features"."customer_guarded" is 'mlguard:features.customer:40de41d7f9a1';
 
 -- undo: drop view if exists "features"."customer_guarded";

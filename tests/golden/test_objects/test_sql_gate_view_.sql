@@ -198,7 +198,20 @@ where case
     )
     then true
     else mlguard.guard_v1('features.customer')
-  end;
+  end
+  and ((select case
+      when exists (
+        select from mlguard._freshness as f
+        where f.tbl = 'features.customer'
+          and f.newest between statement_timestamp() - interval '93600 seconds' and statement_timestamp()
+      )
+      and not exists (
+        select from mlguard._hold as h
+        where h.tbl = 'features.customer' and h.ended_at is null
+      )
+      then true
+      else mlguard.guard_v1('features.customer')
+    end) or t."customer_id" is null) is not null;
 
 -- phase: change, locks: none
 do $mlguard$
@@ -210,6 +223,6 @@ end
 $mlguard$;
 
 -- phase: change, locks: none
-comment on view "features"."customer_guarded" is 'mlguard:features.customer:5ff6e6122f5b';
+comment on view "features"."customer_guarded" is 'mlguard:features.customer:9eceed0e52f4';
 
 -- undo: drop view if exists "features"."customer_guarded";

@@ -16,6 +16,42 @@ select mlguard.post_set_v1('features.customer', '17871fec9273', E'[{"name": "pri
 
 -- undo: select mlguard.post_set_ended_v1('features.customer', '17871fec9273');
 
+-- refusal counters memory of statement
+-- why: tells what this statement did from what another one did
+-- for: features.customer
+
+-- phase: change, locks: none
+create sequence if not exists mlguard."statement of features.customer";
+
+-- phase: change, locks: none
+comment on sequence mlguard."statement of features.customer" is 'mlguard:features.customer:b91d14a2e590';
+
+-- undo: drop sequence if exists mlguard."statement of features.customer";
+
+-- refusal counters memory of lines
+-- why: tells what this statement did from what another one did
+-- for: features.customer
+
+-- phase: change, locks: none
+create sequence if not exists mlguard."lines of features.customer";
+
+-- phase: change, locks: none
+comment on sequence mlguard."lines of features.customer" is 'mlguard:features.customer:187d2a78aa49';
+
+-- undo: drop sequence if exists mlguard."lines of features.customer";
+
+-- refusal counters memory of routed
+-- why: tells what this statement did from what another one did
+-- for: features.customer
+
+-- phase: change, locks: none
+create sequence if not exists mlguard."routed of features.customer";
+
+-- phase: change, locks: none
+comment on sequence mlguard."routed of features.customer" is 'mlguard:features.customer:c6a5ff32a060';
+
+-- undo: drop sequence if exists mlguard."routed of features.customer";
+
 -- function mlguard."broken row features.customer"(record, record, text)
 -- why: decides what happens to a row
 -- for: features.customer/age.range
@@ -55,6 +91,9 @@ begin
   begin
     if tg_op = 'UPDATE' then
       _note := mlguard.unsealed_v1(current_setting('mlguard.post_memo_fc531f492982', true));
+      if (_note ->> 'statement')::bigint <> pg_catalog.currval('mlguard."statement of features.customer"'::pg_catalog.regclass) then
+        _note := null;
+      end if;
       NEW."raw_days" := OLD."raw_days";
       _fresh_1 := NEW."tenure_days" is distinct from OLD."tenure_days";
       _fresh_2 := NEW."plan" is distinct from OLD."plan";
@@ -204,7 +243,7 @@ begin
       _routes, case tg_op when 'UPDATE' then coalesce((_note ->> 'routed')::bigint, 9223372036854775807) end, 'mlguard.post_routed_fc531f492982');
   end if;
   if tg_op = 'INSERT' and current_setting('mlguard.post_both_fc531f492982', true) = 'both' then
-    perform set_config('mlguard.post_memo_fc531f492982', mlguard.sealed_v1(jsonb_build_object('op', 'INSERT',
+    perform set_config('mlguard.post_memo_fc531f492982', mlguard.sealed_v1(jsonb_build_object('op', 'INSERT', 'statement', pg_catalog.currval('mlguard."statement of features.customer"'::pg_catalog.regclass),
       'key', jsonb_build_object('customer_id', NEW."customer_id"),
       'now', jsonb_build_object('tenure_days', NEW."tenure_days", 'plan', NEW."plan"),
       'raw', jsonb_build_object('raw_days', NEW."raw_days"), 'routed', _routed, 'first', _first,
@@ -221,7 +260,7 @@ $mlguard$;
 revoke all on function mlguard."broken row features.customer"(record, record, text) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."broken row features.customer"(record, record, text) is 'mlguard:features.customer/age.range:f152d63ac57c';
+comment on function mlguard."broken row features.customer"(record, record, text) is 'mlguard:features.customer/age.range:5a99fb9b58a9';
 
 -- undo: drop function if exists mlguard."broken row features.customer"(record, record, text);
 
@@ -546,7 +585,12 @@ begin
   perform pg_catalog.set_config('mlguard.post_both_fc531f492982', case when TG_OP operator(pg_catalog.=) 'UPDATE' then 'both' else '' end, true),
     pg_catalog.set_config('mlguard.post_memo_fc531f492982', '', true),
     pg_catalog.set_config('mlguard.post_lines_fc531f492982', '', true),
-    pg_catalog.set_config('mlguard.post_routed_fc531f492982', '', true);
+    pg_catalog.set_config('mlguard.post_routed_fc531f492982', '', true),
+    pg_catalog.nextval('mlguard."statement of features.customer"'::pg_catalog.regclass),
+    pg_catalog.setval('mlguard."lines of features.customer"'::pg_catalog.regclass, (
+      select case when s.is_called then s.last_value operator(pg_catalog.+) 1 else s.last_value end from mlguard._change_id_seq as s)),
+    pg_catalog.setval('mlguard."routed of features.customer"'::pg_catalog.regclass, (
+      select case when s.is_called then s.last_value operator(pg_catalog.+) 1 else s.last_value end from mlguard._review_id_seq as s));
   return null;
 end
 $mlguard$;
@@ -555,7 +599,7 @@ $mlguard$;
 revoke all on function mlguard."post features.customer before"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."post features.customer before"() is 'mlguard:features.customer:b9b6b61b87f5';
+comment on function mlguard."post features.customer before"() is 'mlguard:features.customer:a89501cef41d';
 
 -- undo: drop function if exists mlguard."post features.customer before"();
 
@@ -583,8 +627,8 @@ declare
   _from bigint;
   _batch bigint := mlguard.batch_v1('features.customer');
 begin
-  _from := substring(current_setting('mlguard.post_lines_fc531f492982', true) from '^\d{1,18}$')::bigint;
-  if _from is not null then
+  if current_setting('mlguard.post_lines_fc531f492982', true) <> '' then
+    _from := pg_catalog.currval('mlguard."lines of features.customer"'::pg_catalog.regclass);
     delete from mlguard._change as c
     where c.batch = _batch
       and c.id >= _from
@@ -598,8 +642,8 @@ begin
       );
     perform set_config('mlguard.post_lines_fc531f492982', '', true);
   end if;
-  _from := substring(current_setting('mlguard.post_routed_fc531f492982', true) from '^\d{1,18}$')::bigint;
-  if _from is not null then
+  if current_setting('mlguard.post_routed_fc531f492982', true) <> '' then
+    _from := pg_catalog.currval('mlguard."routed of features.customer"'::pg_catalog.regclass);
     delete from mlguard._review as c
     where c.batch = _batch
       and c.id >= _from
@@ -621,7 +665,7 @@ $mlguard$;
 revoke all on function mlguard."after post features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after post features.customer"() is 'mlguard:features.customer:621920433d39';
+comment on function mlguard."after post features.customer"() is 'mlguard:features.customer:392df76688f7';
 
 -- undo: drop function if exists mlguard."after post features.customer"();
 
@@ -783,7 +827,7 @@ begin
   if _one = _other then  -- a statement is mostly of one version; where it wrote no row, both are null
     insert into mlguard._prediction_line (tbl, model, version, n, first_event, last_event, inputs, held)
     select 'features.customer', 'm', _one, _n, _first, _last,
-      substr(_inputs, 2)::jsonb, left(_inputs, 1) = 'h';
+      substr(_inputs, 2)::jsonb, false;
   elsif _n > 0 then
     with used as (
       select '' as version,
@@ -795,7 +839,7 @@ begin
     )
     insert into mlguard._prediction_line (tbl, model, version, n, first_event, last_event, inputs, held)
     select 'features.customer', 'm', u.version, u.n, u.first_event, u.last_event,
-      substr(_inputs, 2)::jsonb, left(_inputs, 1) = 'h'
+      substr(_inputs, 2)::jsonb, false
     from used as u;
   end if;
   return null;
@@ -806,7 +850,7 @@ $mlguard$;
 revoke all on function mlguard."predicted features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."predicted features.customer"() is 'mlguard:features.customer:19fce1f93b71';
+comment on function mlguard."predicted features.customer"() is 'mlguard:features.customer:787bb30cd601';
 
 -- undo: drop function if exists mlguard."predicted features.customer"();
 
@@ -1019,6 +1063,14 @@ where case
     then true
     else mlguard.guard_v1('features.customer')
   end
+  and ((select case
+      when not exists (
+        select from mlguard._hold as h
+        where h.tbl = 'features.customer' and h.ended_at is null
+      )
+      then true
+      else mlguard.guard_v1('features.customer')
+    end) or t."customer_id" is null) is not null
   and (
     not (select exists (select from mlguard._review as w where w.tbl = 'features.customer' and w.status in ('pending', 'rejected')))
     or not exists (
@@ -1038,6 +1090,6 @@ end
 $mlguard$;
 
 -- phase: change, locks: none
-comment on view "features"."customer_guarded" is 'mlguard:features.customer:0141ac4590b8';
+comment on view "features"."customer_guarded" is 'mlguard:features.customer:d02882649056';
 
 -- undo: drop view if exists "features"."customer_guarded";

@@ -1,3 +1,18 @@
+-- refusal counters memory of inputs
+-- why: whether an input is held
+-- for: features.customer
+
+-- phase: change, locks: none
+create sequence if not exists mlguard."inputs of features.customer";
+
+-- phase: change, locks: none
+grant select on sequence mlguard."inputs of features.customer" to public;
+
+-- phase: change, locks: none
+comment on sequence mlguard."inputs of features.customer" is 'mlguard:features.customer:5bda711054a4';
+
+-- undo: drop sequence if exists mlguard."inputs of features.customer";
+
 -- function mlguard."before predictions of features.customer"()
 -- why: predictions made while an input is held: allow
 -- for: features.customer
@@ -15,9 +30,11 @@ begin
      and not exists (select from mlguard._hold as h where h.tbl in ('features.account') and h.ended_at is null)
      and not exists (select from mlguard._slo as s where s.tbl in ('features.account') and s.level = 'read') then
     perform set_config('mlguard.predicting_fc531f492982', 'o{"features.account": "open"}', true);
+    perform pg_catalog.setval('mlguard."inputs of features.customer"'::pg_catalog.regclass, 1);
   else
     perform set_config('mlguard.predicting_fc531f492982', mlguard.inputs_v1(
       'features.customer', array['features.account'], 'allow'), true);
+    perform pg_catalog.setval('mlguard."inputs of features.customer"'::pg_catalog.regclass, case left(current_setting('mlguard.predicting_fc531f492982', true), 1) when 'h' then 2 else 1 end);
   end if;
   return null;
 end
@@ -27,7 +44,7 @@ $mlguard$;
 revoke all on function mlguard."before predictions of features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."before predictions of features.customer"() is 'mlguard:features.customer:a730e428328e';
+comment on function mlguard."before predictions of features.customer"() is 'mlguard:features.customer:122233740c9a';
 
 -- undo: drop function if exists mlguard."before predictions of features.customer"();
 
@@ -70,7 +87,7 @@ begin
   if _one = _other then  -- a statement is mostly of one version; where it wrote no row, both are null
     insert into mlguard._prediction_line (tbl, model, version, n, first_event, last_event, inputs, held)
     select 'features.customer', 'churn', _one, _n, _first, _last,
-      substr(_inputs, 2)::jsonb, left(_inputs, 1) = 'h'
+      substr(_inputs, 2)::jsonb, pg_catalog.currval('mlguard."inputs of features.customer"'::pg_catalog.regclass) = 2
     where exists (
       select from mlguard._model_version as m
       where m.model = 'churn' and m.version = _one
@@ -90,7 +107,7 @@ begin
     ), put as (
       insert into mlguard._prediction_line (tbl, model, version, n, first_event, last_event, inputs, held)
       select 'features.customer', 'churn', u.version, u.n, u.first_event, u.last_event,
-        substr(_inputs, 2)::jsonb, left(_inputs, 1) = 'h'
+        substr(_inputs, 2)::jsonb, pg_catalog.currval('mlguard."inputs of features.customer"'::pg_catalog.regclass) = 2
       from used as u
     )
     select u.version
@@ -114,7 +131,7 @@ $mlguard$;
 revoke all on function mlguard."predicted features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."predicted features.customer"() is 'mlguard:features.customer:77cde7ac631e';
+comment on function mlguard."predicted features.customer"() is 'mlguard:features.customer:a8dd5d4101a4';
 
 -- undo: drop function if exists mlguard."predicted features.customer"();
 
@@ -247,7 +264,15 @@ where case
     )
     then true
     else mlguard.guard_v1('features.customer')
-  end;
+  end
+  and ((select case
+      when not exists (
+        select from mlguard._hold as h
+        where h.tbl = 'features.customer' and h.ended_at is null
+      )
+      then true
+      else mlguard.guard_v1('features.customer')
+    end) or t."customer_id" is null) is not null;
 
 -- phase: change, locks: none
 do $mlguard$
@@ -259,7 +284,7 @@ end
 $mlguard$;
 
 -- phase: change, locks: none
-comment on view "features"."customer_guarded" is 'mlguard:features.customer:b3a3cba45c02';
+comment on view "features"."customer_guarded" is 'mlguard:features.customer:8952b9d1922d';
 
 -- undo: drop view if exists "features"."customer_guarded";
 
@@ -286,6 +311,14 @@ where case
     then true
     else mlguard.guard_v1('features.customer')
   end
+  and ((select case
+      when not exists (
+        select from mlguard._hold as h
+        where h.tbl = 'features.customer' and h.ended_at is null
+      )
+      then true
+      else mlguard.guard_v1('features.customer')
+    end) or t."customer_id" is null) is not null
   and t."plan" = (
     select m.version
     from mlguard._model_version as m
@@ -302,6 +335,6 @@ end
 $mlguard$;
 
 -- phase: change, locks: none
-comment on view "features"."customer_served" is 'mlguard:features.customer:96b9a2e44882';
+comment on view "features"."customer_served" is 'mlguard:features.customer:f2146dc87612';
 
 -- undo: drop view if exists "features"."customer_served";

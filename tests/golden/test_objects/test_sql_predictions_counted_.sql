@@ -63,7 +63,7 @@ begin
   if _one = _other then  -- a statement is mostly of one version; where it wrote no row, both are null
     insert into mlguard._prediction_line (tbl, model, version, n, first_event, last_event, inputs, held)
     select 'features.customer', 'churn', _one, _n, _first, _last,
-      substr(_inputs, 2)::jsonb, left(_inputs, 1) = 'h';
+      substr(_inputs, 2)::jsonb, false;
   elsif _n > 0 then
     with used as (
       select '' as version,
@@ -75,7 +75,7 @@ begin
     )
     insert into mlguard._prediction_line (tbl, model, version, n, first_event, last_event, inputs, held)
     select 'features.customer', 'churn', u.version, u.n, u.first_event, u.last_event,
-      substr(_inputs, 2)::jsonb, left(_inputs, 1) = 'h'
+      substr(_inputs, 2)::jsonb, false
     from used as u;
   end if;
   return null;
@@ -86,7 +86,7 @@ $mlguard$;
 revoke all on function mlguard."predicted features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."predicted features.customer"() is 'mlguard:features.customer:ce9b9538d602';
+comment on function mlguard."predicted features.customer"() is 'mlguard:features.customer:c04ea22d57c2';
 
 -- undo: drop function if exists mlguard."predicted features.customer"();
 

@@ -7,6 +7,30 @@ select mlguard.post_set_v1('features.customer', 'fcaa1982ab7e', '[{"name": "shar
 
 -- undo: select mlguard.post_set_ended_v1('features.customer', 'fcaa1982ab7e');
 
+-- refusal counters memory of statement
+-- why: tells what this statement did from what another one did
+-- for: features.customer
+
+-- phase: change, locks: none
+create sequence if not exists mlguard."statement of features.customer";
+
+-- phase: change, locks: none
+comment on sequence mlguard."statement of features.customer" is 'mlguard:features.customer:b91d14a2e590';
+
+-- undo: drop sequence if exists mlguard."statement of features.customer";
+
+-- refusal counters memory of lines
+-- why: tells what this statement did from what another one did
+-- for: features.customer
+
+-- phase: change, locks: none
+create sequence if not exists mlguard."lines of features.customer";
+
+-- phase: change, locks: none
+comment on sequence mlguard."lines of features.customer" is 'mlguard:features.customer:187d2a78aa49';
+
+-- undo: drop sequence if exists mlguard."lines of features.customer";
+
 -- function mlguard."broken row features.customer"(record, record, text)
 -- why: decides what happens to a row
 -- for: features.customer
@@ -40,6 +64,9 @@ begin
   begin
     if tg_op = 'UPDATE' then
       _note := mlguard.unsealed_v1(current_setting('mlguard.post_memo_fc531f492982', true));
+      if (_note ->> 'statement')::bigint <> pg_catalog.currval('mlguard."statement of features.customer"'::pg_catalog.regclass) then
+        _note := null;
+      end if;
       NEW."raw_days" := OLD."raw_days";
       _fresh_1 := NEW."tenure_days" is distinct from OLD."tenure_days";
       if current_setting('mlguard.acting', true) = 'on' and mlguard.acting_v1('features.customer') then
@@ -93,7 +120,7 @@ begin
       _lines, false, 'mlguard.post_lines_fc531f492982');
   end if;
   if tg_op = 'INSERT' and current_setting('mlguard.post_both_fc531f492982', true) = 'both' then
-    perform set_config('mlguard.post_memo_fc531f492982', mlguard.sealed_v1(jsonb_build_object('op', 'INSERT',
+    perform set_config('mlguard.post_memo_fc531f492982', mlguard.sealed_v1(jsonb_build_object('op', 'INSERT', 'statement', pg_catalog.currval('mlguard."statement of features.customer"'::pg_catalog.regclass),
       'key', jsonb_build_object('customer_id', NEW."customer_id"),
       'now', jsonb_build_object('tenure_days', NEW."tenure_days"),
       'raw', jsonb_build_object('raw_days', NEW."raw_days"), 'first', _first,
@@ -110,7 +137,7 @@ $mlguard$;
 revoke all on function mlguard."broken row features.customer"(record, record, text) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."broken row features.customer"(record, record, text) is 'mlguard:features.customer:fda6e098daf5';
+comment on function mlguard."broken row features.customer"(record, record, text) is 'mlguard:features.customer:6992e4ac5432';
 
 -- undo: drop function if exists mlguard."broken row features.customer"(record, record, text);
 
@@ -248,7 +275,10 @@ begin
   perform pg_catalog.set_config('mlguard.post_both_fc531f492982', case when TG_OP operator(pg_catalog.=) 'UPDATE' then 'both' else '' end, true),
     pg_catalog.set_config('mlguard.post_memo_fc531f492982', '', true),
     pg_catalog.set_config('mlguard.post_lines_fc531f492982', '', true),
-    pg_catalog.set_config('mlguard.post_routed_fc531f492982', '', true);
+    pg_catalog.set_config('mlguard.post_routed_fc531f492982', '', true),
+    pg_catalog.nextval('mlguard."statement of features.customer"'::pg_catalog.regclass),
+    pg_catalog.setval('mlguard."lines of features.customer"'::pg_catalog.regclass, (
+      select case when s.is_called then s.last_value operator(pg_catalog.+) 1 else s.last_value end from mlguard._change_id_seq as s));
   return null;
 end
 $mlguard$;
@@ -257,7 +287,7 @@ $mlguard$;
 revoke all on function mlguard."post features.customer before"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."post features.customer before"() is 'mlguard:features.customer:b9b6b61b87f5';
+comment on function mlguard."post features.customer before"() is 'mlguard:features.customer:c11eea0a42d5';
 
 -- undo: drop function if exists mlguard."post features.customer before"();
 
@@ -285,8 +315,8 @@ declare
   _from bigint;
   _batch bigint := mlguard.batch_v1('features.customer');
 begin
-  _from := substring(current_setting('mlguard.post_lines_fc531f492982', true) from '^\d{1,18}$')::bigint;
-  if _from is not null then
+  if current_setting('mlguard.post_lines_fc531f492982', true) <> '' then
+    _from := pg_catalog.currval('mlguard."lines of features.customer"'::pg_catalog.regclass);
     delete from mlguard._change as c
     where c.batch = _batch
       and c.id >= _from
@@ -308,7 +338,7 @@ $mlguard$;
 revoke all on function mlguard."after post features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after post features.customer"() is 'mlguard:features.customer:ec11f32bd645';
+comment on function mlguard."after post features.customer"() is 'mlguard:features.customer:5cc603655ffd';
 
 -- undo: drop function if exists mlguard."after post features.customer"();
 
@@ -696,7 +726,7 @@ begin
   if _one = _other then  -- a statement is mostly of one version; where it wrote no row, both are null
     insert into mlguard._prediction_line (tbl, model, version, n, first_event, last_event, inputs, held)
     select 'features.customer', 'm', _one, _n, _first, _last,
-      substr(_inputs, 2)::jsonb, left(_inputs, 1) = 'h';
+      substr(_inputs, 2)::jsonb, false;
   elsif _n > 0 then
     with used as (
       select '' as version,
@@ -708,7 +738,7 @@ begin
     )
     insert into mlguard._prediction_line (tbl, model, version, n, first_event, last_event, inputs, held)
     select 'features.customer', 'm', u.version, u.n, u.first_event, u.last_event,
-      substr(_inputs, 2)::jsonb, left(_inputs, 1) = 'h'
+      substr(_inputs, 2)::jsonb, false
     from used as u;
   end if;
   return null;
@@ -719,7 +749,7 @@ $mlguard$;
 revoke all on function mlguard."predicted features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."predicted features.customer"() is 'mlguard:features.customer:19fce1f93b71';
+comment on function mlguard."predicted features.customer"() is 'mlguard:features.customer:787bb30cd601';
 
 -- undo: drop function if exists mlguard."predicted features.customer"();
 
