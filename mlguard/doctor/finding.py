@@ -26,6 +26,7 @@ NAMES = {
     "unvalidated": "a constraint holds for new rows; stored rows were not all judged",
     "later-trigger": "a row trigger runs after mlguard's and can change the row it judged",
     "partition": "a partition lacks statement triggers: writes straight into it are not judged there",
+    "partition-gone": "a partition was dropped or detached, and its rows still count",
     "foreign-partition": "a partition on another server enforces no rule",
     "heir": "a table that inherits from a guarded one has CHECKs, but no trigger",
     "cascade": "a foreign key writes columns of a table that keeps rows out: that leaves orphans",
