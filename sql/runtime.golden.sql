@@ -3023,6 +3023,29 @@ end
 $$;
 ALTER FUNCTION mlguard._grant_partitions(p_role text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._grant_partitions(p_role text) IS 'Private. Gives the platform its rights on partitions; of the tables it must be the owner, as for ALTER TABLE.';
+CREATE FUNCTION mlguard._grant_public() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _function regprocedure;
+begin
+  -- A restore without privileges leaves every function to everybody.
+  for _function in
+    select p.oid from pg_proc p where p.pronamespace = 'mlguard'::regnamespace and p.proacl is null
+  loop
+    execute format('revoke all on function %s from public', _function);
+  end loop;
+  grant execute on function
+    mlguard._same_columns(regclass, regclass), mlguard._written(oid), mlguard.begin_batch(bigint, boolean),
+    mlguard.begin_batch(text, boolean), mlguard.copying_v1(regclass), mlguard.end_batch(bigint),
+    mlguard.end_batch(text), mlguard.gate_open_v1(text), mlguard.guard_v1(text), mlguard.may_mend_v1(),
+    mlguard.publish(regclass, regclass, boolean), mlguard.refuse_v1(text, jsonb, jsonb)
+    to public;
+end
+$$;
+ALTER FUNCTION mlguard._grant_public() OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._grant_public() IS 'Private. Takes functions from everybody that nobody ever decided about, and gives everybody those that are theirs.';
 CREATE FUNCTION mlguard._grant_review(p_role text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -11461,6 +11484,7 @@ CREATE FUNCTION mlguard.grant_roles() RETURNS void
 declare
   _role text;
 begin
+  perform mlguard._grant_public();
   perform mlguard._grant_surface();
   for _role in
     select r.rolname from pg_roles r where r.rolname in ('mlguard_platform', 'mlguard_task', 'mlguard_writer')
@@ -13153,6 +13177,13 @@ CREATE FUNCTION mlguard.sweep(p_as_of timestamp with time zone DEFAULT statement
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
+  if pg_is_in_recovery() then
+    raise exception using
+      errcode = 'read_only_sql_transaction',
+      message = 'mlguard: this server is a standby: nothing can be judged or written down here',
+      hint = 'Let sweep() run on the primary; what it finds, holds among it, arrives here with the rows. Guarded reads '
+             'are judged here, staleness by this server''s clock.';
+  end if;
   -- What needs the lock of a table leaves it to whoever has it, and goes on.
   return query select t.what, t.n from mlguard._sweep_tidy(p_as_of) t;
   return query select c.what, c.n from mlguard._sweep_schema(p_as_of) c;
@@ -15841,6 +15872,7 @@ REVOKE ALL ON FUNCTION mlguard._grant_incidents(p_role text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._grant_loop(p_role text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._grant_models(p_role text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._grant_partitions(p_role text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._grant_public() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._grant_review(p_role text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._grant_surface() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._group_incidents(p_new bigint[]) FROM PUBLIC;

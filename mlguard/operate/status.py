@@ -26,7 +26,8 @@ select s.id, s.tbl as "table", s.name, s.action, s.severity, s.place, s.shadow, 
 from mlguard.slo as s
 left join mlguard.rejection as r on r.slo = s.id
 left join lateral (
-  select (array_agg(y.outcome))[1] as outcome, (array_agg(coalesce(y.observed, y.reason)))[1] as observed,
+  select (array_agg(y.outcome order by y.place))[1] as outcome,
+         (array_agg(coalesce(y.observed, y.reason) order by y.place))[1] as observed,
          max(y.at) as judged_at, (array_agg(y.vals[1] order by y.place desc))::float8[] as past
   from (
     select w.*, row_number() over (order by w.id desc) as place

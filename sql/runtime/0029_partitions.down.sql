@@ -40,6 +40,7 @@ end
 $mlguard$;
 
 drop function mlguard._grant_partitions(text);
+drop function mlguard._grant_public();
 
 
 create or replace function mlguard._recount_now(p_table mlguard._table)
@@ -95,5 +96,35 @@ begin
   return _n;
 end
 $mlguard$;
+
+create or replace function mlguard.sweep(p_as_of timestamptz default statement_timestamp())
+returns table (what text, n bigint)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $mlguard$
+begin
+  -- What needs the lock of a table leaves it to whoever has it, and goes on.
+  return query select t.what, t.n from mlguard._sweep_tidy(p_as_of) t;
+  return query select c.what, c.n from mlguard._sweep_schema(p_as_of) c;
+  return query select f.what, f.n from mlguard._sweep_fold(p_as_of) f;
+  return query select m.what, m.n from mlguard._sweep_models(p_as_of) m;
+  -- What is frozen now is what the windows below are compared with.
+  return query select v.what, v.n from mlguard._sweep_version_baselines(p_as_of) v;
+  return query select b.what, b.n from mlguard._sweep_baselines(p_as_of) b;
+  return query select w.what, w.n from mlguard._sweep_windows(p_as_of) w;
+  return query select u.what, u.n from mlguard._sweep_usual(p_as_of) u;
+  return query select h.what, h.n from mlguard._sweep_holds(p_as_of) h;
+  return query select i.what, i.n from mlguard._sweep_incidents(p_as_of) i;
+  -- What incidents ask for: readers first, then who serves, then who trains.
+  return query select w.what, w.n from mlguard._sweep_withdrawals(p_as_of) w;
+  return query select r.what, r.n from mlguard._sweep_rollbacks(p_as_of) r;
+  return query select r.what, r.n from mlguard._sweep_retrain(p_as_of) r;
+  -- Last, so that what the sweep itself recorded is sealed too.
+  return query select a.what, a.n from mlguard._sweep_audit() a;
+end
+$mlguard$;
+
 
 alter table mlguard._recount_due drop column shrunk;

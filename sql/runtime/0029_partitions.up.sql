@@ -1,5 +1,6 @@
 -- Partitions: triggers on those that come later, rows judged before they are attached, states taken away with those that
--- go. Row triggers and CHECKs are PostgreSQL's own to hand on; it hands on no statement trigger.
+-- go. Row triggers and CHECKs are PostgreSQL's own to hand on; it hands on no statement trigger. And other servers: what
+-- sweep() says on a standby, and rights after a restore without them.
 
 alter table mlguard._recount_due add column shrunk boolean not null default false;
 
@@ -276,6 +277,45 @@ begin
 exception
   when insufficient_privilege then
     null;
+end
+$mlguard$;
+
+
+-- A standby.
+
+create or replace function mlguard.sweep(p_as_of timestamptz default statement_timestamp())
+returns table (what text, n bigint)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $mlguard$
+begin
+  if pg_is_in_recovery() then
+    raise exception using
+      errcode = 'read_only_sql_transaction',
+      message = 'mlguard: this server is a standby: nothing can be judged or written down here',
+      hint = 'Let sweep() run on the primary; what it finds, holds among it, arrives here with the rows. Guarded reads '
+             'are judged here, staleness by this server''s clock.';
+  end if;
+  -- What needs the lock of a table leaves it to whoever has it, and goes on.
+  return query select t.what, t.n from mlguard._sweep_tidy(p_as_of) t;
+  return query select c.what, c.n from mlguard._sweep_schema(p_as_of) c;
+  return query select f.what, f.n from mlguard._sweep_fold(p_as_of) f;
+  return query select m.what, m.n from mlguard._sweep_models(p_as_of) m;
+  -- What is frozen now is what the windows below are compared with.
+  return query select v.what, v.n from mlguard._sweep_version_baselines(p_as_of) v;
+  return query select b.what, b.n from mlguard._sweep_baselines(p_as_of) b;
+  return query select w.what, w.n from mlguard._sweep_windows(p_as_of) w;
+  return query select u.what, u.n from mlguard._sweep_usual(p_as_of) u;
+  return query select h.what, h.n from mlguard._sweep_holds(p_as_of) h;
+  return query select i.what, i.n from mlguard._sweep_incidents(p_as_of) i;
+  -- What incidents ask for: readers first, then who serves, then who trains.
+  return query select w.what, w.n from mlguard._sweep_withdrawals(p_as_of) w;
+  return query select r.what, r.n from mlguard._sweep_rollbacks(p_as_of) r;
+  return query select r.what, r.n from mlguard._sweep_retrain(p_as_of) r;
+  -- Last, so that what the sweep itself recorded is sealed too.
+  return query select a.what, a.n from mlguard._sweep_audit() a;
 end
 $mlguard$;
 
@@ -631,6 +671,34 @@ comment on function mlguard._grant_partitions(text) is
   'Private. Gives the platform its rights on partitions; of the tables it must be the owner, as for ALTER TABLE.';
 
 
+create function mlguard._grant_public()
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $mlguard$
+declare
+  _function regprocedure;
+begin
+  -- A restore without privileges leaves every function to everybody.
+  for _function in
+    select p.oid from pg_proc p where p.pronamespace = 'mlguard'::regnamespace and p.proacl is null
+  loop
+    execute format('revoke all on function %s from public', _function);
+  end loop;
+  grant execute on function
+    mlguard._same_columns(regclass, regclass), mlguard._written(oid), mlguard.begin_batch(bigint, boolean),
+    mlguard.begin_batch(text, boolean), mlguard.copying_v1(regclass), mlguard.end_batch(bigint),
+    mlguard.end_batch(text), mlguard.gate_open_v1(text), mlguard.guard_v1(text), mlguard.may_mend_v1(),
+    mlguard.publish(regclass, regclass, boolean), mlguard.refuse_v1(text, jsonb, jsonb)
+    to public;
+end
+$mlguard$;
+
+comment on function mlguard._grant_public() is
+  'Private. Takes functions from everybody that nobody ever decided about, and gives everybody those that are theirs.';
+
+
 create or replace function mlguard.grant_roles()
 returns void
 language plpgsql
@@ -640,6 +708,7 @@ as $mlguard$
 declare
   _role text;
 begin
+  perform mlguard._grant_public();
   perform mlguard._grant_surface();
   for _role in
     select r.rolname from pg_roles r where r.rolname in ('mlguard_platform', 'mlguard_task', 'mlguard_writer')
@@ -661,7 +730,7 @@ revoke all on function
   mlguard._on_partition(), mlguard._bound_sql(text), mlguard._note_act(oid, text, regclass, jsonb),
   mlguard._fit_partition(regclass, regclass), mlguard._unhook(regclass),
   mlguard._partition_went(oid, regclass, timestamptz, timestamptz, timestamptz, pg_snapshot),
-  mlguard._grant_partitions(text), mlguard.cover_partitions(regclass),
+  mlguard._grant_partitions(text), mlguard._grant_public(), mlguard.cover_partitions(regclass),
   mlguard.attach_partition(regclass, regclass, text), mlguard.detach_partition(regclass, regclass)
   from public;
 
