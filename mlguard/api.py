@@ -30,11 +30,11 @@ from mlguard.plan import (
     InstalledTable,
     Plan,
     TablePlan,
-    fingerprint,
     moves_rows,
     needs_judging,
     plan_removal,
     plan_table,
+    unchanged,
 )
 from mlguard.program import Program, TableProgram
 from mlguard.report.verdict import Report
@@ -141,7 +141,7 @@ def installed_tables(connection: psycopg.Connection[Any]) -> dict[str, Installed
                         slos=item.slos,
                         hash=item.hash,
                         undo=item.undo,
-                        intact=adopted or fingerprint(definition) == item.recorded,
+                        intact=adopted or unchanged(definition, item.recorded),
                         present=adopted or definition is not None,
                         validated=definition is None or not definition.endswith("NOT VALID"),
                     )

@@ -131,10 +131,7 @@ class EmbeddedServer:
         try:
             binaries = self._reachable(self._binaries or wheel_binaries(self.version))
             data = self.folder / "data"
-            self._run(
-                [binaries / "initdb", "--pgdata", data, "--username=postgres", "--auth=trust", "--no-sync",
-                 "--encoding=UTF8", "--locale=C.UTF-8"]
-            )  # fmt: skip
+            self._fill(binaries, data)
             options = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")]
             with (self.folder / "log").open("wb") as log:
                 self._process = subprocess.Popen(
@@ -159,6 +156,13 @@ class EmbeddedServer:
             self.stop()
             raise
         return self
+
+    def _fill(self, binaries: Path, data: Path) -> None:
+        """Make the folder of data: of an empty cluster."""
+        self._run(
+            [binaries / "initdb", "--pgdata", data, "--username=postgres", "--auth=trust", "--no-sync",
+             "--encoding=UTF8", "--locale=C.UTF-8"]
+        )  # fmt: skip
 
     def stop(self) -> None:
         """Stop the server by its process id and remove its folder; doing it again does nothing."""

@@ -112,6 +112,11 @@ class TableShape:
     owner: str = ""
     declared: bool = False  # true: from the file alone, columns may be missing
 
+    @property
+    def partitioned(self) -> bool:
+        """True for a partitioned table, whether it has partitions by now or not."""
+        return self.relkind == "p" or bool(self.partitions)
+
     def column(self, name: str) -> ColumnShape | None:
         """Return the column of that exact name, or None."""
         return next((column for column in self.columns if column.name == name), None)

@@ -5,6 +5,7 @@ The SQL is in sql/runtime, one pair of files a version; Alembic (migrations/) ru
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.rows import tuple_row
 
+from mlguard.downgrade import DISCARD, refusal
 from mlguard.errors import ApplyError, EngineError, RuntimeVersionError
 
 if TYPE_CHECKING:
@@ -96,22 +98,45 @@ def check_version(connection: psycopg.Connection[Any]) -> str:
     return installed
 
 
-def install(connection: psycopg.Connection[Any]) -> str:
+def install(connection: psycopg.Connection[Any], *, lock_timeout: float = 3.0, attempts: int = 10) -> str:
     """Install the runtime or bring it up to this client's version, all or nothing; return the version.
 
-    Inside a transaction of the caller it becomes part of that; else it commits. Safe to run from many places at once.
+    Inside a transaction of the caller it becomes part of that; else it commits. Safe to run from many places at once,
+    and while tables are written to: an upgrade locks tables of mlguard that writers use, waits for each at most
+    `lock_timeout` seconds, and where that does not suffice lets go of all and begins again, `attempts` times in all.
+    Inside a transaction of the caller it is tried once.
 
     Raises:
         RuntimeVersionError: the database is ahead of this client.
-        EngineError: the user may not create the schema, or a file failed.
+        EngineError: the user may not create the schema, a file failed, or a lock could not be had.
     """
+    alone = connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+    for left in reversed(range(attempts if alone else 1)):
+        try:
+            return _install(connection, lock_timeout)
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
+            if not left:
+                raise EngineError(
+                    f"the mlguard runtime could not be upgraded: {_words(error)}; nothing was changed",
+                    help="a transaction that wrote to a guarded table is open: see pg_stat_activity, or try again",
+                ) from error
+            time.sleep(0.2)
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _install(connection: psycopg.Connection[Any], lock_timeout: float) -> str:
     known = versions()
     with connection.transaction():
+        # Other installers are waited for, however long they take.
         connection.execute("select pg_catalog.pg_advisory_xact_lock(%s)", [LOCK])
         installed = installed_version(connection)
         if installed is not None and installed not in known:
             raise _database_ahead(installed, known)
         if installed != known[-1]:
+            patience = f"{int(lock_timeout * 1000)}ms"
+            with connection.cursor(row_factory=tuple_row) as cursor:
+                before = cursor.execute("select current_setting('lock_timeout')").fetchone() or ("0",)
+            connection.execute("select pg_catalog.set_config('lock_timeout', %s, true)", [patience])
             try:
                 connection.execute("create schema if not exists mlguard")
                 _migrate(connection, "head")
@@ -121,7 +146,37 @@ def install(connection: psycopg.Connection[Any]) -> str:
                     help=f'grant create on database "{connection.info.dbname}" to "{connection.info.user}"; '
                     "and let the user that installed it upgrade it",
                 ) from error
+            connection.execute("select pg_catalog.set_config('lock_timeout', %s, true)", before)
     return known[-1]
+
+
+def downgrade(connection: psycopg.Connection[Any], version: str, *, discard: bool = False) -> None:
+    """Take the runtime back to an older version, all or nothing, for clients of that version.
+
+    Args:
+        connection: to the database.
+        version: the version to go to, such as `0025`.
+        discard: also when rows are lost that the older version has no place for.
+
+    Raises:
+        RuntimeVersionError: there is no such version, or the database is not of this client's.
+        ApplyError: rows would be lost and `discard` is not given, or tables are guarded by functions that would go.
+    """
+    check_version(connection)
+    if version not in versions():
+        raise RuntimeVersionError(f"there is no version {version} of the mlguard runtime", help=f"known: {versions()}")
+    with connection.transaction():
+        connection.execute("select pg_catalog.pg_advisory_xact_lock(%s)", [LOCK])
+        connection.execute("select pg_catalog.set_config(%s, %s, true)", [DISCARD, "on" if discard else "off"])
+        try:
+            _migrate(connection, version)
+        except psycopg.errors.ObjectNotInPrerequisiteState as error:
+            raise ApplyError(_words(error), help=error.diag.message_hint or "") from error
+        except psycopg.errors.DependentObjectsStillExist as error:
+            raise ApplyError(
+                "objects that mlguard made for tables still need this version",
+                help=f"mlguard remove takes them off first: {error.diag.message_detail or _words(error)}",
+            ) from error
 
 
 def uninstall(connection: psycopg.Connection[Any], *, discard: bool = False) -> None:
@@ -143,6 +198,7 @@ def uninstall(connection: psycopg.Connection[Any], *, discard: bool = False) -> 
         if installed not in versions():
             raise _database_ahead(installed, versions())
         _refuse_loss(connection, discard)
+        connection.execute("select pg_catalog.set_config(%s, 'on', true)", [DISCARD])
         try:
             _migrate(connection, "base")
             connection.execute("drop table mlguard.alembic_version")
@@ -205,16 +261,16 @@ def _folder(packaged: str, beside: str) -> Path:
 
 
 def _migrate(connection: psycopg.Connection[Any], target: str) -> None:
-    """Run Alembic up to `head` or down to `base` inside the transaction that is open on `connection`."""
+    """Run Alembic up to `head`, or down to a version or `base`, inside the transaction open on `connection`."""
     import sqlalchemy
     from alembic import command
 
     with _alembic(connection) as config:
         try:
-            if target == "base":
-                command.downgrade(config, target)
-            else:
+            if target == "head":
                 command.upgrade(config, target)
+            else:
+                command.downgrade(config, target)
         except sqlalchemy.exc.DBAPIError as error:
             if isinstance(error.orig, psycopg.Error):
                 raise error.orig from None
@@ -227,6 +283,8 @@ def run_sql(name: str) -> None:
 
     # As it stands: neither a colon nor a percent sign of the text means anything to SQLAlchemy or the driver.
     text = read_sql(name)
+    if name.endswith(".down"):
+        text = refusal(name.split("_", 1)[0], text) + text
     if op.get_context().as_sql:
         op.get_context().impl.static_output(text)
     else:

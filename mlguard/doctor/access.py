@@ -112,8 +112,21 @@ def bypass(connection: psycopg.Connection[Any], tables: Iterable[TableName]) -> 
     return {table: tuple(roles) for table, roles in found.items() if roles}
 
 
+def _public_functions(connection: psycopg.Connection[Any]) -> Iterator[Finding]:
+    """Yield one finding where functions have the rights that CREATE FUNCTION gave them: the runtime's never keep them."""
+    [count] = values(
+        connection,
+        "select count(*) from pg_catalog.pg_proc as p"
+        " where p.pronamespace = pg_catalog.to_regnamespace('mlguard') and p.proacl is null",
+    )
+    if count:
+        message = f"everybody may call {count} functions of schema mlguard, as after a restore without privileges"
+        yield Finding("public-functions", message, "select mlguard.grant_roles(); then mlguard apply")
+
+
 def findings(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> Iterator[Finding]:
-    """Yield who reads past the gates, and through which views."""
+    """Yield who may call what is not for them, who reads past the gates, and through which views."""
+    yield from _public_functions(connection)
     gated = {table.name: table for table in tables if table.reads != "none" and table.oid is not None}
     for name, readers in bypass(connection, gated).items():
         table = gated[name]

@@ -19,6 +19,7 @@ def findings(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> It
     yield from _columns(connection, here)
     yield from _schema(connection, tables)
     yield from _cascades(connection, here)
+    yield from _subscribed(connection, here)
     yield from _heirs(connection, here)
     yield from _rules(connection, here)
 
@@ -189,5 +190,31 @@ order by 1
             "rule",
             f"rule {rule} of {relation} rewrites writes before any trigger sees them",
             f"drop rule {rule} on {relation};",
+            tbl,
+        )
+
+
+def _subscribed(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> Iterator[Finding]:
+    """The apply worker of a subscription fires row triggers that are ENABLE ALWAYS, and no statement trigger."""
+    found = values(
+        connection,
+        """
+select distinct t.tbl
+from unnest(%(tables)s::text[], %(oids)s::oid[]) as t (tbl, oid)
+join pg_catalog.pg_subscription_rel as s
+  on s.srrelid = t.oid or s.srrelid in (select p.relid from pg_catalog.pg_partition_tree(t.oid) as p)
+where exists (
+  select from pg_catalog.pg_trigger as k
+  where k.tgrelid = t.oid and k.tgname like 'zz\\_mlguard\\_%%' and k.tgtype & 1 = 0)
+order by 1
+""",
+        tables=[table.tbl for table in tables],
+        oids=[table.oid for table in tables],
+    )
+    for tbl in found:
+        yield Finding(
+            "subscribed",
+            "a subscription writes into the table: its rows are judged by CHECKs and row triggers, and counted nowhere",
+            "guard the table where it is published; give this server the gate alone (docs/replication.md)",
             tbl,
         )

@@ -1,10 +1,10 @@
-"""Findings about what mlguard made: gone, disabled, changed, not validated; triggers and partitions beside it."""
+"""Findings about what mlguard made: gone, disabled, changed, not validated; triggers beside it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlguard.doctor import drift
+from mlguard.doctor import drift, partitions
 from mlguard.doctor.finding import Finding, Table
 from mlguard.emit.before_row import TRIGGER
 from mlguard.emit.objects import Kind
@@ -38,11 +38,13 @@ def findings(
         if table.oid is None:
             yield _gone(connection, table)
         elif there is not None:
-            yield from _of_table(table, there, disabled, told)
-    yield from _silent_clones(connection, here)
+            gone = partitions.gone(connection, table, there)
+            yield from partitions.gone_findings(table, gone)
+            yield from _of_table(table, there, disabled, told, frozenset(gone))
     yield from (finding for finding, _ in not_always)
     yield from _later_triggers(connection, here)
-    yield from _partitions(connection, here)
+    yield from partitions.lacking(connection, here)
+    yield from partitions.disabled_clones(connection, here)
 
 
 def _gone(connection: psycopg.Connection[Any], table: Table) -> Finding:
@@ -56,9 +58,13 @@ def _gone(connection: psycopg.Connection[Any], table: Table) -> Finding:
 
 
 def _of_table(
-    table: Table, there: InstalledTable, disabled: frozenset[tuple[str, str]], told: frozenset[tuple[str, str]]
+    table: Table,
+    there: InstalledTable,
+    disabled: frozenset[tuple[str, str]],
+    told: frozenset[tuple[str, str]],
+    gone: frozenset[str],
 ) -> Iterator[Finding]:
-    """Yield the findings about one table's objects; triggers in `told` have a finding of their own."""
+    """Yield the findings about one table's objects; triggers in `told`, and of partitions that went, have their own."""
     on_table = [item for item in there.objects if item.kind in _ON_TABLE and item.undo]
     if on_table and not any(item.present for item in on_table):
         message = f"the table was made anew: none of its {len(on_table)} constraints, triggers and views is there"
@@ -68,6 +74,8 @@ def _of_table(
         health = of_object(item, table.tbl, disabled)
         label = f"{item.kind.value} {item.name}"
         if health is Health.TAMPERED and (table.tbl, item.name) in told:
+            continue
+        if item.kind is Kind.TRIGGER and item.name.partition(" on ")[2] in gone:
             continue
         if health is not Health.INSTALLED:
             yield Finding(_FAULTS[health], f"{label} {_WORDS[health]}", APPLY, table.tbl)
@@ -104,23 +112,6 @@ order by 1
         yield finding, name
 
 
-def _silent_clones(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> Iterator[Finding]:
-    found = values(
-        connection,
-        """
-select array[t.tbl, k.tgname, k.tgrelid::regclass::text]
-from unnest(%(tables)s::text[], %(oids)s::oid[]) as t (tbl, oid)
-join pg_catalog.pg_trigger as k on k.tgrelid in (select p.relid from pg_catalog.pg_partition_tree(t.oid) as p)
-where k.tgname like 'zz\\_mlguard\\_%%' and not k.tgisinternal and k.tgparentid <> 0 and k.tgenabled = 'D'
-order by 1
-""",
-        **_named(tables),
-    )
-    for tbl, trigger, partition in found:
-        message = f"trigger {trigger} is disabled on partition {partition}: rows written there are not judged by it"
-        yield Finding("disabled", message, f"alter table {partition} enable always trigger {trigger};", tbl)
-
-
 def _later_triggers(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> Iterator[Finding]:
     found = values(
         connection,
@@ -145,33 +136,6 @@ order by 1
             f"rename it so that it sorts before: alter trigger {trigger} on {tbl} rename to …;",
             tbl,
         )
-
-
-def _partitions(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> Iterator[Finding]:
-    """Statement triggers are not cloned to partitions, and ATTACH checks none."""
-    found = values(
-        connection,
-        """
-select array[t.tbl, p.relid::regclass::text, c.relkind::text, string_agg(k.tgname, ', ' order by k.tgname)]
-from unnest(%(tables)s::text[], %(oids)s::oid[]) as t (tbl, oid)
-cross join lateral pg_catalog.pg_partition_tree(t.oid) as p
-join pg_catalog.pg_class as c on c.oid = p.relid
-left join pg_catalog.pg_trigger as k
-  on k.tgrelid = t.oid and k.tgname like 'zz\\_mlguard\\_%%' and not k.tgisinternal and k.tgtype & 1 = 0
-  and not exists (select from pg_catalog.pg_trigger as o where o.tgrelid = p.relid and o.tgname = k.tgname)
-where p.isleaf and p.relid <> t.oid and (c.relkind = 'f' or k.oid is not null)
-group by t.tbl, p.relid, c.relkind
-order by 1
-""",
-        **_named(tables),
-    )
-    for tbl, leaf, kind, triggers in found:
-        if kind == "f":
-            message = f"partition {leaf} is a foreign table: no CHECK and no trigger of this server judges its rows"
-            yield Finding("foreign-partition", message, "guard the table on its own server", tbl)
-        else:
-            message = f"partition {leaf} lacks {triggers}: rows written straight into it are not judged by statement"
-            yield Finding("partition", message, APPLY, tbl)
 
 
 def _named(tables: Sequence[Table]) -> dict[str, Any]:

@@ -309,7 +309,7 @@ def _truncated(program: TableProgram) -> list[str]:
     table = literal(str(program.table))
     landed = f"perform mlguard.landed_v1({table}, 0, '{{}}');"
     whole = f"perform mlguard.truncated_v1({table});"
-    if not program.shape.partitions:
+    if not program.shape.partitioned:
         return [whole]
     counted = f"perform mlguard.backfill_v1({table});" if states.recount_name(program) else ""
     part = "\n".join(filter(None, [counted, landed if states.judges_batches(program) else ""]))

@@ -262,11 +262,11 @@ def _warning(program: TableProgram, rules: tuple[Rule, ...]) -> list[DbObject]:
     ids = _ids(rules) or (str(program.table),)
     before = f"mlguard.{quote_ident(fit(f'count before {program.table}'))}"
     after = f"mlguard.{quote_ident(fit(f'kept out {program.table}'))}"
-    relations = program.shape.partitions or (program.table,)
-    landed = "\n    + ".join(
-        f"pg_stat_get_xact_tuples_{event}({literal(relation.sql)}::regclass)"
-        for relation in relations
-        for event in ("inserted", "updated")
+    whole = f"{literal(program.table.sql)}::regclass"
+    landed = (
+        f"mlguard.written_v1({whole})"  # partitions come and go
+        if program.shape.partitioned
+        else f"pg_stat_get_xact_tuples_inserted({whole})\n    + pg_stat_get_xact_tuples_updated({whole})"
     )
     about = f"Tells who wrote {one_line(str(program.table))} how many rows were kept out."
     pinned = "security definer\nset search_path = pg_catalog, pg_temp"

@@ -88,7 +88,11 @@ class DbObject:
     hash: str = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hash", digest(*(statement.sql for statement in self.create)))
+        texts = [statement.sql for statement in self.create]
+        if self.kind is Kind.TRIGGER:
+            # The runtime copies triggers to partitions that come later and knows only the hash of the table's own.
+            texts = [on_table(text, self.relation, self.table) for text in texts]
+        object.__setattr__(self, "hash", digest(*texts))
 
     @property
     def identity(self) -> tuple[str, str]:
@@ -105,6 +109,11 @@ def comment(target: str, table: TableName, slos: tuple[str, ...], body: str) -> 
     """Return COMMENT ON for a generated object: the SLO it serves (the table, when several) and a hash of its SQL."""
     name = slos[0] if len(slos) == 1 else str(table)
     return f"comment on {target} is {quote_literal(f'mlguard:{name}:{digest(body)}').strip()}"
+
+
+def on_table(sql: str, relation: TableName, table: TableName) -> str:
+    """Return the statements of a trigger on a partition as they would be on its table."""
+    return sql.replace(relation.sql, table.sql)
 
 
 def function(signature: str, *, returns: str, attributes: str, about: str, declare: tuple[str, ...], body: str) -> str:

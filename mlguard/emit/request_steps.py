@@ -70,7 +70,7 @@ def _group(step: Step) -> str:
 
 def _by_key(program: TableProgram) -> bool:
     """Say whether a row is found again by its key: with partitions a place is looked for in each of them."""
-    return bool(program.shape.partitions) and post_names.unique_key(program)
+    return program.shape.partitioned and post_names.unique_key(program)
 
 
 def _place(program: TableProgram) -> str:

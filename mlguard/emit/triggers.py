@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlguard.emit.objects import LOCK_TRIGGER, DbObject, Kind, Statement, comment
+from mlguard.emit.objects import LOCK_TRIGGER, DbObject, Kind, Statement, comment, on_table
 from mlguard.names import TableName
 from mlguard.program import TableProgram
 
@@ -48,7 +48,11 @@ def trigger(
         create=(
             Statement(sql, LOCK_TRIGGER),
             Statement(f"alter table {relation.sql} enable always trigger {name}", LOCK_TRIGGER),
-            Statement(comment(f"trigger {name} on {relation.sql}", program.table, slos, sql)),
+            Statement(
+                comment(
+                    f"trigger {name} on {relation.sql}", program.table, slos, on_table(sql, relation, program.table)
+                )
+            ),
         ),
         drop=(f"drop trigger if exists {name} on {relation.sql}",),
         why=why,

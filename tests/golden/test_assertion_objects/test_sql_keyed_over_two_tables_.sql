@@ -239,7 +239,7 @@ execute function mlguard."after writes hr.department for hr.employee"();
 alter table "hr"."department" enable always trigger zz_mlguard_assertions_insert_53b134b4;
 
 -- phase: change, locks: none
-comment on trigger zz_mlguard_assertions_insert_53b134b4 on "hr"."department" is 'mlguard:hr.employee/within_budget:04a6e45cb85a';
+comment on trigger zz_mlguard_assertions_insert_53b134b4 on "hr"."department" is 'mlguard:hr.employee/within_budget:4b3f3952bf35';
 
 -- undo: drop trigger if exists zz_mlguard_assertions_insert_53b134b4 on "hr"."department";
 
@@ -258,7 +258,7 @@ execute function mlguard."after writes hr.department for hr.employee"();
 alter table "hr"."department" enable always trigger zz_mlguard_assertions_update_53b134b4;
 
 -- phase: change, locks: none
-comment on trigger zz_mlguard_assertions_update_53b134b4 on "hr"."department" is 'mlguard:hr.employee/within_budget:ea5af19b2433';
+comment on trigger zz_mlguard_assertions_update_53b134b4 on "hr"."department" is 'mlguard:hr.employee/within_budget:5074f8d7002f';
 
 -- undo: drop trigger if exists zz_mlguard_assertions_update_53b134b4 on "hr"."department";
 
@@ -277,7 +277,7 @@ execute function mlguard."after writes hr.department for hr.employee"();
 alter table "hr"."department" enable always trigger zz_mlguard_assertions_delete_53b134b4;
 
 -- phase: change, locks: none
-comment on trigger zz_mlguard_assertions_delete_53b134b4 on "hr"."department" is 'mlguard:hr.employee/within_budget:524b45db2f8a';
+comment on trigger zz_mlguard_assertions_delete_53b134b4 on "hr"."department" is 'mlguard:hr.employee/within_budget:7608903bd347';
 
 -- undo: drop trigger if exists zz_mlguard_assertions_delete_53b134b4 on "hr"."department";
 
@@ -295,7 +295,7 @@ execute function mlguard."after writes hr.department for hr.employee"();
 alter table "hr"."department" enable always trigger zz_mlguard_assertions_truncate_53b134b4;
 
 -- phase: change, locks: none
-comment on trigger zz_mlguard_assertions_truncate_53b134b4 on "hr"."department" is 'mlguard:hr.employee/within_budget:18235dbb63e9';
+comment on trigger zz_mlguard_assertions_truncate_53b134b4 on "hr"."department" is 'mlguard:hr.employee/within_budget:0c05485b7a82';
 
 -- undo: drop trigger if exists zz_mlguard_assertions_truncate_53b134b4 on "hr"."department";
 
@@ -314,7 +314,7 @@ execute function mlguard."after writes hr.department for hr.employee"();
 alter table "hr"."department_old" enable always trigger zz_mlguard_assertions_insert_53b134b4;
 
 -- phase: change, locks: none
-comment on trigger zz_mlguard_assertions_insert_53b134b4 on "hr"."department_old" is 'mlguard:hr.employee/within_budget:36f8e6e6af62';
+comment on trigger zz_mlguard_assertions_insert_53b134b4 on "hr"."department_old" is 'mlguard:hr.employee/within_budget:4b3f3952bf35';
 
 -- undo: drop trigger if exists zz_mlguard_assertions_insert_53b134b4 on "hr"."department_old";
 
@@ -333,7 +333,7 @@ execute function mlguard."after writes hr.department for hr.employee"();
 alter table "hr"."department_old" enable always trigger zz_mlguard_assertions_update_53b134b4;
 
 -- phase: change, locks: none
-comment on trigger zz_mlguard_assertions_update_53b134b4 on "hr"."department_old" is 'mlguard:hr.employee/within_budget:eb778dad57c9';
+comment on trigger zz_mlguard_assertions_update_53b134b4 on "hr"."department_old" is 'mlguard:hr.employee/within_budget:5074f8d7002f';
 
 -- undo: drop trigger if exists zz_mlguard_assertions_update_53b134b4 on "hr"."department_old";
 
@@ -352,7 +352,7 @@ execute function mlguard."after writes hr.department for hr.employee"();
 alter table "hr"."department_old" enable always trigger zz_mlguard_assertions_delete_53b134b4;
 
 -- phase: change, locks: none
-comment on trigger zz_mlguard_assertions_delete_53b134b4 on "hr"."department_old" is 'mlguard:hr.employee/within_budget:001b50d14dc8';
+comment on trigger zz_mlguard_assertions_delete_53b134b4 on "hr"."department_old" is 'mlguard:hr.employee/within_budget:7608903bd347';
 
 -- undo: drop trigger if exists zz_mlguard_assertions_delete_53b134b4 on "hr"."department_old";
 
@@ -370,7 +370,7 @@ execute function mlguard."after writes hr.department for hr.employee"();
 alter table "hr"."department_old" enable always trigger zz_mlguard_assertions_truncate_53b134b4;
 
 -- phase: change, locks: none
-comment on trigger zz_mlguard_assertions_truncate_53b134b4 on "hr"."department_old" is 'mlguard:hr.employee/within_budget:f1176d875c3a';
+comment on trigger zz_mlguard_assertions_truncate_53b134b4 on "hr"."department_old" is 'mlguard:hr.employee/within_budget:0c05485b7a82';
 
 -- undo: drop trigger if exists zz_mlguard_assertions_truncate_53b134b4 on "hr"."department_old";
 

@@ -1713,7 +1713,7 @@ execute function mlguard."after labels features.customer"();
 alter table "labels"."churn" enable always trigger zz_mlguard_after_labels_fc531f49_insert;
 
 -- phase: change, locks: none
-comment on trigger zz_mlguard_after_labels_fc531f49_insert on "labels"."churn" is 'mlguard:features.customer:94bec02e8eb2';
+comment on trigger zz_mlguard_after_labels_fc531f49_insert on "labels"."churn" is 'mlguard:features.customer:d7a7a5911087';
 
 -- undo: drop trigger if exists zz_mlguard_after_labels_fc531f49_insert on "labels"."churn";
 
@@ -1732,7 +1732,7 @@ execute function mlguard."after labels features.customer"();
 alter table "labels"."churn" enable always trigger zz_mlguard_after_labels_fc531f49_update;
 
 -- phase: change, locks: none
-comment on trigger zz_mlguard_after_labels_fc531f49_update on "labels"."churn" is 'mlguard:features.customer:ced60223176c';
+comment on trigger zz_mlguard_after_labels_fc531f49_update on "labels"."churn" is 'mlguard:features.customer:d4685bc679f0';
 
 -- undo: drop trigger if exists zz_mlguard_after_labels_fc531f49_update on "labels"."churn";
 
@@ -1751,7 +1751,7 @@ execute function mlguard."after labels features.customer"();
 alter table "labels"."churn" enable always trigger zz_mlguard_after_labels_fc531f49_delete;
 
 -- phase: change, locks: none
-comment on trigger zz_mlguard_after_labels_fc531f49_delete on "labels"."churn" is 'mlguard:features.customer:3d35cc7c69e9';
+comment on trigger zz_mlguard_after_labels_fc531f49_delete on "labels"."churn" is 'mlguard:features.customer:2af2d738cde3';
 
 -- undo: drop trigger if exists zz_mlguard_after_labels_fc531f49_delete on "labels"."churn";
 
@@ -1769,7 +1769,7 @@ execute function mlguard."after labels features.customer"();
 alter table "labels"."churn" enable always trigger zz_mlguard_after_labels_fc531f49_truncate;
 
 -- phase: change, locks: none
-comment on trigger zz_mlguard_after_labels_fc531f49_truncate on "labels"."churn" is 'mlguard:features.customer:70cdb2a524b3';
+comment on trigger zz_mlguard_after_labels_fc531f49_truncate on "labels"."churn" is 'mlguard:features.customer:6e5220beb663';
 
 -- undo: drop trigger if exists zz_mlguard_after_labels_fc531f49_truncate on "labels"."churn";
 
@@ -1788,7 +1788,7 @@ execute function mlguard."after attributes features.customer"();
 alter table "crm"."person" enable always trigger zz_mlguard_after_attributes_fc531f49_insert;
 
 -- phase: change, locks: none
-comment on trigger zz_mlguard_after_attributes_fc531f49_insert on "crm"."person" is 'mlguard:features.customer:3f7c2d0a6946';
+comment on trigger zz_mlguard_after_attributes_fc531f49_insert on "crm"."person" is 'mlguard:features.customer:ce05cf64fc81';
 
 -- undo: drop trigger if exists zz_mlguard_after_attributes_fc531f49_insert on "crm"."person";
 
@@ -1807,7 +1807,7 @@ execute function mlguard."after attributes features.customer"();
 alter table "crm"."person" enable always trigger zz_mlguard_after_attributes_fc531f49_update;
 
 -- phase: change, locks: none
-comment on trigger zz_mlguard_after_attributes_fc531f49_update on "crm"."person" is 'mlguard:features.customer:44280ddbd866';
+comment on trigger zz_mlguard_after_attributes_fc531f49_update on "crm"."person" is 'mlguard:features.customer:0060ced762ea';
 
 -- undo: drop trigger if exists zz_mlguard_after_attributes_fc531f49_update on "crm"."person";
 
@@ -1826,7 +1826,7 @@ execute function mlguard."after attributes features.customer"();
 alter table "crm"."person" enable always trigger zz_mlguard_after_attributes_fc531f49_delete;
 
 -- phase: change, locks: none
-comment on trigger zz_mlguard_after_attributes_fc531f49_delete on "crm"."person" is 'mlguard:features.customer:86fb5ff9095e';
+comment on trigger zz_mlguard_after_attributes_fc531f49_delete on "crm"."person" is 'mlguard:features.customer:6face4ac810d';
 
 -- undo: drop trigger if exists zz_mlguard_after_attributes_fc531f49_delete on "crm"."person";
 
@@ -1844,7 +1844,7 @@ execute function mlguard."after attributes features.customer"();
 alter table "crm"."person" enable always trigger zz_mlguard_after_attributes_fc531f49_truncate;
 
 -- phase: change, locks: none
-comment on trigger zz_mlguard_after_attributes_fc531f49_truncate on "crm"."person" is 'mlguard:features.customer:1a2b3d5ac387';
+comment on trigger zz_mlguard_after_attributes_fc531f49_truncate on "crm"."person" is 'mlguard:features.customer:ab2c3ccfcfe4';
 
 -- undo: drop trigger if exists zz_mlguard_after_attributes_fc531f49_truncate on "crm"."person";
 
