@@ -94,6 +94,8 @@ def _parsed(text: str, source: str) -> exp.Expr:
         (tree,) = sqlglot.parse(text, dialect="postgres")
     except ParseError as error:
         raise _unreadable(error, source) from None
+    except RecursionError:
+        raise ExpressionError("the SELECT is nested too deeply", 0, 1, "say it in fewer levels") from None
     assert tree is not None
     return tree
 

@@ -52,6 +52,8 @@ def words(node: Any) -> set[str]:
 def test_runs_and_comes_apart(duck: duckdb.DuckDBPyConnection) -> None:
     def example(chance: random.Random) -> None:
         found = spec(chance)
+        if len({name.lower() for name in found.columns}) < len(found.columns):
+            return  # DuckDB knows no capitals in names
         try:
             program = compiled(found)
             text = query(program)

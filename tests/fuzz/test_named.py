@@ -59,9 +59,25 @@ def test_a_long_name_of_a_repaired_column_in_duckdb() -> None:
     text = f"{HEAD}columns: {{{name}: {{not_in: {{values: [a], on_violation: repair, repair: {{default: b}}}}}}}}\n"
     program = compiled(Spec(text, "a", "b", {name: "text"}))
     with duckdb.connect() as duck:
-        duck.execute(f'create schema a; create table a.b ("{name}" varchar); insert into a.b values (\'a\')')
+        duck.execute(f"create schema a; create table a.b (\"{name}\" varchar); insert into a.b values ('a')")
         relation = repair_duck(canonical_duck("a.b", program), program)
         assert duck.execute(f'select "{name}" from {relation}').fetchall() == [("b",)]
+
+
+@pytest.mark.parametrize("table", ["_arrived", "new", "tg_op"])
+def test_a_lookup_into_a_table_named_like_a_variable(table: str) -> None:
+    text = (
+        f"mlguard: 1\ntable: a.b\nkey: [k]\nwrites: rows\ncolumns: {{k: {{type: bigint}}, x: {{type: text}}}}\nslos:\n"
+        f"  - {{name: n, check: 'x IN (SELECT y FROM ops.\"{table}\")', on_violation: quarantine}}\n"
+    )
+    made = statements(compiled(Spec(text, "a", "b", {"k": "bigint", "x": "text"})))
+    assert any(f'from "ops"."{table}" as looked' in sql for sql in made)
+    assert not any(f'"{table}"."y"' in sql for sql in made)
+
+
+def test_an_assertion_nested_without_end() -> None:
+    with pytest.raises(ExpressionError, match="nested too deeply"):
+        parse_query("select k from a.b where k in (" + "(" * 3000 + "1" + ")" * 3000 + ")", "a")
 
 
 def test_more_columns_than_a_table_can_have() -> None:
@@ -104,5 +120,5 @@ def test_a_judge_function_of_a_column_without_a_type(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["table: 'a.b/c'", "table: a.b\nslos: [{name: a/b, check: x > 0}]"])
 def test_a_slash_would_part_an_id_elsewhere(text: str) -> None:
-    with pytest.raises(SpecError, match="has a /|a / in its name"):
+    with pytest.raises(SpecError, match=r"has a /|a / in its name"):
         load(f"mlguard: 1\n{text}")
