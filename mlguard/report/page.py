@@ -137,15 +137,14 @@ def _slo(view: SloView) -> Markup:
         said.append("existing rows not validated")
     if status.precision is not None:
         said.append(f"{status.precision.true_alarms} of {count(status.precision.judged, 'judged alarm')} right")
-    last = view.last
-    found = ", ".join(part for part in (last.observed, last.allowed) if part) if last and last.observed else ""
+    allowed = (view.last.allowed if view.last is not None else None) or (facts.allowed if facts is not None else None)
     return element(
         "article",
         element(
             "div",
             element("h4", name, " ", _badge(state_words(status), MARKS.get(status.state, "dim"))),
             element("p", element("code", facts.check_text)) if facts is not None else None,
-            element("p", found) if found else None,
+            element("p", allowed) if allowed else None,
             element("p", facts.description) if facts is not None and facts.description else None,
             element("p", joined([part for part in said if part], " · "), class_="dim"),
             _who(facts.owner, facts.runbook) if facts is not None else None,

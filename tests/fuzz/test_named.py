@@ -75,6 +75,13 @@ def test_a_lookup_into_a_table_named_like_a_variable(table: str) -> None:
     assert not any(f'"{table}"."y"' in sql for sql in made)
 
 
+@pytest.mark.parametrize("line", ['missing: "\\ud800"', 'key: ["\\udfff"]', 'columns: {c: {range: ["\\ud800", 1]}}'])
+def test_half_a_surrogate_pair(line: str) -> None:
+    with pytest.raises(SpecError) as refused:
+        load(f"{HEAD}{line}\n")
+    assert str(refused.value).encode()
+
+
 def test_an_assertion_nested_without_end() -> None:
     with pytest.raises(ExpressionError, match="nested too deeply"):
         parse_query("select k from a.b where k in (" + "(" * 3000 + "1" + ")" * 3000 + ")", "a")
