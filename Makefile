@@ -35,6 +35,10 @@ demo: $(READY) ## the whole story on real data, on an embedded PostgreSQL, in ab
 test: $(READY) ## all tests, on real servers
 	$(BIN)/python -m pytest -n 2
 
+.PHONY: fuzz
+fuzz: $(READY) ## random files, expressions, names and values, for ten minutes
+	MLGUARD_FUZZ_SECONDS=$${MLGUARD_FUZZ_SECONDS:-600} $(BIN)/python -m pytest -s tests/fuzz
+
 .PHONY: lint
 lint: $(READY) ## style and the layers of the modules
 	$(BIN)/ruff check .

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 QUOTED = 160  # characters of a source line that a fault quotes
+TOLD = 100  # faults that are written out; more of them tell nobody anything
 
 
 class Exit(IntEnum):
@@ -84,7 +85,9 @@ class MlguardError(Exception):
         super().__init__(message)
 
     def __str__(self) -> str:
-        return "\n".join(problem.render() for problem in self.problems)
+        lines = [problem.render() for problem in self.problems[:TOLD]]
+        more = len(self.problems) - TOLD
+        return "\n".join([*lines, f"and {more} more"] if more > 0 else lines)
 
 
 class SpecError(MlguardError):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from enum import Enum
+from functools import cached_property
 
 from mlguard.errors import Where
 from mlguard.lang.tree import Expr
@@ -119,7 +120,11 @@ class TableShape:
 
     def column(self, name: str) -> ColumnShape | None:
         """Return the column of that exact name, or None."""
-        return next((column for column in self.columns if column.name == name), None)
+        return self._named.get(name)
+
+    @cached_property
+    def _named(self) -> Mapping[str, ColumnShape]:
+        return {column.name: column for column in self.columns}
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -65,6 +66,12 @@ class State:
             if self.verbose:
                 connection.cursor_factory = loud_cursor()
             yield connection
+
+    def names_database(self) -> bool:
+        """Say whether somebody named a database: by an option, or by MLGUARD_DSN."""
+        from mlguard.connect import DSN_VARIABLE
+
+        return bool(self.dsn or self.target or os.environ.get(DSN_VARIABLE))
 
     def address(self) -> str | None:
         """Return the database that the command line names, by --dsn or --target; None where it names none."""

@@ -47,6 +47,7 @@ from mlguard.spec.project import Project
 
 __all__ = ["compile_project", "compile_table", "declared_shape"]
 
+MAX_COLUMNS = 1600  # MaxHeapAttributeNumber (PostgreSQL manual, appendix K)
 RELKINDS = {
     "v": ("a view", "guard the table it reads"),
     "m": ("a materialised view", "guard the tables it reads"),
@@ -262,6 +263,10 @@ def _judge_shape(file: SloFile, scene: Scene) -> None:
         return
     if shape.persistence == "t":
         scene.fault(f"{file.table} is a temporary table", ("table",), "it ends with its session; guard a permanent one")
+        return
+    if len(file.columns) > MAX_COLUMNS:
+        words = f"{len(file.columns)} columns; a table of PostgreSQL has at most {MAX_COLUMNS}"
+        scene.fault(words, ("columns",), "name columns that the table has")
         return
     for name, column in file.columns.items():
         found = shape.column(name)

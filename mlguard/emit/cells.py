@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from mlguard.emit.objects import DbObject, Kind, Statement, comment, function
 from mlguard.emit.pg_expr import Writer, to_sql
 from mlguard.emit.pg_guard import guard
-from mlguard.emit.rules import one_line
+from mlguard.emit.rules import one_line, parameter_types
 from mlguard.lang.analyse import columns_of
 from mlguard.lang.measure import CAN_BE_NAN
 from mlguard.lang.precedence import AND, CAST
@@ -162,8 +162,8 @@ def _name(program: TableProgram, condition: Expr) -> str:
 
 def _judge(program: TableProgram, name: str, condition: Expr) -> DbObject:
     columns = columns_of(condition)
-    types = dict.fromkeys(columns, "unknown")  # of a column that the file does not declare, where no database is asked
-    types |= {column.name: without_modifier(str(column.type)) for column in program.shape.columns}
+    why = f"{program.table}: {one_line(spelled(condition))} could raise, so a function judges it"
+    types = {name: without_modifier(type_) for name, type_ in parameter_types(program, columns, why).items()}
     parameters = ", ".join(f"{quote_ident(column)} {types[column]}" for column in columns)
     signature = f"{name}({', '.join(types[column] for column in columns)})"
     body = (

@@ -15,7 +15,7 @@ from mlguard.emit.duck_expr import Writer
 from mlguard.emit.duck_guard import Judged, judged_duck, source_duck, tried
 from mlguard.emit.rules import HIDDEN
 from mlguard.lang.types import FLOATS, TIMES, Kind, SqlType
-from mlguard.names import TableName, quote_ident
+from mlguard.names import TableName, fit, quote_ident
 from mlguard.program import Action, Level, Place, Rule, TableProgram
 
 ARRIVED = "mlguard arrived "  # begins the names of columns that hold values before they were mended
@@ -95,7 +95,7 @@ def repair_duck(relation: str, program: TableProgram, keep: Sequence[str] = (), 
 
 def arrived_name(column: str) -> str:
     """Return the name of the column that holds what a mended column held when it arrived."""
-    return ARRIVED + column
+    return fit(ARRIVED + column)
 
 
 def _mend(

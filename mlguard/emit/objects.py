@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -136,7 +137,12 @@ def dollar_quote(body: str) -> str:
     return f"{tag}\n{body}\n{tag}"
 
 
+# A line's end in a quoted name belongs to the name; what looks like a name in a comment or a string is none.
+_LINE_ENDS = re.compile(r"""--[^\n]*|E'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\n(?=[^\n])""", re.DOTALL)
+
+
 def indent(text: str, by: int = 2) -> str:
-    """Indent every non-empty line."""
+    """Indent every non-empty line; the lines of a quoted name stay as they are."""
     pad = " " * by
-    return "\n".join(pad + line if line else line for line in text.split("\n"))  # not at the other line ends of Unicode
+    inner = _LINE_ENDS.sub(lambda found: f"\n{pad}" if found.group() == "\n" else found.group(), text)
+    return pad + inner if text and not text.startswith("\n") else inner

@@ -8,6 +8,7 @@ it would have to fold costs more than a comparison does.
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 from mlguard.lang import tree
@@ -52,6 +53,8 @@ def to_sql(expr: Expr, row: str | None = None, zone: str = "UTC") -> str:
     return Writer(row, zone).write(expr)
 
 
+# Names of variables in generated functions, and of those that PL/pgSQL declares itself (manual 43.10).
+_VARIABLE = re.compile(r"_|(?:new|old|found|tg_\w+)\Z")
 ROW_AT_A_TIME = "NEW."  # the row variable of row triggers; everything else judges many rows in one query
 
 
@@ -179,9 +182,11 @@ class Writer:
         return f"{self.write(expr.operand, OTHER)} {'not ' * expr.negated}in ({items})", MATCH
 
     def _in_table(self, expr: tree.InTable) -> tuple[str, int]:
-        table = quote_ident(expr.table)
+        table, source = quote_ident(expr.table), f"{quote_ident(expr.schema)}.{quote_ident(expr.table)}"
+        if _VARIABLE.match(expr.table):  # PL/pgSQL would take a column of such a table for a field of its variable
+            table, source = "looked", f"{source} as looked"
         # The column is qualified, or a column this table lacks would be taken from the row judged.
-        column, source = f"{table}.{quote_ident(expr.column)}", f"{quote_ident(expr.schema)}.{table}"
+        column = f"{table}.{quote_ident(expr.column)}"
         operand = self.write(expr.operand, OTHER)
         member = f"{operand} {'not ' * expr.negated}in (select {column} from {source})"
         if self.prefix != ROW_AT_A_TIME:

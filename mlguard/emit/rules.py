@@ -5,9 +5,10 @@ from __future__ import annotations
 from mlguard.emit.objects import DbObject, Kind, Statement, comment, function
 from mlguard.emit.pg_expr import to_sql
 from mlguard.emit.pg_guard import guard
+from mlguard.errors import CompileError, Where
 from mlguard.lang.analyse import immutable, lookups_of
 from mlguard.lang.tree import Expr
-from mlguard.lang.types import without_modifier
+from mlguard.lang.types import UNKNOWN, without_modifier
 from mlguard.names import fit, quote_ident, quote_literal
 from mlguard.program import Rule, TableProgram
 
@@ -79,12 +80,34 @@ def judge_name(rule: Rule) -> str:
     return f"mlguard.{quote_ident(fit(f'judge {rule.id} ({columns})'))}"
 
 
+def parameter_types(
+    program: TableProgram, columns: tuple[str, ...], why: str, where: Where | None = None
+) -> dict[str, str]:
+    """Return the types of the columns that a generated function takes.
+
+    Raises:
+        CompileError: one of them is declared nowhere, and no database was asked.
+    """
+    types = {column.name: str(column.type) for column in program.shape.columns if column.type != UNKNOWN}
+    untyped = next((column for column in columns if column not in types), None)
+    if untyped is not None:
+        raise CompileError(
+            f"{why}, and nothing says of what type {one_line(untyped)} is",
+            help="declare its type under columns; plan and apply take it from the database",
+            where=where,
+        )
+    return types
+
+
 def judge(rule: Rule, program: TableProgram) -> DbObject:
-    """Return the function that says whether a row keeps the rule, an error counting as broken."""
-    types = dict.fromkeys(
-        rule.columns, "unknown"
-    )  # of a column that the file does not declare, where no database is asked
-    types |= {column.name: str(column.type) for column in program.shape.columns}
+    """Return the function that says whether a row keeps the rule, an error counting as broken.
+
+    Raises:
+        CompileError: the type of a column it takes is declared nowhere, and no database was asked.
+    """
+    types = parameter_types(
+        program, rule.columns, f"{rule.id} could raise, so a function judges it", rule.where_in_file
+    )
     parameters = ", ".join(f"{quote_ident(column)} {types[column]}" for column in rule.columns)
     # A function keeps no length or precision of its arguments' types.
     argument_types = ", ".join(without_modifier(types[column]) for column in rule.columns)

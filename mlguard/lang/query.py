@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from mlguard.lang.fault import ExpressionError
 from mlguard.lang.lex import OPERATORS, Token, TokenKind, tokenize
-from mlguard.lang.query_words import ALLOWED, ASKS, CLOCK, OPERATORS_TOO, REFUSED, VOLATILE
+from mlguard.lang.query_words import AFTER_LIST, ALLOWED, ASKS, CLOCK, OPERATORS_TOO, REFUSED, VOLATILE
 from mlguard.names import TableName, quote_ident, quote_literal
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def parse_query(text: str, schema: str) -> Query:
     if first.kind is not TokenKind.WORD or first.text not in ("select", "with"):
         raise ExpressionError(f"{_SHAPE}; this begins with `{first.text}`", first.pos, first.end, "write SELECT …")
     _refuse_words(tokens)
+    _refuse_dangling(tokens)
     tree = _parsed(_plain(text, tokens), text)
     _refuse_nodes(tree, tokens)
     places: dict[TableName, int] = {}
@@ -93,6 +94,8 @@ def _parsed(text: str, source: str) -> exp.Expr:
         (tree,) = sqlglot.parse(text, dialect="postgres")
     except ParseError as error:
         raise _unreadable(error, source) from None
+    except RecursionError:
+        raise ExpressionError("the SELECT is nested too deeply", 0, 1, "say it in fewer levels") from None
     assert tree is not None
     return tree
 
@@ -178,6 +181,20 @@ def _refuse_words(tokens: list[Token]) -> None:
                 token.end,
                 "judge stored values",
             )
+
+
+def _refuse_dangling(tokens: list[Token]) -> None:
+    """Refuse a comma that parts nothing: sqlglot passes over it, PostgreSQL does not."""
+    for index, token in enumerate(tokens):
+        if token.kind is not TokenKind.PUNCTUATION or token.text != ",":
+            continue
+        following = tokens[index + 1] if index + 1 < len(tokens) else None
+        if (
+            following is None
+            or (following.kind is TokenKind.PUNCTUATION and following.text in (")", "]", ","))
+            or (following.kind is TokenKind.WORD and following.text in AFTER_LIST)
+        ):
+            raise ExpressionError("nothing follows the comma", token.pos, token.end, "take it out")
 
 
 def _clock(tokens: list[Token]) -> str:

@@ -7,6 +7,9 @@ OPERATORS_TOO = frozenset(
     {"^", "@>", "<@", "&&", "-|-", "&<", "&>", "<<", ">>", "#>", "#-", "?", "?|", "?&", "@@", "|", "&", "#"}
 )
 
+# Reserved words that follow a list, so that no item of one begins with them.
+AFTER_LIST = frozenset({"from", "where", "group", "having", "window", "union", "intersect", "except", "order", "limit"})
+
 # Types of sqlglot's nodes; functions (exp.Func) are allowed as such and judged by name and by PostgreSQL.
 ALLOWED = frozenset(
     {

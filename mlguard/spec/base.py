@@ -28,7 +28,12 @@ class Fault:
 
 def refuse(message: str, help: str = "") -> PydanticCustomError:
     """Return the error by which a reader of one value refuses it."""
-    return PydanticCustomError(FAULT, "{message}", {"message": message, "help": help})
+    return PydanticCustomError(FAULT, "{message}", {"message": encodable(message), "help": encodable(help)})
+
+
+def encodable(text: str) -> str:
+    """Return the text with halves of surrogate pairs written out: they are no characters, and cannot be printed."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 class Model(BaseModel):
@@ -44,7 +49,7 @@ class Model(BaseModel):
     def _no_faults(self) -> Model:
         if found := tuple(self.faults()):
             text = "; ".join(fault.message for fault in found)
-            raise PydanticCustomError(FAULTS, "{text}", {"text": text, "faults": found})
+            raise PydanticCustomError(FAULTS, "{text}", {"text": encodable(text), "faults": found})
         return self
 
     def was_set(self, name: str) -> bool:

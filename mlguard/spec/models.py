@@ -212,6 +212,9 @@ class SloFile(TableSettings):
 
     def faults(self) -> Iterator[Fault]:
         """What is wrong between the keys of the file."""
+        if "/" in str(self.table):
+            words = f"the table `{shown(str(self.table))}` has a / in its name, which parts table and SLO in ids"
+            yield Fault(words, ("table",), "rename the table, or guard a table of another name")
         seen = Counter(slo.name for slo in self.slos)
         for index, slo in enumerate(self.slos):
             if seen[slo.name] > 1 and any(slo.name == before.name for before in self.slos[:index]):

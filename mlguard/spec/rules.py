@@ -27,6 +27,7 @@ from mlguard.spec.fields import (
     Whole,
 )
 from mlguard.spec.readers import OneOf, one_or_many
+from mlguard.spec.source import shown
 from mlguard.spec.yaml_nodes import Scalar
 
 ActionWord = Annotated[Literal["reject", "quarantine", "repair", "hold", "warn"], OneOf()]
@@ -171,6 +172,12 @@ class Slo(Words):
                 f"the name `{self.name}` has a dot; dots are for the short forms",
                 ("name",),
                 f"write {self.name.replace('.', '_')}",
+            )
+        if "/" in self.name:
+            yield Fault(
+                f"the name `{shown(self.name)}` has a /, which parts table and SLO in ids",
+                ("name",),
+                f"write {shown(self.name.replace('/', '_'))}",
             )
         if (self.check is None) == (self.assert_ is None):
             both = self.check is not None

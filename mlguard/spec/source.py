@@ -17,7 +17,7 @@ _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 # What YAML 1.2 lets stand unescaped (chapter 5.1), less U+FEFF inside the text.
 _UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 # Characters that change how the rest of a line is shown: control characters and the bidirectional marks.
-_INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+_INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
 def shown(text: str, limit: int = 80) -> str:
