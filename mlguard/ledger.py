@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,7 +19,7 @@ from mlguard.emit import after_statement, buckets, states
 from mlguard.emit.objects import DbObject, Kind
 from mlguard.emit.rules import literal
 from mlguard.names import TableName, quote_ident
-from mlguard.plan import Step, TablePlan, program_hash
+from mlguard.plan import InstalledTable, Step, TablePlan, program_hash
 from mlguard.program import TableProgram
 from mlguard.record import Record, of_rule, of_table
 
@@ -121,6 +122,45 @@ def count_rows(counting: DbObject) -> list[str]:
     ]
 
 
+def count_anew(table: TableName) -> list[str]:
+    """Return what counts the stored rows of a table whose counting function is as it was before."""
+    return [
+        f"select mlguard.backfill_v1({literal(str(table))})",
+        "select mlguard._sweep_baselines(statement_timestamp())",
+    ]
+
+
+def after_return(
+    table: TablePlan, steps: Sequence[Step], installed: InstalledTable, named: Sequence[str], note: Mapping[str, str]
+) -> list[str]:
+    """Return what is written once the objects and records of a table are what they were before a change.
+
+    Args:
+        table: the change that was taken back.
+        steps: what took it back.
+        installed: the table as it was before the change.
+        named: the columns that its SLO file named then.
+        note: what the audited event says beside it.
+    """
+    hashes = {item.identity: item.hash for item in installed.objects}
+    made = [step.made for step in steps if step.made is not None]
+    after = {
+        "added": list(table.removed),
+        "changed": list(table.changed),
+        "removed": list(table.added),
+        "steps": [f"{step.verb} {step.what}" for step in steps],
+        "hash": installed.hash,
+        **note,
+    }
+    return [
+        *_objects(replace(table, steps=tuple(steps))),
+        *(keep_hash(item, hashes[item.identity]) for item in made),
+        *_forget_slos(table.added),
+        *_named(table.table, named),
+        _recorded("apply", table.table, after),
+    ]
+
+
 def keep_hash(item: DbObject, text: str) -> str:
     """Return what keeps `text` as the hash of the SQL that made an object."""
     return (
@@ -175,9 +215,7 @@ def _freshness(table: TablePlan) -> list[str]:
 
 
 def _forget(table: TablePlan) -> list[str]:
-    found = []
-    if table.removed:
-        found.append(f"delete from mlguard._slo where id = any({texts(table.removed)})")
+    found = _forget_slos(table.removed)
     if table.program is None:
         tbl = literal(str(table.table))
         # Allowed only once somebody has said that they may go; the rows stay on record, nobody can release them.
@@ -190,13 +228,21 @@ def _forget(table: TablePlan) -> list[str]:
     return found
 
 
+def _forget_slos(slos: Sequence[str]) -> list[str]:
+    return [f"delete from mlguard._slo where id = any({texts(slos)})"] if slos else []
+
+
 def _columns(table: TablePlan) -> list[str]:
     """Take the columns as they are now for what they should be, which reopens a gate that a change of them closed."""
     if table.program is None:
         return []
-    tbl = literal(str(table.table))
+    return _named(table.table, table.program.named)
+
+
+def _named(table: TableName, columns: Sequence[str]) -> list[str]:
+    tbl = literal(str(table))
     return [
-        f"select mlguard.remember_schema_v1({tbl}, {texts(table.program.named)})",
+        f"select mlguard.remember_schema_v1({tbl}, {texts(columns)})",
         f"select mlguard._judge_schema({tbl})",
     ]
 
@@ -210,9 +256,12 @@ def _event(table: TablePlan, note: Mapping[str, str]) -> str:
         "hash": program_hash(table.program) if table.program else None,
         **note,
     }
-    act = "apply" if table.program else "remove"
+    return _recorded("apply" if table.program else "remove", table.table, after)
+
+
+def _recorded(act: str, table: TableName, after: Mapping[str, Any]) -> str:
     return (
         "insert into mlguard._event (who, act, target, after)\n"
-        f"values (session_user, {literal(act)}, {literal(str(table.table))},"
+        f"values (session_user, {literal(act)}, {literal(str(table))},"
         f" {literal(json.dumps(after, ensure_ascii=False))})"
     )
