@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 _FUNCTION = """
 select pg_get_functiondef(p.oid), obj_description(p.oid, 'pg_proc'),
        array(select case when a.grantee = 0 then '' else pg_get_userbyid(a.grantee) end
-             from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as a
-             where a.privilege_type = 'EXECUTE' and a.grantee <> p.proowner order by 1)
+             from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) with ordinality as a
+             where a.privilege_type = 'EXECUTE' and a.grantee <> p.proowner order by a.ordinality)
 from pg_proc as p where p.oid = to_regprocedure(%(name)s)
 """
 _CONSTRAINT = """
@@ -48,6 +48,13 @@ select pg_get_viewdef(c.oid), obj_description(c.oid, 'pg_class'), coalesce(c.rel
              where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum)
 from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
 where n.nspname = %(schema)s and c.relname = %(table)s and c.relkind = 'v'
+"""
+# In the order in which they were granted, so that a dump comes out the same.
+_READERS = """
+select case when a.grantee = 0 then '' else pg_get_userbyid(a.grantee) end, a.privilege_type
+from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
+cross join lateral aclexplode(c.relacl) with ordinality as a
+where n.nspname = %(schema)s and c.relname = %(table)s and a.grantee <> c.relowner order by a.ordinality
 """
 _POLICIES = """
 select p.polname, p.polpermissive, p.polcmd::text,
@@ -98,7 +105,7 @@ def read(
         found[item.identity] = _statements(connection, installed.table, item, columns)
     tbl = str(installed.table)
     tables = _records(connection, "_table", "tbl", ("applied_at", "applied_by"), tbl)
-    slos = _records(connection, "_slo", "id", ("no", "version", "since"), tbl)
+    slos = _records(connection, "_slo", "id", ("version", "since"), tbl)
     named = catalog.rows(
         connection,
         "select column_name from mlguard._schema_column where tbl = %(tbl)s and wanted order by attnum",
@@ -119,10 +126,12 @@ def _records(connection: psycopg.Connection[Any], table: str, key: str, without:
     for (row,) in rows:
         names = [quote_ident(name) for name in row if name not in without]
         columns = ", ".join(names)
-        updates = ",\n  ".join(f"{name} = excluded.{name}" for name in names if name != quote_ident(key))
+        # An SLO that comes back has its number again, which names its counters; nobody else was given it.
+        fixed = (quote_ident(key), '"no"')
+        updates = ",\n  ".join(f"{name} = excluded.{name}" for name in names if name not in fixed)
         kept = json.dumps({name: row[name] for name in row if name not in without}, ensure_ascii=False)
         made.append(
-            f"insert into mlguard.{table} as old ({columns})\nselect {columns}\n"
+            f"insert into mlguard.{table} as old ({columns})\noverriding system value\nselect {columns}\n"
             f"from jsonb_populate_record(null::mlguard.{table}, {literal(kept)})\n"
             f"on conflict ({key}) do update set\n  {updates}{again}\nwhere old.hash is distinct from excluded.hash"
         )
@@ -226,7 +235,7 @@ def _view(connection: psycopg.Connection[Any], view: TableName, columns: Sequenc
     definition, words, options, has = _one(connection, _VIEW, schema=view.schema, table=view.name)
     settings = f" with ({', '.join(options)})" if options else ""
     grants = []
-    for role, privilege in catalog.grants(connection, view):
+    for role, privilege in catalog.rows(connection, _READERS, schema=view.schema, table=view.name):
         grant = f"grant {privilege} on {view.sql} to {quote_ident(role) if role else 'public'}"
         plain = role and privilege == "SELECT"
         grants.append(Statement(grant_if_role(view, role) if plain else _if_role(role, grant) if role else grant))

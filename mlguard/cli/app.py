@@ -140,7 +140,7 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     epilog="Exit codes: 0 holds, 1 an SLO is violated, 2 usage or SLO file wrong, 3 engine could not be reached or"
     " failed, 4 plan not empty (only with --detailed-exitcode).",
 )
-@shared("dsn", "target", "slos", "select")
+@shared("dsn", "target", "slos", "models", "select")
 @click.option(
     "--format",
     metavar="FORMAT",
