@@ -29,6 +29,7 @@ class Written:
 
     files: tuple[Path, ...]
     tables: tuple[TableName, ...]
+    baselines: tuple[TableName, ...] = ()  # whose baseline is a file, which is read when it is set
 
 
 def write(
@@ -67,7 +68,9 @@ def write(
         step = plan.runtime is not None
     how = How(message, runtime.versions()[-1], lock_timeout)
     found = drafts(changes, how, runtime_files.draft(message, installed) if step else None)
-    return Written(tuple(target.write(found)), tuple(change.plan.table for change in changes))
+    tables = tuple(change.plan.table for change in changes)
+    read = tuple(file.table for file in project.files if file.table in tables and file.baseline.kind == "file")
+    return Written(tuple(target.write(found)), tables, read)
 
 
 def _everything(project: Project, connection: psycopg.Connection[Any] | None) -> list[Change]:

@@ -76,8 +76,11 @@ def command(
             prune=prune,
             lock_timeout=lock_timeout,
         )
+    here = Path.cwd()
     for path in written.files:
-        out(str(path))
+        out(str(path.relative_to(here) if path.is_relative_to(here) else path))
     tables = ", ".join(str(table) for table in written.tables)
     say(f"written: {tables or 'the runtime'}; alembic upgrade head runs it" if written.files else "nothing to do")
+    for table in written.baselines:
+        say(f"{table}: its baseline is a file, which no migration reads: mlguard baseline set, after the upgrade")
     return Exit.HOLDS
