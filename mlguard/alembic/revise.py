@@ -64,7 +64,7 @@ def write(
     else:
         target.refuse_behind(connection)
         plan = api.make_plan(project, connection, prune=prune)
-        changes, installed = _difference(plan, connection), runtime.installed_version(connection)
+        changes, installed = difference(plan, connection), runtime.installed_version(connection)
         step = plan.runtime is not None
     how = How(message, runtime.versions()[-1], lock_timeout)
     found = drafts(changes, how, runtime_files.draft(message, installed) if step else None)
@@ -78,7 +78,12 @@ def _everything(project: Project, connection: psycopg.Connection[Any] | None) ->
     return [Change(_with_moves(plan_table(program, objects(program), None))) for program in compiled.tables.values()]
 
 
-def _difference(plan: Plan, connection: psycopg.Connection[Any]) -> list[Change]:
+def difference(plan: Plan, connection: psycopg.Connection[Any]) -> list[Change]:
+    """Return the changes of a plan, each with what is there before it.
+
+    Raises:
+        PlanError: an object was changed behind mlguard's back.
+    """
     there = api.installed_tables(connection) if runtime.installed_version(connection) else {}
     changes = []
     for table in plan.tables:
