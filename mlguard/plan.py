@@ -239,6 +239,11 @@ def must_hold(rule: Rule) -> bool:
     return acts and rule.level is Level.ROW and not rule.shadow and rule.max_bad is None
 
 
+def acts_on_rows(rule: Rule) -> bool:
+    """Say whether a rule is an assertion that refuses or holds while it returns rows."""
+    return rule.assertion is not None and rule.action in (Action.REJECT, Action.HOLD) and not rule.shadow
+
+
 def moves_rows(program: TableProgram) -> bool:
     """Say whether apply takes rows that break new rules out of the table."""
     return program.existing is Existing.QUARANTINE

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from mlguard.alembic.text import Part
 from mlguard.apply import ONE_AT_A_TIME
+from mlguard.emit.assertions import count_rows
 from mlguard.emit.objects import dollar_quote, indent
 from mlguard.emit.rules import literal
 from mlguard.emit.table import count_broken, judged_in_place
 from mlguard.names import TableName
-from mlguard.plan import TablePlan, must_hold, needs_judging
-from mlguard.program import Existing, Place, TableProgram
+from mlguard.plan import TablePlan, acts_on_rows, must_hold, needs_judging
+from mlguard.program import Existing, Place, Rule
 
 DISCARD = "mlguard.discard"  # a setting of the session: what would be lost may go
 _KEPT = ("search_path", "lock_timeout")  # settings that a migration changes and gives back
@@ -117,37 +118,56 @@ def refuse_runtime_loss() -> str:
 
 
 def refuse_breaking(table: TablePlan) -> list[str]:
-    """Return what refuses the change where stored rows break new rules that `existing: fail` protects.
+    """Return what refuses the change where stored rows break new rules, as `apply` would before it changes anything.
 
     Rules that live as constraints are left to PostgreSQL, which judges stored rows when it validates them.
     """
     program = table.program
-    if program is None or program.existing is not Existing.FAIL:
+    if program is None or program.existing is Existing.ALLOW:
         return []
+    fresh = needs_judging(table)
     strict = tuple(
         rule
-        for rule in needs_judging(table)
+        for rule in fresh
         if rule in judged_in_place(program) and rule.placement.place not in _LATE and must_hold(rule)
     )
-    if not strict:
-        return []
-    return [_counted(program, count_broken(program, strict, judges_installed=False), [rule.id for rule in strict])]
+    found = [_refuse_returned(rule) for rule in fresh if acts_on_rows(rule)]
+    if strict and program.existing is Existing.FAIL:
+        found.insert(0, _refuse_counted(strict, count_broken(program, strict, judges_installed=False)))
+    return found
 
 
-def _counted(program: TableProgram, query: str, slos: list[str]) -> str:
-    names = ", ".join(f"_bad_{number}" for number in range(len(slos)))
+def _refuse_counted(rules: Sequence[Rule], query: str) -> str:
+    names = ", ".join(f"_bad_{number}" for number in range(len(rules)))
+    declared = "".join(f"  _bad_{number} bigint;\n" for number in range(len(rules)))
     found = " ||\n      ".join(
         f"case when _bad_{number} = 0 then ''"
-        f" else '; ' || {literal(slo)} || ': ' || _bad_{number} || ' of ' || _all end"
-        for number, slo in enumerate(slos)
+        f" else '; ' || {literal(rule.id)} || ': ' || _bad_{number} || ' of ' || _all end"
+        for number, rule in enumerate(rules)
     )
-    declared = "".join(f"  _bad_{number} bigint;\n" for number in range(len(slos)))
     return _do(
         f"declare\n  _all bigint;\n{declared}begin\n{indent(query)}\n  into _all, {names};\n"
         f"  if greatest({names}) > 0 then\n    raise exception using\n"
         f"      message = 'stored rows already break rules; nothing was changed'\n      || {found},\n"
         "      hint = 'mend the rows, or say in the SLO file `existing'\n"
         "        || ': quarantine` (moves them out) or `allow` (leaves them), and write the migration anew';\n"
+        "  end if;\nend"
+    )
+
+
+def _refuse_returned(rule: Rule) -> str:
+    """Return what refuses an assertion that returns rows now: every COMMIT it judges would be refused."""
+    return _do(
+        "declare\n  _rows bigint;\n  _none jsonb;\n  _before text := current_setting('row_security');\nbegin\n"
+        "  -- A policy that would hide rows is an error rather than a good verdict.\n"
+        "  perform set_config('row_security', 'off', true);\n"
+        f"{indent(count_rows(rule, sample=0))}\n  into _rows, _none;\n"
+        "  perform set_config('row_security', _before, true);\n"
+        "  if _rows > 0 then\n    raise exception using\n"
+        "      message = 'stored rows already break rules; nothing was changed; '\n"
+        f"        || {literal(rule.id)} || ': the assertion returns rows (' || _rows || ')',\n"
+        "      hint = 'mend the rows, or say in the SLO file `existing'\n"
+        "        || ': allow` (leaves them), and write the migration anew';\n"
         "  end if;\nend"
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -171,7 +172,7 @@ def _config(path: Path | None) -> Config:
         PlanError: there is none.
     """
     told = path or (Path(os.environ["ALEMBIC_CONFIG"]) if os.environ.get("ALEMBIC_CONFIG") else None)
-    found = told or next((Path(name) for name in FILES if Path(name).is_file()), None)
+    found = told or next((Path(name) for name in FILES if _is_config(Path(name))), None)
     if found is None or not found.is_file():
         raise PlanError(
             f"no {told or 'alembic.ini'} here",
@@ -182,6 +183,16 @@ def _config(path: Path | None) -> Config:
         return Config(toml_file=str(found))
     toml = found.with_name("pyproject.toml")
     return Config(str(found), toml_file=str(toml)) if toml.is_file() else Config(str(found))
+
+
+def _is_config(path: Path) -> bool:
+    """Say whether a file configures Alembic; most pyproject.toml do not."""
+    if path.suffix != ".toml" or not path.is_file():
+        return path.is_file()
+    try:
+        return "alembic" in tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return False
 
 
 @contextmanager

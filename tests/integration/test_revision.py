@@ -225,10 +225,81 @@ def test_existing_fail_and_quarantine(
     clean()
 
 
+def test_an_assertion_that_returns_rows_is_not_put_in_force(
+    guarded_db: str, project: AlembicProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(guarded_db, monkeypatch)
+    write(
+        project.folder,
+        "mlguard: 1\ntable: features.customer\nreads: none\n"
+        "slos: [{name: none_old, assert: SELECT c.customer_id FROM features.customer c WHERE c.age > 100}]\n",
+    )
+    revision("assert")
+    prepare(guarded_db, "insert into features.customer (customer_id, age) values (1, 200)")
+    with pytest.raises(DBAPIError, match=r"none_old: the assertion returns rows \(1\)"):
+        project.upgrade()
+    prepare(guarded_db, "update features.customer set age = 20")
+    project.upgrade()
+    clean()
+    with pytest.raises(psycopg.errors.CheckViolation):
+        prepare(guarded_db, "update features.customer set age = 200")
+
+
+def test_a_lock_that_is_not_to_be_had(
+    guarded_db: str, project: AlembicProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The upgrade gives up in time, and the table is as it was; settings of the session come back."""
+    use(guarded_db, monkeypatch)
+    project.upgrade()
+    before = dump(guarded_db)
+    write(project.folder, "mlguard: 1\ntable: features.customer\ncolumns: {age: {range: [0, 130]}}\n")
+    revision("guard", "--lock-timeout", "0.2")
+    with psycopg.connect(guarded_db) as reader:
+        reader.execute("select from features.customer")
+        with pytest.raises(DBAPIError, match="lock timeout"):
+            project.upgrade()
+    assert dump(guarded_db) == before
+    (path, *_) = project.migrations.glob("versions/*_customer.py")
+    told = "    op.execute(\"do $$ begin if current_setting('lock_timeout') <> '7s' or current_setting('search_path')"
+    told += " <> 'features' then raise 'changed'; end if; end $$\")\n"
+    text = path.read_text().replace("\n\ndef downgrade", f"{told}\n\ndef downgrade")
+    path.write_text(text)
+    monkeypatch.setenv("PGOPTIONS", "-c lock_timeout=7s -c search_path=features")
+    project.upgrade()
+    monkeypatch.delenv("PGOPTIONS")
+    clean()
+
+
+def test_pyproject(guarded_db: str, project: AlembicProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(guarded_db, monkeypatch)
+    (project.folder / "alembic.ini").unlink()
+    toml = project.folder / "pyproject.toml"
+    write(project.folder, "mlguard: 1\ntable: features.customer\ncolumns: {age: {range: [0, 130]}}\n")
+    toml.write_text("[project]\nname = 'shop'\n")
+    assert "no alembic.ini here" in mlguard("revision", "-m", "guard", code=2).output
+    toml.write_text("[tool.alembic]\nscript_location = '%(here)s/migrations'\n")
+    assert len(revision("guard")) == 2
+
+
+def test_a_template_without_room_for_statements(
+    guarded_db: str, project: AlembicProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(guarded_db, monkeypatch)
+    template = project.migrations / "script.py.mako"
+    template.write_text(
+        template.read_text()
+        .replace('${upgrades if upgrades else "pass"}', "pass")
+        .replace('${downgrades if downgrades else "pass"}', "pass")
+    )
+    write(project.folder, "mlguard: 1\ntable: features.customer\ncolumns: {age: {range: [0, 130]}}\n")
+    assert "script.py.mako does not take statements" in mlguard("revision", "-m", "guard", code=2).output
+    assert list(project.migrations.glob("versions/*.py")) == []
+
+
 def test_heads_and_folders(guarded_db: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     where = "version_locations = %(here)s/migrations/versions:%(here)s/migrations/slos"
-    project = AlembicProject(tmp_path, more=where)
+    project = AlembicProject(tmp_path, more=where, transaction_per_migration=True)
     use(guarded_db, monkeypatch)
     write(project.folder, "mlguard: 1\ntable: features.customer\ncolumns: {age: {range: [0, 130]}}\n")
     project.empty("one", head="base", label="schema")

@@ -15,7 +15,7 @@ from mlguard.alembic.drafts import How, drafts
 from mlguard.alembic.revise import difference
 from mlguard.alembic.text import Draft, Part
 from mlguard.spec import Project
-from tests import support
+from tests import squawk, support
 from tests.golden.dump import dump
 from tests.golden.test_objects import CASES, HEAD
 
@@ -82,6 +82,7 @@ def test_there_and_back(guarded_db: str, tmp_path: Path, first: str, second: str
     guarded = dump(guarded_db)
 
     other, change = written(guarded_db, tmp_path, second)
+    squawk.of_drafts((*up, *change))
     for draft in change:
         run(guarded_db, draft.upgrade)
     assert api.plan(other, guarded_db).empty
