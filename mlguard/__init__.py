@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mlguard.api import Applied, apply, check, compile_sql, load, plan, remove, suggest
+    from mlguard.declarative import from_metadata
     from mlguard.errors import (
         ApplyError,
         CompileError,
@@ -39,6 +40,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "mlguard.api": ("Applied", "apply", "check", "compile_sql", "load", "plan", "remove", "suggest"),
+    "mlguard.declarative": ("from_metadata",),
     "mlguard.errors": (
         "ApplyError",
         "CompileError",
@@ -89,6 +91,7 @@ __all__ = [
     "check",
     "compare",
     "compile_sql",
+    "from_metadata",
     "load",
     "mutate",
     "plan",

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mlguard import catalog
-from mlguard.emit import after_statement, buckets, states
-from mlguard.emit.objects import DbObject, Kind, Phase, Statement
+from mlguard import ledger
+from mlguard.emit.objects import Phase, Statement
 from mlguard.errors import ApplyError, PlanError
-from mlguard.names import TableName, quote_ident
-from mlguard.plan import Plan, Step, TablePlan, fingerprint, program_hash
+from mlguard.names import TableName
+from mlguard.plan import Plan, Step, TablePlan
 from mlguard.program import Existing, TableProgram
-from mlguard.record import Record, of_rule, of_table
 
 if TYPE_CHECKING:
     import psycopg
 
-# The triggers without which states no longer say what the rows are.
-COUNTING = re.compile(r"mlguard_after_(rows|labels|attributes)_")
 ONE_AT_A_TIME = 0x6D6C6775  # advisory lock key ('mlgu'): two applies wait for each other
 Progress = Callable[[str, int, int], None]  # what is being done, how many steps are done, of how many
 
@@ -94,7 +89,8 @@ def run(connection: psycopg.Connection[Any], plan: Plan, options: Options, progr
     applied = Applied()
     todo = [table for table in plan.tables if not table.empty]
     total = sum(
-        max(1, sum(len(step.statements) for step in table.steps)) + (_recount(table) is not None) for table in todo
+        max(1, sum(len(step.statements) for step in table.steps)) + (ledger.recount(table) is not None)
+        for table in todo
     )
     counter = _Counter(progress, total)
     with _autocommit(connection), _alone(connection, options):
@@ -222,7 +218,7 @@ def _plainly(connection: psycopg.Connection[Any], sql: str) -> None:
 def _change(
     connection: psycopg.Connection[Any], table: TablePlan, options: Options, counter: _Counter, applied: Applied
 ) -> None:
-    recount = _recount(table)
+    recount = ledger.recount(table)
 
     def work() -> None:
         with _transaction(connection, options):
@@ -237,30 +233,9 @@ def _change(
                 if step.verb == "move":
                     moved = cursor.fetchone()
                     applied.moved[table.table] = applied.moved.get(table.table, 0) + (moved[0] if moved else 0)
-            _seed_freshness(connection, table)
-            _remember_objects(connection, table)
-            if recount is not None:  # until the rows are counted a plan finds the function outdated
-                _remember_hash(connection, recount, "")
-            _forget(connection, table)
-            _watch_columns(connection, table)
-            _event(connection, table)
+            _write(connection, ledger.after_change(table))
 
     _patiently(options, table.table, work)
-
-
-def _recount(table: TablePlan) -> DbObject | None:
-    """Return the function that counts stored rows, where they must be counted: states of a new kind, other partitions.
-
-    A trigger that is made anew counts too: while it was gone it did not fire.
-    """
-    if table.program is None or not states.recount_name(table.program):
-        return None
-    recount = next(
-        item for item in states.objects(table.program) if item.name == states.recount_signature(table.program)
-    )
-    touched = [item for step in table.steps for item in (step.made, step.gone) if item is not None]
-    moved = any(item.kind is Kind.TRIGGER and COUNTING.search(item.name) for item in touched)
-    return recount if moved or any(item.identity == recount.identity for item in touched) else None
 
 
 def _backfill(connection: psycopg.Connection[Any], table: TablePlan, options: Options, counter: _Counter) -> None:
@@ -268,27 +243,17 @@ def _backfill(connection: psycopg.Connection[Any], table: TablePlan, options: Op
 
     The runtime does it in one statement, whose snapshot holds exactly the rows whose states it replaces.
     """
-    recount = _recount(table)
+    recount = ledger.recount(table)
     if recount is None:
         return
     counter.step(f"{table.table}: count stored rows")
 
     def work() -> None:
         with _transaction(connection, options):
-            connection.execute("select mlguard.backfill_v1(%s)", (str(table.table),))
-            # A table with enough history has its baseline at once; the others get it from a sweep.
-            connection.execute("select mlguard._sweep_baselines(statement_timestamp())")
-            _remember_hash(connection, recount, recount.hash)
+            _write(connection, ledger.count_rows(recount))
 
     left = "its rules stand, its stored rows are not counted: run `mlguard apply` again"
     _patiently(options, table.table, work, left=left)
-
-
-def _remember_hash(connection: psycopg.Connection[Any], item: DbObject, text: str) -> None:
-    connection.execute(
-        "update mlguard._object set hash = %s where tbl = %s and kind = %s and name = %s",
-        (text, str(item.table), item.kind.name, item.name),
-    )
 
 
 def _afterwards(
@@ -336,137 +301,16 @@ def _after(
     def work() -> None:
         with _transaction(connection, options):
             connection.execute(sql.encode())
-            _remember_definitions(connection, table, [step for step, _ in pending])
+            _write(connection, ledger.read_back(table.table, [step for step, _ in pending]))
 
     _patiently(options, table.table, work, left="the rule holds for new writes")
 
 
-def _upsert(connection: psycopg.Connection[Any], table: str, key: str, record: Record, extra: str) -> None:
-    names = [*record.values, "hash"]
-    columns = ", ".join(quote_ident(name) for name in names)
-    values = ", ".join(f"%({name})s" for name in names)
-    updates = ", ".join(f"{quote_ident(name)} = excluded.{quote_ident(name)}" for name in names if name != key)
-    connection.execute(
-        f"insert into mlguard.{quote_ident(table)} as old ({columns}) values ({values})"
-        f" on conflict ({quote_ident(key)}) do update set {updates}{extra}"
-        " where old.hash is distinct from excluded.hash".encode(),
-        {**record.values, "hash": record.hash},
-    )
-
-
 def remember_table(connection: psycopg.Connection[Any], program: TableProgram) -> None:
     """Write the table and its SLOs into the registry; what is there and the same stays untouched."""
-    _upsert(
-        connection,
-        "_table",
-        "tbl",
-        of_table(program),
-        ", applied_at = statement_timestamp(), applied_by = session_user",
-    )
-    for rule in program.rules:
-        _upsert(connection, "_slo", "id", of_rule(rule), ", version = old.version + 1, since = statement_timestamp()")
+    _write(connection, ledger.table_and_slos(program))
 
 
-def _remember_objects(connection: psycopg.Connection[Any], table: TablePlan) -> None:
-    dropped = [step.gone.name for step in table.steps if step.gone is not None]
-    kinds = [step.gone.kind.name for step in table.steps if step.gone is not None]
-    connection.execute(
-        "delete from mlguard._object where tbl = %s and (kind, name) in (select * from unnest(%s::text[], %s::text[]))",
-        (str(table.table), kinds, dropped),
-    )
-    made = [step for step in table.steps if step.made is not None]
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "insert into mlguard._object (tbl, kind, name, slos, hash, definition_hash, undo)"
-            " values (%s, %s, %s, %s, %s, '', %s)"
-            " on conflict (tbl, kind, name) do update set slos = excluded.slos, hash = excluded.hash,"
-            " undo = excluded.undo, installed_at = statement_timestamp()",
-            [
-                (str(table.table), item.kind.name, item.name, list(item.slos), item.hash, list(item.drop))
-                for item in (step.made for step in made)
-                if item is not None
-            ],
-        )
-    _remember_definitions(connection, table, made)
-
-
-def _remember_definitions(connection: psycopg.Connection[Any], table: TablePlan, steps: list[Step]) -> None:
-    """Read PostgreSQL's own definitions back, in the transaction that made the objects."""
-    made = [step.made for step in steps if step.made is not None]
-    if not made:
-        return
-    now = catalog.Definitions(connection, {item.kind for item in made})
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "update mlguard._object set definition_hash = %s where tbl = %s and kind = %s and name = %s",
-            [
-                (
-                    fingerprint(now.of(item.kind, str(table.table), item.name)),
-                    str(table.table),
-                    item.kind.name,
-                    item.name,
-                )
-                for item in made
-            ],
-        )
-
-
-def _seed_freshness(connection: psycopg.Connection[Any], table: TablePlan) -> None:
-    """Start the freshness log of a table that has rows already."""
-    program = table.program
-    if program is None or not after_statement.tracks_freshness(program):
-        return
-    newly = any(
-        step.made is not None and step.made.kind is Kind.FUNCTION and "after removal" in step.made.name
-        for step in table.steps
-    )
-    if newly:
-        at = buckets.event_time(program, "t")
-        connection.execute(
-            f"select mlguard.refreshed_v1({_parameter(str(program.table))}, (select max({at})"
-            f" from {program.table.sql} as t where {at} <= statement_timestamp()))".encode()
-        )
-
-
-def _parameter(text: str) -> str:
-    from mlguard.emit.rules import literal
-
-    return literal(text)
-
-
-def _forget(connection: psycopg.Connection[Any], table: TablePlan) -> None:
-    if table.removed:
-        connection.execute("delete from mlguard._slo where id = any(%s)", (list(table.removed),))
-    if table.program is None:
-        # Allowed only once somebody has said that they may go; the rows stay on record, nobody can release them.
-        connection.execute(
-            "update mlguard._quarantine set status = 'discarded', decided_at = statement_timestamp(),"
-            " decided_by = session_user, reason = 'mlguard remove' where tbl = %s and status = 'waiting'",
-            (str(table.table),),
-        )
-        for private in ("_object", "_freshness", "_state", "_bucket", "_sample", "_pairing", "_recount_due", "_table"):
-            connection.execute(f"delete from mlguard.{private} where tbl = %s".encode(), (str(table.table),))
-
-
-def _watch_columns(connection: psycopg.Connection[Any], table: TablePlan) -> None:
-    """Take the columns as they are now for what they should be, which reopens a gate that a change of them closed."""
-    if table.program is not None:
-        name = str(table.table)
-        connection.execute("select mlguard.remember_schema_v1(%s, %s)", (name, list(table.program.named)))
-        connection.execute("select mlguard._judge_schema(%s)", (name,))
-
-
-def _event(connection: psycopg.Connection[Any], table: TablePlan) -> None:
-    from psycopg.types.json import Jsonb
-
-    after = {
-        "added": list(table.added),
-        "changed": list(table.changed),
-        "removed": list(table.removed),
-        "steps": [f"{step.verb} {step.what}" for step in table.steps],
-        "hash": program_hash(table.program) if table.program else None,
-    }
-    connection.execute(
-        "insert into mlguard._event (who, act, target, after) values (session_user, %s, %s, %s)",
-        ("apply" if table.program else "remove", str(table.table), Jsonb(after)),
-    )
+def _write(connection: psycopg.Connection[Any], statements: Iterable[str]) -> None:
+    for sql in statements:
+        connection.execute(sql.encode())

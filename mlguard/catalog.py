@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mlguard import definitions
 from mlguard.emit.objects import Kind
 from mlguard.lang.types import Kind as TypeKind
 from mlguard.lang.types import SqlType, parse_type
@@ -259,103 +260,15 @@ def guarded(connection: psycopg.Connection[Any]) -> dict[str, Guarded]:
     }
 
 
-# PostgreSQL's own words for each kind of object, one query a kind whatever their number; the name in the answer is
-# the identity under which emit knows the object.
-_DEFINITIONS: dict[Kind, str] = {
-    Kind.CHECK: """
-select n.nspname || '.' || c.relname, k.conname, pg_catalog.pg_get_constraintdef(k.oid)
-from pg_catalog.pg_constraint as k join pg_catalog.pg_class as c on c.oid = k.conrelid
-join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-where k.contype in ('c', 'u', 'f') and k.conname like 'mlguard\\_%%' and not c.relispartition
-""",
-    Kind.COUNTERS: """
-select substring(pg_catalog.obj_description(c.oid, 'pg_class') from '^mlguard:(.*):[0-9a-f]+$'),
-       'memory of ' || split_part(c.relname, ' of ', 1), ''
-from pg_catalog.pg_class as c
-where c.relkind = 'S' and c.relnamespace = pg_catalog.to_regnamespace('mlguard')
-  and pg_catalog.obj_description(c.oid, 'pg_class') like 'mlguard:%%'
-""",
-    Kind.TRIGGER: """
-select n.nspname || '.' || c.relname, t.tgname, pg_catalog.pg_get_triggerdef(t.oid) || ' ' || t.tgenabled::text
-from pg_catalog.pg_trigger as t join pg_catalog.pg_class as c on c.oid = t.tgrelid
-join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-where t.tgname like 'zz\\_mlguard\\_%%' and not t.tgisinternal
-""",
-    Kind.FUNCTION: """
-select 'mlguard', format('mlguard.%%I(%%s)', p.proname, pg_catalog.oidvectortypes(p.proargtypes)),
-       pg_catalog.pg_get_functiondef(p.oid)
-from pg_catalog.pg_proc as p
-where p.pronamespace = pg_catalog.to_regnamespace('mlguard')
-  and (p.proname like 'judge %%' or p.proname like 'before row %%' or p.proname like 'breaks %%'
-       or p.proname like 'broken row %%' or p.proname like 'after %%'
-       or p.proname like 'kept out %%' or p.proname like 'count before %%'
-       or p.proname like 'post %%' or p.proname like 'verdict %%'
-       or p.proname like 'recount %%' or p.proname like 'sample %%' or p.proname like 'volume %%'
-       or pg_catalog.obj_description(p.oid, 'pg_proc') like 'mlguard:%%')
-union all
-select 'mlguard',
-       '"' || replace(n.nspname, '"', '""') || '"."' || replace(p.proname, '"', '""') || '"('
-         || pg_catalog.oidvectortypes(p.proargtypes) || ')',
-       pg_catalog.pg_get_functiondef(p.oid)
-from pg_catalog.pg_proc as p join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
-where n.nspname <> 'mlguard' and p.prokind = 'f'
-  and pg_catalog.obj_description(p.oid, 'pg_proc') ~ '^mlguard:.*:[0-9a-f]{12}$'
-""",
-    Kind.VIEW: """
-select n.nspname || '.' || c.relname, n.nspname || '.' || c.relname, pg_catalog.pg_get_viewdef(c.oid)
-from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-where c.relkind = 'v'
-  and pg_catalog.obj_description(c.oid, 'pg_class') like 'mlguard:%%'
-""",
-    Kind.ASSERTION: """
-select 'mlguard', 'mlguard.' || c.relname, pg_catalog.pg_get_viewdef(c.oid)
-from pg_catalog.pg_class as c
-where c.relkind = 'v' and c.relname like 'assertion\\_%%'
-  and c.relnamespace = pg_catalog.to_regnamespace('mlguard')
-""",
-    Kind.POLICY: """
-select p.schemaname || '.' || p.tablename, p.policyname,
-       concat_ws(' ', p.permissive, p.roles::text, p.cmd, p.qual, c.relrowsecurity)
-from pg_catalog.pg_policies as p
-join pg_catalog.pg_namespace as n on n.nspname = p.schemaname
-join pg_catalog.pg_class as c on c.relnamespace = n.oid and c.relname = p.tablename
-where p.policyname like 'mlguard\\_%%'
-""",
-    Kind.NOT_NULL: """
-select n.nspname || '.' || c.relname, a.attname || ' not null', 'not null'
-from pg_catalog.pg_attribute as a join pg_catalog.pg_class as c on c.oid = a.attrelid
-join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-where a.attnotnull and a.attnum > 0 and c.relkind in ('r', 'p')
-  and exists (select from mlguard._table as t where t.schema_name = n.nspname and t.table_name = c.relname)
-""",
-}
-_SHARED = {Kind.UNIQUE: Kind.CHECK, Kind.FOREIGN_KEY: Kind.CHECK}
-
-
 class Definitions:
-    """PostgreSQL's own definitions of the objects of some kinds that exist now, read once."""
+    """PostgreSQL's own definitions of the objects that exist now, read once."""
 
-    def __init__(self, connection: psycopg.Connection[Any], kinds: Collection[Kind] = tuple(Kind)) -> None:
-        self._found: dict[tuple[Kind, str, str], str] = {}
-        wanted = {_SHARED.get(kind, kind) for kind in kinds}
-        for kind, query in _DEFINITIONS.items():
-            if kind not in wanted:
-                continue
-            for relation, name, definition in rows(connection, query):
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._found: dict[definitions.Place, str] = {}
+        for kind, query in definitions.QUERIES.items():
+            for relation, name, definition in connection.execute(query.encode()).fetchall():
                 self._found[kind, relation, name] = definition
 
     def of(self, kind: Kind, table: str, name: str) -> str | None:
         """Return the definition of an object, or None where it does not exist; '' for kinds that have none."""
-        if kind is Kind.COUNTERS and name.startswith("memory of "):
-            return self._found.get((kind, table, name))
-        if kind in (Kind.COUNTERS, Kind.REVOKE):
-            return ""
-        kind = _SHARED.get(kind, kind)
-        if kind in (Kind.FUNCTION, Kind.ASSERTION):
-            return self._found.get((kind, "mlguard", name))
-        if kind is Kind.VIEW:
-            return self._found.get((kind, name, name))
-        plain, on, relation = name.partition(" on ")
-        if kind is Kind.TRIGGER and on:
-            return self._found.get((kind, relation, plain))
-        return self._found.get((kind, table, name))
+        return "" if definitions.wordless(kind, name) else self._found.get(definitions.place(kind, table, name))

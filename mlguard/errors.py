@@ -33,7 +33,7 @@ class Exit(IntEnum):
 
 @dataclass(frozen=True, order=True)
 class Where:
-    """A place in a file: 1-based line and column, with the quoted source line."""
+    """A place in a file: 1-based line and column, with the quoted source line; line 0: `file` is a name in code."""
 
     file: str
     line: int
@@ -41,7 +41,7 @@ class Where:
     text: str = ""
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,17 @@ class Problem:
     where: Where | None = None
     help: str = ""
 
+    @property
+    def words(self) -> str:
+        """The fault without the place in a file, which reports show beside it; a name in code is part of the words."""
+        named = f"{self.where}: " if self.where and not self.where.line else ""
+        return named + self.message
+
     def render(self) -> str:
         """Return the fault as a person reads it, with the quoted line and a caret under the column."""
         parts = [f"{self.where}: {self.message}" if self.where else self.message]
         if self.where and self.where.text:
-            number = str(self.where.line)
+            number = str(self.where.line or " ")
             pad = " " * len(number)
             line = self.where.text.expandtabs(1)
             # A long line is shown around the column.

@@ -10,8 +10,8 @@ from mlguard import evaluate_assertions
 from mlguard.emit import buckets, volume
 from mlguard.emit.table import count_broken, count_duplicates, count_orphans, judged_in_place, sample_broken
 from mlguard.evaluate_windows import last_verdicts
-from mlguard.plan import Breaking
-from mlguard.program import Action, Level, Place, Rule, TableProgram
+from mlguard.plan import Breaking, must_hold
+from mlguard.program import Place, Rule, TableProgram
 from mlguard.report.of_rule import aged, counted, verdict_of
 from mlguard.report.verdict import Outcome, Report, Verdict
 
@@ -28,14 +28,7 @@ def count_breaking(
 
     Rules that let bad rows land (warn, shadow, max_bad) are not counted: stored rows cannot break what they promise.
     """
-    strict = [
-        rule
-        for rule in rules
-        if rule.action in (Action.REJECT, Action.QUARANTINE, Action.REPAIR)
-        and rule.level in (Level.ROW, Level.ASSERTION)
-        and not rule.shadow
-        and rule.max_bad is None
-    ]
+    strict = [rule for rule in rules if must_hold(rule)]
     scanned = tuple(rule for rule in strict if rule in judged_in_place(program))
     found: list[Breaking] = []
     total = 0

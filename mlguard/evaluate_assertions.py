@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlguard.emit.assertions import count_rows
-from mlguard.plan import Breaking
-from mlguard.program import Action, Rule, TableProgram
+from mlguard.plan import Breaking, acts_on_rows
+from mlguard.program import Rule, TableProgram
 
 if TYPE_CHECKING:
     import psycopg
@@ -64,7 +64,7 @@ def breaking(connection: psycopg.Connection[Any], program: TableProgram, rules: 
     """Return what the assertions among `rules` that may refuse or hold return on the stored rows."""
     found = []
     for rule in rules:
-        if rule.assertion is not None and rule.action in (Action.REJECT, Action.HOLD) and not rule.shadow:
+        if acts_on_rows(rule):
             returned = count(connection, program, rule)
             found.append(Breaking(rule.id, returned.rows, 0, returned.words, returned.seconds, refused=True))
     return found

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from mlguard.emit.objects import DROP_LOCKS, LOCK_NONE, LOCKS, DbObject, Kind, Phase, Statement
 from mlguard.names import TableName, digest
-from mlguard.program import Existing, Rule, TableProgram
+from mlguard.program import Action, Existing, Level, Rule, TableProgram
 from mlguard.record import of_rule, of_table
 
 
@@ -232,6 +232,17 @@ def needs_judging(table_plan: TablePlan) -> tuple[Rule, ...]:
     }
     fresh = set(table_plan.added) | (set(table_plan.changed) & touched)
     return tuple(rule for rule in table_plan.program.rules if rule.id in fresh)
+
+
+def must_hold(rule: Rule) -> bool:
+    """Say whether stored rows must keep to a row rule: others let bad rows land, and promise nothing of them."""
+    acts = rule.action in (Action.REJECT, Action.QUARANTINE, Action.REPAIR)
+    return acts and rule.level is Level.ROW and not rule.shadow and rule.max_bad is None
+
+
+def acts_on_rows(rule: Rule) -> bool:
+    """Say whether a rule is an assertion that refuses or holds while it returns rows."""
+    return rule.assertion is not None and rule.action in (Action.REJECT, Action.HOLD) and not rule.shadow
 
 
 def moves_rows(program: TableProgram) -> bool:

@@ -32,6 +32,7 @@ VERBS = {
     "compile": Verb("mlguard.cli.verbs.compile", "Print the SQL that SLO files become; needs no database."),
     "plan": Verb("mlguard.cli.verbs.plan", "Show the difference between SLO files and database."),
     "apply": Verb("mlguard.cli.verbs.apply", "Make the database what the SLO files say."),
+    "revision": Verb("mlguard.cli.verbs.revision", "Write the difference as Alembic revisions."),
     "remove": Verb("mlguard.cli.verbs.remove", "Take every object of a table out again."),
     "check": Verb("mlguard.cli.verbs.check", "Judge the stored rows now."),
     "test": Verb("mlguard.cli.verbs.test", "Run the examples of the SLO files; needs no database."),
@@ -142,7 +143,7 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     epilog="Exit codes: 0 holds, 1 an SLO is violated, 2 usage or SLO file wrong, 3 engine could not be reached or"
     " failed, 4 plan not empty (only with --detailed-exitcode).",
 )
-@shared("dsn", "target", "slos", "select")
+@shared("dsn", "target", "slos", "models", "select")
 @click.option(
     "--format",
     metavar="FORMAT",

@@ -31,24 +31,31 @@ class State:
     dsn: str | None = None
     target: str | None = None
     slos: str | None = None
+    models: str | None = None
     select: tuple[str, ...] = ()
     verbose: bool = False
     format: str | None = None
     so: str = "nothing was changed"
 
     def project(self) -> Project:
-        """Load the SLO files.
+        """Load the SLO files, or what `--models` declares instead of them.
 
         Raises:
             SpecError: every fault of every file.
         """
+        if self.models is not None:
+            if self.slos is not None:
+                raise click.UsageError("--slos and --models both say where the SLOs are; say one of them")
+            from mlguard.declarative import load_models
+
+            return load_models(self.models, select=self.select)
         from mlguard.spec import load_project  # not the whole API: a check of files needs no driver
 
         return load_project(Path(self.slos) if self.slos is not None else None, select=self.select)
 
     def project_if_any(self) -> Project | None:
         """Load the SLO files where there are some; None where nobody named a folder and there is no `slos/`."""
-        if self.slos is None and not Path(DEFAULT_SLOS).exists():
+        if self.slos is None and self.models is None and not Path(DEFAULT_SLOS).exists():
             return None
         return self.project()
 
@@ -115,6 +122,13 @@ _SHARED: dict[str, Callable[[F], F]] = {
         callback=_keep,
         expose_value=False,
     ),
+    "models": click.option(
+        "--models",
+        metavar="MODULE:NAME",
+        help="SLOs on SQLAlchemy models instead of files: the base class, registry or MetaData.",
+        callback=_keep,
+        expose_value=False,
+    ),
     "select": click.option(
         "--select",
         metavar="WHAT",
@@ -132,7 +146,7 @@ _SHARED: dict[str, Callable[[F], F]] = {
         expose_value=False,
     ),
 }
-FILES = ("slos", "select")
+FILES = ("slos", "models", "select")
 DATABASE = ("dsn", "target")
 
 

@@ -75,11 +75,16 @@ def _counters(rule: Rule) -> DbObject:
         kind=Kind.COUNTERS,
         name=rule.name,
         slos=(rule.id,),
-        create=(Statement(f"select mlguard.count_refusals_v1(s.no) from mlguard._slo as s where s.id = {name}"),),
+        create=(Statement(count_refusals(rule.id)),),
         drop=(f"select mlguard.forget_refusals_v1(s.no) from mlguard._slo as s where s.id = {name}",),
         why="counts refused attempts, which roll back with their transaction",
         replaces_in_place=True,
     )
+
+
+def count_refusals(slo: str) -> str:
+    """Return the statement that makes the counters of an SLO whose record is there."""
+    return f"select mlguard.count_refusals_v1(s.no) from mlguard._slo as s where s.id = {literal(slo)}"
 
 
 def judged_in_place(program: TableProgram) -> tuple[Rule, ...]:

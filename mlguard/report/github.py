@@ -38,9 +38,9 @@ def of_problems(problems: Sequence[Problem]) -> str:
     return "\n".join(
         command(
             "error",
-            f"{problem.message}\nhelp: {problem.help}" if problem.help else problem.message,
+            f"{problem.words}\nhelp: {problem.help}" if problem.help else problem.words,
             "mlguard",
-            problem.where.file if problem.where else "",
+            problem.where.file if problem.where and problem.where.line else "",
             problem.where.line if problem.where else 0,
             problem.where.column if problem.where else 0,
         )

@@ -54,7 +54,7 @@ def of_problems(problems: Sequence[Problem], version: str) -> str:
             "ruleId": SPEC_RULE,
             "ruleIndex": 0,
             "level": "error",
-            "message": {"text": f"{problem.message}. {problem.help}" if problem.help else problem.message},
+            "message": {"text": f"{problem.words}. {problem.help}" if problem.help else problem.words},
             "locations": _place(problem.where),
         }
         for problem in problems
@@ -75,7 +75,7 @@ def _rule(verdict: Verdict) -> dict[str, Any]:
 
 
 def _place(where: Where | None) -> list[dict[str, Any]]:
-    return _locations(where.file, where.line, where.column) if where else []
+    return _locations(where.file, where.line, where.column) if where and where.line else []
 
 
 def _locations(file: str, line: int, column: int = 0) -> list[dict[str, Any]]:

@@ -52,6 +52,10 @@ class Loader:
         root, faults = read_mapping(source)
         if root is None:
             return Loaded(None, tuple(faults))
+        return self.read(root, faults, path, source.name)
+
+    def read(self, root: Pairs, faults: list[Problem], path: Path, name: str) -> Loaded:
+        """Read an SLO file from its tree; `faults` are those found on the way there."""
         merged, more = self._with_includes(root, path)
         merged = _with_settings(merged, self._defaults)
         file, found = validate(SloFile, merged)
@@ -60,7 +64,7 @@ class Loader:
         table, table_at = _table(root)
         if file is None or faults:
             return Loaded(None, tuple(faults), table, table_at)
-        return Loaded(file.placed(merged, source.name), (), table, table_at)
+        return Loaded(file.placed(merged, name), (), table, table_at)
 
     def _with_includes(self, root: Pairs, path: Path, chain: tuple[Path, ...] = ()) -> tuple[Pairs, list[Problem]]:
         """Put what `root` includes under it: what stands nearer to the SLO file wins."""

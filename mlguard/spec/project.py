@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mlguard.errors import Problem, SpecError, Where
 from mlguard.names import TableName
+from mlguard.spec.declared import Declared, tree
 from mlguard.spec.faults import without_repeats
 from mlguard.spec.load import Loaded, Loader
 from mlguard.spec.models import SloFile
@@ -47,21 +48,46 @@ def load_project(slos: Path | None = None, *, select: Sequence[str] = ()) -> Pro
     """
     root = slos if slos is not None else DEFAULT_FOLDER
     paths = _paths(root)
-    selection, faults = parse_selection(select)
-    settings = NO_SETTINGS
-    loader = Loader()
-    if (beside := find_project_file(root)) is not None:
-        source = read_source(beside, str(beside))
-        if isinstance(source, Problem):
-            faults.append(source)
-        else:
-            read, defaults, found = load_project_file(source)
-            settings = read or settings
-            faults += found
-            loader = Loader(defaults)
+    settings, loader, faults = _settings(root)
     loaded = [loader.load(path, str(path)) for path in paths]
-    faults += [fault for each in loaded for fault in each.faults]
-    faults += _two_of_one_table(loaded)
+    return _assembled(loaded, settings, faults, select, root)
+
+
+def declared_project(tables: Iterable[Declared], *, select: Sequence[str] = ()) -> Project:
+    """Return the project that code declares, with the mlguard.yaml of this folder.
+
+    Args:
+        tables: what is said of each table.
+        select: words of --select; without any, everything.
+
+    Raises:
+        SpecError: anything is wrong in any of them; places are names such as `Customer.age`.
+    """
+    settings, loader, faults = _settings(DEFAULT_FOLDER)
+    loaded = []
+    for declared in tables:
+        root, found = tree(declared)
+        loaded.append(loader.read(root, found, Path(declared.name), declared.name))
+    return _assembled(loaded, settings, faults, select, DEFAULT_FOLDER)
+
+
+def _settings(root: Path) -> tuple[ProjectFile, Loader, list[Problem]]:
+    """Read the mlguard.yaml beside `root`, where there is one."""
+    beside = find_project_file(root)
+    if beside is None:
+        return NO_SETTINGS, Loader(), []
+    source = read_source(beside, str(beside))
+    if isinstance(source, Problem):
+        return NO_SETTINGS, Loader(), [source]
+    read, defaults, faults = load_project_file(source)
+    return read or NO_SETTINGS, Loader(defaults), faults
+
+
+def _assembled(
+    loaded: Sequence[Loaded], settings: ProjectFile, faults: list[Problem], select: Sequence[str], root: Path
+) -> Project:
+    selection, unread = parse_selection(select)
+    faults = [*faults, *unread, *(fault for each in loaded for fault in each.faults), *_two_of_one_table(loaded)]
     files = tuple(each.file for each in loaded if each.file is not None)
     if not faults:
         faults += unmatched(selection, files)
@@ -110,6 +136,6 @@ def raise_all(faults: Sequence[Problem]) -> None:
     if len(problems) == 1:
         only = problems[0]
         raise SpecError(only.message, help=only.help, where=only.where)
-    files = {problem.where.file for problem in problems if problem.where}
+    files = {problem.where.file for problem in problems if problem.where and problem.where.line}
     among = f" in {len(files)} files" if len(files) > 1 else ""
     raise SpecError(f"{len(problems)} problems{among}", problems=problems)

@@ -83,7 +83,7 @@ _TIMES = (
     (re.compile(r"\bbatch \d+\b"), "batch <n>"),
     (re.compile(r'("batch": )\d+'), r"\1<n>"),
     (re.compile(r"\b\d+(\.\d+)? (ms|s)\b"), "<seconds>"),
-    (re.compile(r"\b[0-9a-f]{12,}\b"), "<hash>"),
+    (re.compile(r"\b[0-9a-f]{12,}(?=\b|_)"), "<hash>"),
     (re.compile(r"[-─]{3,}"), "---"),
     (re.compile(r"[ \t]+"), " "),
     (re.compile(r" +$", re.MULTILINE), ""),

@@ -13,7 +13,7 @@ from mlguard.emit.objects import DbObject
 from mlguard.emit.table import objects
 from mlguard.lang.types import parse_type
 from mlguard.names import TableName
-from mlguard.program import ColumnShape, TableShape
+from mlguard.program import ColumnShape, TableProgram, TableShape
 from tests.support import project
 
 COLUMNS = {
@@ -101,7 +101,8 @@ SOURCES = {
 }
 
 
-def made(folder: Path, text: str) -> tuple[DbObject, ...]:
+def program(folder: Path, text: str) -> TableProgram:
+    """Compile one of CASES against the table they are about."""
     columns = COLUMNS | ({"raw_days": "double precision"} if "raw_days" in text else {})
     columns |= {"tenure_at": "timestamp without time zone"} if "tenure_at" in text else {}
     shape = TableShape(
@@ -111,7 +112,11 @@ def made(folder: Path, text: str) -> tuple[DbObject, ...]:
     )
     head = HEAD.replace("reads: none\n", "") if "reads:" in text else HEAD
     (file,) = project(folder, head + text + "\n").files
-    return objects(compile_table(file, shape, sources=SOURCES))
+    return compile_table(file, shape, sources=SOURCES)
+
+
+def made(folder: Path, text: str) -> tuple[DbObject, ...]:
+    return objects(program(folder, text))
 
 
 @pytest.mark.parametrize("case", sorted(CASES))

@@ -75,7 +75,7 @@ def _summary(problems: tuple[Problem, ...], tables: tuple[str, ...]) -> None:
     from mlguard.report.columns import count
 
     if problems:
-        files = {problem.where.file for problem in problems if problem.where}
+        files = {problem.where.file for problem in problems if problem.where and problem.where.line}
         say(count(len(problems), "fault") + (f" in {count(len(files), 'file')}" if files else ""))
     else:
         say(f"{count(len(tables), 'SLO file')} without a fault")
