@@ -38,6 +38,7 @@ class CrashingServer(EmbeddedServer):
         """Kill the server and all of its processes at once, as when the machine loses its power."""
         assert self._process is not None
         self._end_watch()
+        os.kill(self.pid, signal.SIGSTOP)  # or it might start one more between the look and the kill
         family = [self.pid, *children(self.pid)]
         for pid in family:
             with contextlib.suppress(ProcessLookupError):
@@ -47,12 +48,23 @@ class CrashingServer(EmbeddedServer):
         while any(Path(f"/proc/{pid}").exists() for pid in family) and time.monotonic() < deadline:
             time.sleep(0.005)
 
+    @property
+    def owner(self) -> str | None:
+        """The OS user whom the server runs as, where that is not ours."""
+        return self._owner
+
+    @property
+    def running(self) -> bool:
+        """Whether the server's first process lives."""
+        return self._process is not None and self._process.poll() is None
+
     def restart(self) -> None:
         """Start it on the same folder; it recovers first."""
         assert self.folder is not None
         assert self._process is not None
         command = self._process.args
         assert isinstance(command, list)
+        self._end_watch()
         (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
         self._launch(Path(str(command[0])).parent, self.folder / "data")
 

@@ -155,7 +155,7 @@ class Play:
             self._over.set()
             for thread in (*sweepers, *self._threads):
                 thread.join()
-            wait_until_up(self.dsn)
+            wait_until_quiet(self.dsn)
         for writer in writers:
             self.played.acknowledged += writer.acknowledged
             self.played.problems += writer.faults
@@ -280,12 +280,17 @@ class Play:
             connection.execute(sql.encode(), [pid])
 
 
-def wait_until_up(dsn: str) -> None:
-    """Wait for a server that recovers by itself from the loss of a backend."""
+def wait_until_quiet(dsn: str) -> None:
+    """Wait for a server that recovers by itself, and for backends that still work for a client that was killed."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
-            psycopg.connect(dsn).close()
+            with psycopg.connect(dsn, autocommit=True) as connection:
+                while connection.execute(
+                    "select from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+                    " and backend_type = 'client backend'"
+                ).fetchone():
+                    time.sleep(0.02)
             return
         except psycopg.OperationalError:
             if time.monotonic() > deadline:

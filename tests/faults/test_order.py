@@ -28,6 +28,8 @@ def judged(db: str) -> Iterator[Connection]:
         sell(connection, 20, day="2026-01-02")
         sweep(connection, NOW)
         assert outcomes(connection, "filled")["2026-01-01"] == "PASS"
+        # What such a transaction wrote, its COMMIT does not fold.
+        connection.execute("set default_transaction_isolation = 'repeatable read'")
         yield connection
 
 
@@ -67,6 +69,8 @@ def test_what_a_recount_counted_before_anybody_folded_it_is_judged_all_the_same(
     assert value(judged, "select count(*) from mlguard._state") == 0
     sweep(judged, NOW)
     assert outcomes(judged, "filled")["2026-01-01"] == ("PASS" if amount == "removal" else "FAIL")
+    current = [row for row in verdicts(judged, "filled") if row[0] == "2026-01-01" and row[3]]
+    assert [row[5] for row in current] == [20 if amount == "removal" else 60]
     metrics_example.same_as_a_recount(judged)
 
 

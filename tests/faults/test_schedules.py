@@ -18,7 +18,7 @@ from mlguard.apply import Options
 from mlguard.spec import Project
 from tests.faults import laws, ride
 from tests.faults.crashing import CrashingServer
-from tests.faults.schedule import Play, Schedule, draw, patiently, settle
+from tests.faults.schedule import RARE, Play, Schedule, draw, patiently, settle
 from tests.support import project
 
 SHORT = 12
@@ -63,6 +63,9 @@ def test_the_laws_hold_after_any_schedule(arena: Arena, seed: int) -> None:
     database = f"ride_{abs(seed)}"
     with psycopg.connect(arena.server.dsn, autocommit=True) as admin:
         admin.execute(f"create database {database} template {TEMPLATE}".encode())
+        if {fault.what for fault in schedule.faults} & set(RARE):
+            # The copy's sequences believe that their next values are in the WAL, where only the template's are.
+            admin.execute("checkpoint")
     try:
         played = Play(schedule, arena.server, database, arena.changed).run()
         found = list(played.problems)
