@@ -58,7 +58,7 @@ def full(disk: Path, leaving: int = 0) -> Iterator[None]:
     ballast = disk / "ballast"
     space = os.statvfs(disk)
     try:
-        with ballast.open("wb") as file, contextlib.suppress(OSError):
+        with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
             for _ in range((space.f_bavail * space.f_frsize - leaving) // 4096):
                 file.write(bytes(4096))
         yield
