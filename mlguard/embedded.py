@@ -132,26 +132,7 @@ class EmbeddedServer:
             binaries = self._reachable(self._binaries or wheel_binaries(self.version))
             data = self.folder / "data"
             self._fill(binaries, data)
-            options = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")]
-            with (self.folder / "log").open("wb") as log:
-                self._process = subprocess.Popen(
-                    [binaries / "postgres", "-D", data, "-k", self.folder, *options],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    cwd=self.folder,
-                    start_new_session=True,  # Ctrl-C is for the client, which then stops the server in order
-                    user=self._owner,
-                    extra_groups=self._groups,
-                )
-            self._watch = subprocess.Popen(
-                ["/bin/sh", "-c", WATCH, "mlguard", str(self.pid), str(self.folder)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-            self._wait_until_ready(data)
+            self._launch(binaries, data)
         except BaseException:
             self.stop()
             raise
@@ -163,6 +144,30 @@ class EmbeddedServer:
             [binaries / "initdb", "--pgdata", data, "--username=postgres", "--auth=trust", "--no-sync",
              "--encoding=UTF8", "--locale=C.UTF-8"]
         )  # fmt: skip
+
+    def _launch(self, binaries: Path, data: Path) -> None:
+        """Start the server on its folder, and what ends it with this process; return once it accepts connections."""
+        assert self.folder is not None
+        options = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [binaries / "postgres", "-D", data, "-k", self.folder, *options],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
+                start_new_session=True,  # Ctrl-C is for the client, which then stops the server in order
+                user=self._owner,
+                extra_groups=self._groups,
+            )
+        self._watch = subprocess.Popen(
+            ["/bin/sh", "-c", WATCH, "mlguard", str(self.pid), str(self.folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self._wait_until_ready(data)
 
     def stop(self) -> None:
         """Stop the server by its process id and remove its folder; doing it again does nothing."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlguard.errors import PlanError
+from mlguard.errors import EngineError, PlanError
 from mlguard.operate.ask import as_rows, listed, near, require_runtime, values
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 # What the functions of mlguard refuse in words: unknown, not claimed, no reason or version given, claimed by another.
 _REFUSALS = frozenset({"42704", "55000", "22023", "42501"})
 BEATS = 3  # signs of life a lease
+PAUSES = (1, 2, 4, 8, 15, 30, 60, 60, 60, 60)  # seconds between tries to record what became of a run
 
 
 @dataclass(frozen=True)
@@ -184,39 +187,71 @@ def work(
 
     Raises:
         PlanError: no table of predictions is of that model, or the program does not exist.
+        EngineError: the server could not be reached for minutes once the command had ended.
     """
     with connect() as connection:
         request = claim_retrain(connection, model)
         if request is None:
             return None
-        say(f"claimed request {request.id} of {model}, ticket {request.ticket}: {request.why}")
+    say(f"claimed request {request.id} of {model}, ticket {request.ticket}: {request.why}")
+    try:
         with tempfile.TemporaryDirectory(prefix="mlguard-") as folder, _kept_alive(connect, request, say):
             version_file = Path(folder) / "version"
-            code = _run(connection, request, command, version_file)
+            code = _run(request, command, version_file)
             version = version_file.read_text(encoding="utf-8").strip() if version_file.exists() else ""
-        if code != 0:
-            outcome, version = f"{command[0]} ended with exit code {code}", ""
-        elif not version:
-            outcome = f"{command[0]} wrote no version into MLGUARD_VERSION_FILE"
-        else:
-            outcome = f"{command[0]} trained version {version}"
-        return Worked(finish_retrain(connection, request.id, version=version or None, outcome=outcome), code)
+    except OSError as error:
+        _finish(connect, request, None, f"{command[0]}: {error.strerror}", say)
+        raise PlanError(f"{command[0]} cannot be run: {error.strerror}", help="write: -- python train.py") from error
+    if code != 0:
+        outcome, version = f"{command[0]} ended with exit code {code}", ""
+    elif not version:
+        outcome = f"{command[0]} wrote no version into MLGUARD_VERSION_FILE"
+    else:
+        outcome = f"{command[0]} trained version {version}"
+    return Worked(_finish(connect, request, version or None, outcome, say), code)
 
 
-def _run(
-    connection: psycopg.Connection[Any], request: RetrainRequest, command: Sequence[str], version_file: Path
-) -> int:
+def _finish(
+    connect: Callable[[], AbstractContextManager[psycopg.Connection[Any]]],
+    request: RetrainRequest,
+    version: str | None,
+    outcome: str,
+    say: Callable[[str], None],
+) -> RetrainRequest:
+    """End the claim on a connection of its own: a run may outlive the connection that claimed it, and the server."""
+    import psycopg
+
+    lost = False
+    for pause in (*PAUSES, None):
+        try:
+            with connect() as connection:
+                # The answer to a COMMIT may have been lost, not the COMMIT.
+                known = retrain_request(connection, request.id) if lost else request
+                if known.version is not None and known.version == version:
+                    return known
+                return finish_retrain(connection, request.id, version=version, outcome=outcome)
+        except (psycopg.OperationalError, EngineError) as error:
+            words = str(error).partition("\n")[0]
+            if pause is None:
+                done = f"--version {shlex.quote(version)}" if version else f"--failed {shlex.quote(outcome)}"
+                raise EngineError(
+                    f"what became of request {request.id} could not be recorded: {words}",
+                    help=f"{outcome}; record it by hand: mlguard retrain done {request.id} {done}",
+                ) from error
+            say(f"request {request.id}: not recorded yet, trying again in {pause} s: {words}")
+            lost = True
+            time.sleep(pause)
+    raise AssertionError("the last try returns or raises")
+
+
+def _run(request: RetrainRequest, command: Sequence[str], version_file: Path) -> int:
     environment = os.environ | {
         "MLGUARD_MODEL": request.model,
         "MLGUARD_RETRAIN_REQUEST": str(request.id),
         "MLGUARD_TICKET": str(request.ticket),
         "MLGUARD_VERSION_FILE": str(version_file),
     }
-    try:
-        return subprocess.run(list(command), env=environment, check=False).returncode
-    except OSError as error:
-        finish_retrain(connection, request.id, outcome=f"{command[0]}: {error.strerror}")
-        raise PlanError(f"{command[0]} cannot be run: {error.strerror}", help="write: -- python train.py") from error
+    return subprocess.run(list(command), env=environment, check=False).returncode
 
 
 class _kept_alive:  # noqa: N801 - read as a verb where it is used: with _kept_alive(…)
