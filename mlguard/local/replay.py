@@ -9,11 +9,11 @@ from __future__ import annotations
 import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from mlguard.emit.duck_core import quoted
-from mlguard.emit.duck_states import Rows, first_times, moment
+from mlguard.emit.duck_grouping import Rows, first_times, moment
 from mlguard.emit.states import needed_by
 from mlguard.lang.measure import Of, State
 from mlguard.lang.types import NUMBERS, TIMES
@@ -21,6 +21,7 @@ from mlguard.local.baseline import WHOLE, Baseline, Segment, Sets, stamp
 from mlguard.local.calendar import add, floor, instant, words
 from mlguard.local.engine import Engine
 from mlguard.local.find import Found, Judge, Scope
+from mlguard.local.gaps import Gaps
 from mlguard.local.history import BATCH, Remembered
 from mlguard.local.merge import Document, merge
 from mlguard.local.rows import RowRules
@@ -56,6 +57,7 @@ class Judged:
 @dataclass(frozen=True)
 class _Window:
     over: str
+    matures: timedelta  # how long labels are waited for
     start: datetime
     end: datetime
 
@@ -94,6 +96,7 @@ class Replay:
         self.judges = {
             rule.id: Judge(rule, program, self.baseline, self.past) for rule in program.judged if rule.expr is not None
         }
+        self.gaps = {rule.id: Gaps(engine, program, rule) for rule in self.windows if rule.no_gaps is not None}
         self.by_time: dict[tuple[str, ...], Counted] = {}
         self.looked: datetime | None = None  # up to when a baseline was looked for
         self.order: dict[tuple[str, ...], list[tuple[datetime, Segment, Document]]] = {}
@@ -228,14 +231,18 @@ class Replay:
             label = f"{window.over} from {words(window.start)} to {words(window.end)}"
             scope = Scope(window.over, label, start=window.start, end=window.end)
             for rule in self.windows:
-                if str(rule.over) != window.over or rule.id not in self.judges:
+                if (str(rule.over), _matures(rule)) != (window.over, window.matures):
+                    continue
+                if rule.id in self.gaps:
+                    self.judged.found[rule.id].append(self.gaps[rule.id].find(scope))
+                if rule.id not in self.judges:
                     continue
                 parts = {WHOLE: merge([d for _, d in self._inside((), window.start, window.end)])}
                 if rule.by:
                     split = segments.setdefault(rule.id, Segments(rule, self.program, window.start))
                     parts = split.split(self._by_segment(rule.by, window.start, window.end), window.end)
                 self._judge_parts(rule, scope, parts)
-            if window.over in learned:
+            if window.over in learned and not window.matures:
                 n = sum(int(d["n"]) for _, d in self._inside((), window.start, window.end))
                 self._keep_learned(learned[window.over], scope, self._between(window.start, window.end), n)
 
@@ -277,12 +284,12 @@ class Replay:
     def _closed(self) -> list[_Window]:
         """Return the windows of all lengths that have closed, in the order in which they are judged."""
         starts = [start for start, _, document in self.order[()] if document["n"]]
-        overs = list(dict.fromkeys(rule.over for rule in self.windows if rule.over is not None))
-        found = [window for over in overs for window in self._windows(over, starts)]
-        places = {str(over): place for place, over in enumerate(overs)}
-        return sorted(found, key=lambda window: (window.end, places[window.over]))
+        overs = list(dict.fromkeys((rule.over, _matures(rule)) for rule in self.windows if rule.over is not None))
+        found = [window for over, matures in overs for window in self._windows(over, matures, starts)]
+        places = {(str(over), matures): place for place, (over, matures) in enumerate(overs)}
+        return sorted(found, key=lambda window: (window.end, places[window.over, window.matures]))
 
-    def _windows(self, over: Over, starts: Sequence[datetime]) -> Iterator[_Window]:
+    def _windows(self, over: Over, matures: timedelta, starts: Sequence[datetime]) -> Iterator[_Window]:
         if not starts or over.span is None:
             return
         assert self.program.base is not None
@@ -290,14 +297,15 @@ class Replay:
         at, empty = floor(starts[0], step), 0
         while at <= starts[-1]:
             end = add(at, step, 1)
-            if instant(end, self.program.time_zone) + self.program.late > self.as_of:
+            if instant(end, self.program.time_zone) + self.program.late + matures > self.as_of:
                 return
             lower = bisect.bisect_left(starts, at)
             empty = 0 if lower < len(starts) and starts[lower] < end else empty + 1
             if empty > PATIENCE:
                 at, empty = floor(starts[lower], step), 0
                 continue
-            yield _Window(str(over), add(end, over.span, -1) if over.kind == "sliding" else at, end)
+            start = add(end, over.span, -1) if over.kind == "sliding" else at
+            yield _Window(str(over), matures, start, end)
             at = end
 
     def _left_out(self) -> list[tuple[datetime, datetime]]:
@@ -377,6 +385,10 @@ def _sets(program: TableProgram, rules: Sequence[Rule]) -> dict[tuple[str, ...],
 
 def _name(state: State) -> str:
     return getattr(state.args[0], "name", "")
+
+
+def _matures(rule: Rule) -> timedelta:
+    return rule.matures.timedelta if rule.matures is not None else timedelta(0)
 
 
 def _of(program: TableProgram) -> Span:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from mlguard.emit.duck_states import Rows, keys_of, quantiles_of, scan, values_of
+from mlguard.emit.duck_grouping import Rows
+from mlguard.emit.duck_states import keys_of, quantiles_of, scan, values_of
+from mlguard.emit.duck_tallies import tally_of
 from mlguard.emit.grouped import FEW_VALUES, POINTS
-from mlguard.lang.measure import Of, State
+from mlguard.emit.joins import joins_of
+from mlguard.lang.measure import TALLIED, Of, State
 from mlguard.local.engine import Engine
 from mlguard.local.merge import Document, cut_keys
 
@@ -49,6 +52,7 @@ def count(
         edges: the baseline's edges by column.
         mergeable: whether groups will be merged; else keys are only counted.
     """
+    rows = replace(rows, joins=joins_of(rows.program, rows.by, states))
     table = str(rows.program.table)
     plan = scan(rows, states, broken, dict(edges or {}))
     split = _Split(rows)
@@ -58,7 +62,9 @@ def count(
         found.documents[key] = plan.document(row)
         found.bad[key] = plan.bad(row)
     for state in states:
-        if state.of in (Of.VALUES, Of.KEYS, Of.QUANTILES):
+        if state.of in TALLIED:
+            _tallied(engine, rows, state, found, split)
+        elif state.of in (Of.VALUES, Of.KEYS, Of.QUANTILES):
             _grouped(engine, rows, state, found, split, mergeable=mergeable)
     return found
 
@@ -101,6 +107,18 @@ def _grouped(engine: Engine, rows: Rows, state: State, found: Counted, split: _S
                     document[state.key]["w"] = [n / POINTS] * POINTS
         case _:
             _keys(engine, rows, state, found, split, what, mergeable=mergeable)
+
+
+def _tallied(engine: Engine, rows: Rows, state: State, found: Counted, split: _Split) -> None:
+    for document in found.documents.values():
+        document[state.key] = {"c": {}}
+    table, width = str(rows.program.table), split.width
+    for row in engine.rows(tally_of(rows, state), f"{table}: {state.key}", table=table):
+        kept = found.documents[split.key(row)][state.key]
+        name, *sums, rounded = row[width:]
+        kept["c"][name] = [value or 0 for value in sums]
+        if rounded:
+            kept["rounded"] = True
 
 
 def _keys(

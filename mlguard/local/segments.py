@@ -41,9 +41,14 @@ class Segments:
         self.most, self.until = rule.max_segments, add(first, length or Span("28 days", days=28), 1)
         self.sizes: dict[Segment, int] = {}
         self.frozen = False
+        version = program.predictions.version_column if program.predictions is not None else None
+        self.of_versions = version is not None and version in rule.by
 
     def split(self, documents: Mapping[Segment, Document], end: datetime) -> dict[Segment, Document]:
         """Return the states of a window by segment, and count them."""
+        if self.of_versions:
+            # Versions come and go: one that writes no more is not missing.
+            return pooled(documents, largest({key: int(d["n"]) for key, d in documents.items()}, self.most))
         if self.frozen:
             return pooled(documents, list(self.sizes))
         for segment, document in documents.items():

@@ -69,6 +69,21 @@ def aged(
     return verdict_of(rule, Outcome.PASS if fresh else Outcome.FAIL, waived, observed=observed)
 
 
+def thin(rule: Rule, rows: int, waived: frozenset[str] = frozenset()) -> Verdict:
+    """Return the verdict of a volume.
+
+    Args:
+        rule: the SLO.
+        rows: of its window, counted up to the number that is wanted.
+        waived: ids of SLOs with a waiver.
+    """
+    assert rule.volume is not None
+    full = rows >= rule.volume.least
+    said = "1 row" if rows == 1 else f"{rows or 'no'} rows"
+    observed = f"{'at least ' if full else ''}{said} of {rule.volume.words}"
+    return verdict_of(rule, Outcome.PASS if full else Outcome.FAIL, waived, observed=observed, n=rows)
+
+
 def verdict_of(
     rule: Rule,
     outcome: Outcome,
