@@ -30,6 +30,7 @@ class Rows:
         condition: which rows, '' for all; they are called `r`.
         relation: what to read in place of the table, with alias `r`: its rows as the rules see them.
         joins: what of other tables is joined to them.
+        apart: TRUE on rows that are kept out, which are then groups of their own; '' where none are, or none are read.
     """
 
     program: TableProgram
@@ -39,6 +40,7 @@ class Rows:
     condition: str = ""
     relation: str = ""
     joins: Joins = NO_JOINS
+    apart: str = ""
 
     @property
     def keys(self) -> list[str]:
@@ -46,7 +48,8 @@ class Rows:
         found = [f"cast(r.{quote_ident(self.batch)} as varchar)"] if self.batch is not None else []
         if self.buckets:
             found.append(bucket(self.program, "r"))
-        return [*found, *(f"cast(r.{quote_ident(name)} as varchar)" for name in self.by)]
+        found += [f"cast(r.{quote_ident(name)} as varchar)" for name in self.by]
+        return [*found, self.apart] if self.apart else found
 
     def where(self, *more: str) -> str:
         """Return the WHERE clause, as a line of its own; '' where there are no conditions."""
@@ -100,12 +103,7 @@ def counted(conditions: Sequence[str]) -> str:
     return f"sum(case when {' and '.join(conditions)} then 1 else 0 end)" if conditions else "count(*)"
 
 
-def first_times(rows: Rows) -> str:
-    """Return the query for the oldest and newest event time of each group, on the local clock, and the rows without."""
-    at = moment(rows.program, "r")
-    finite = f"case when isfinite({at}) then {at} end"
-    listed = "".join(f"{key}, " for key in rows.keys)
-    return (
-        f"select {listed}min({finite}), max({finite}), count(*) - count({finite})"
-        f"\nfrom {rows.source}{rows.where()}{rows.group_by()}"
-    )
+def newest(program: TableProgram) -> str:
+    """Return the aggregate that gives the newest event time, on the local clock."""
+    at = moment(program, "r")
+    return f"max(case when isfinite({at}) then {at} end)"

@@ -34,12 +34,14 @@ class Scan:
         keys: how many columns are keys.
         decoders: state key → (its places among the aggregates, how its value is made of them).
         counts: places of the row rules' counts among the aggregates.
+        more: place of the further aggregate, None where none was asked for.
     """
 
     sql: str
     keys: int
     decoders: dict[str, tuple[tuple[int, ...], Decoder]]
     counts: tuple[int, ...]
+    more: int | None = None
 
     def document(self, row: Sequence[Any]) -> dict[str, Any]:
         """Return the states of one group."""
@@ -53,7 +55,9 @@ class Scan:
         return tuple(int(values[place] or 0) for place in self.counts)
 
 
-def scan(rows: Rows, states: Sequence[State], broken: Sequence[str], edges: dict[str, Sequence[float]]) -> Scan:
+def scan(
+    rows: Rows, states: Sequence[State], broken: Sequence[str], edges: dict[str, Sequence[float]], more: str = ""
+) -> Scan:
     """Return the one pass that gives the plain states, bins whose edges are known, and the counts of row rules.
 
     Args:
@@ -61,6 +65,7 @@ def scan(rows: Rows, states: Sequence[State], broken: Sequence[str], edges: dict
         states: the states; those that need a grouping of their own are left out.
         broken: for each row rule when a row breaks it.
         edges: the baseline's edges by column.
+        more: a further aggregate.
     """
     cells = DuckCells(rows.program)
     columns: dict[str, int] = {"count(*)": 0}
@@ -78,9 +83,10 @@ def scan(rows: Rows, states: Sequence[State], broken: Sequence[str], edges: dict
             texts, decode = made
             decoders[state.key] = (tuple(map(place, texts)), decode)
     counts = tuple(place(counted([condition])) for condition in broken)
+    further = place(more) if more else None
     listed = ",\n  ".join([*rows.keys, *columns])
     sql = f"select\n  {listed}\nfrom {rows.source}{rows.where()}{rows.group_by()}"
-    return Scan(sql, len(rows.keys), decoders, counts)
+    return Scan(sql, len(rows.keys), decoders, counts, further)
 
 
 def _count(values: Sequence[Any]) -> int:

@@ -15,7 +15,7 @@ from mlguard.lang.analyse import lookups_of
 from mlguard.lang.fault import nearest
 from mlguard.local import rows
 from mlguard.local.clock import by_clock, judged_by_clock
-from mlguard.local.engine import Engine, Progress, open_engine
+from mlguard.local.engine import LANDED, Engine, Progress, open_engine
 from mlguard.local.find import Found
 from mlguard.local.joined import doubled, shapes_joined, with_landed
 from mlguard.local.refused import Refused, refused
@@ -161,9 +161,9 @@ def _selected(project: Project, verdicts: Sequence[Verdict], compiled: Program) 
 
 def _landed(engine: Engine, table: TableName, compiled: Program, ruled: RowRules) -> TableName:
     """Make the view of the rows that land, as repairs mend them: metrics are of these."""
-    name = TableName("mlguard landed", f"{table}")
+    name = TableName(LANDED, f"{table}")
     columns = ", ".join(f"r.{quote_ident(column.name)}" for column in compiled.tables[table].shape.columns)
-    engine.run('create schema if not exists "mlguard landed"')
+    engine.run(f"create schema if not exists {quote_ident(LANDED)}")
     engine.run(f"create view {name.sql} as\nselect {columns}\nfrom {ruled.source}\nwhere not {ruled.kept_out}")
     engine.views[str(name)] = engine.views[str(table)]
     return name
@@ -195,7 +195,7 @@ class _Table:
         self.stored, self.as_of = stored, as_of
         kept = tuple(rule for rule in self.program.rules if rule.id not in self.refused)
         local = replace(self.program, rules=kept, table=stored)
-        self.replay = Replay(self.engine, local, self.program, self.rows, batch_by, as_of)
+        self.replay = Replay(self.engine, local, self.rows, batch_by, as_of)
         if self.program.baseline.kind == "file" and self.replay.baseline.wanted:
             self.replay.baseline.from_file(Path(self.file.path).parent / self.program.baseline.path)
         self.judged: Judged = self.replay.run()

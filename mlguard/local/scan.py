@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from mlguard.emit.duck_grouping import Rows
+from mlguard.emit.duck_grouping import newest as newest_of
 from mlguard.emit.duck_states import keys_of, quantiles_of, scan, values_of
 from mlguard.emit.duck_tallies import tally_of
 from mlguard.emit.grouped import FEW_VALUES, POINTS
@@ -26,11 +27,19 @@ class Counted:
 
     Attributes:
         documents: states by group.
-        bad: how many rows break each row rule, by group.
+        bad: how many rows break each row rule, by group; of rows that are kept out too.
+        kept_out: how many rows are kept out, by group.
+        newest: the newest event time, by group, where it was asked for.
     """
 
     documents: dict[Key, Document] = field(default_factory=dict)
     bad: dict[Key, tuple[int, ...]] = field(default_factory=dict)
+    kept_out: dict[Key, int] = field(default_factory=dict)
+    newest: dict[Key, datetime] = field(default_factory=dict)
+
+    def rows(self, key: Key) -> int:
+        """Return the rows of a group, those that are kept out too."""
+        return int(self.documents.get(key, {"n": 0})["n"]) + self.kept_out.get(key, 0)
 
 
 def count(
@@ -41,6 +50,7 @@ def count(
     edges: Mapping[str, Sequence[float]] | None = None,
     *,
     mergeable: bool = True,
+    newest: bool = False,
 ) -> Counted:
     """Count rows in one pass, and what needs a grouping of its own in a pass each.
 
@@ -51,16 +61,27 @@ def count(
         broken: for each row rule when a row breaks it.
         edges: the baseline's edges by column.
         mergeable: whether groups will be merged; else keys are only counted.
+        newest: whether the newest event times are wanted.
     """
     rows = replace(rows, joins=joins_of(rows.program, rows.by, states))
     table = str(rows.program.table)
-    plan = scan(rows, states, broken, dict(edges or {}))
+    more = newest_of(rows.program) if newest and rows.program.event_time is not None else ""
+    plan = scan(rows, states, broken, dict(edges or {}), more)
     split = _Split(rows)
     found = Counted()
     for row in engine.rows(plan.sql, f"{table}: rows", table=table):
-        key = split.key(row)
+        key, bad = split.key(row), plan.bad(row)
+        found.bad[key] = tuple(map(sum, zip(bad, found.bad[key], strict=True))) if key in found.bad else bad
+        if split.kept_out(row):
+            found.kept_out[key] = int(row[plan.keys])
+            continue
         found.documents[key] = plan.document(row)
-        found.bad[key] = plan.bad(row)
+        if plan.more is not None and row[plan.keys + plan.more] is not None:
+            found.newest[key] = row[plan.keys + plan.more]
+    if rows.apart:
+        # What needs a grouping of its own reads the rows that land.
+        rows = replace(rows, relation="", apart="")
+        split = _Split(rows)
     for state in states:
         if state.of in TALLIED:
             _tallied(engine, rows, state, found, split)
@@ -74,7 +95,12 @@ class _Split:
 
     def __init__(self, rows: Rows) -> None:
         self.scoped = rows.batch is not None or rows.buckets
-        self.width = len(rows.keys)
+        self.apart = bool(rows.apart)
+        self.width = len(rows.keys) - self.apart
+
+    def kept_out(self, row: Sequence[Any]) -> bool:
+        """Say whether these rows are kept out."""
+        return self.apart and bool(row[self.width])
 
     def key(self, row: Sequence[Any]) -> Key:
         scope = row[0] if self.scoped else None

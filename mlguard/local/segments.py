@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from mlguard.local.baseline import Segment
-from mlguard.local.calendar import add
+from mlguard.local.calendar import add, instant, local_time
 from mlguard.local.merge import Document, merge
 from mlguard.local.words import OTHER
 from mlguard.program import Rule, Span, TableProgram
@@ -38,7 +38,10 @@ class Segments:
     def __init__(self, rule: Rule, program: TableProgram, first: datetime) -> None:
         kind = program.baseline.kind
         length = program.baseline.span if kind in ("first", "previous") else None
-        self.most, self.until = rule.max_segments, add(first, length or Span("28 days", days=28), 1)
+        # The runtime adds days on the clock of its session, UTC on servers.
+        opened = local_time(instant(first, program.time_zone), "UTC")
+        until = add(opened, length or Span("28 days", days=28), 1)
+        self.most, self.until = rule.max_segments, local_time(instant(until, "UTC"), program.time_zone)
         self.sizes: dict[Segment, int] = {}
         self.frozen = False
         version = program.predictions.version_column if program.predictions is not None else None

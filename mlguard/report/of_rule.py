@@ -26,10 +26,10 @@ def counted(
 
 
 def tolerated(rule: Rule, bad: int, total: int) -> bool:
-    """Say whether so many bad rows of one load are within `max_bad`."""
+    """Say whether so many bad rows of one load are within `max_bad`; a share of few rows is not judged."""
     assert rule.max_bad is not None
     if rule.max_bad.share is not None:
-        return bad <= rule.max_bad.share * total
+        return total < rule.min_rows or bad <= rule.max_bad.share * total
     return bad <= (rule.max_bad.rows or 0)
 
 
