@@ -11,8 +11,8 @@ from mlguard.emit import buckets, volume
 from mlguard.emit.table import count_broken, count_duplicates, count_orphans, judged_in_place, sample_broken
 from mlguard.evaluate_windows import last_verdicts
 from mlguard.plan import Breaking, must_hold
-from mlguard.program import Place, Rule, TableProgram
-from mlguard.report.of_rule import aged, counted, verdict_of
+from mlguard.program import Action, Level, Place, Rule, TableProgram
+from mlguard.report.of_rule import aged, counted, thin, verdict_of
 from mlguard.report.verdict import Outcome, Report, Verdict
 
 if TYPE_CHECKING:
@@ -145,10 +145,7 @@ def _stale(connection: psycopg.Connection[Any], program: TableProgram, rule: Rul
 def _thin(connection: psycopg.Connection[Any], program: TableProgram, rule: Rule, waived: frozenset[str]) -> Verdict:
     assert rule.volume is not None
     (rows,) = _row(connection, volume.count(program, rule))
-    full = rows >= rule.volume.least
-    said = "1 row" if rows == 1 else f"{rows or 'no'} rows"
-    observed = f"{'at least ' if full else ''}{said} of {rule.volume.words}"
-    return verdict_of(rule, Outcome.PASS if full else Outcome.FAIL, waived, observed=observed, n=rows)
+    return thin(rule, rows, waived)
 
 
 def _arrived(connection: psycopg.Connection[Any], rule: Rule, waived: frozenset[str], *, installed: bool) -> Verdict:

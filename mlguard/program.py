@@ -194,6 +194,7 @@ class Assertion:
     # table → its partitions and heirs: written directly, they fire triggers of their own only
     hidden: bool = False  # a table it reads has pii columns: no value of its rows is shown
     clock: str = ""  # the word by which it reads the clock, '' where it does not
+    form: str = ""  # the short form it stands for, '' where a person wrote the SELECT
 
 
 @dataclass(frozen=True)

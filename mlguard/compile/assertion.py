@@ -63,8 +63,9 @@ def rule_of_query(
     limit: str,
     column: str | None = None,
     columns: tuple[str, ...] = (),
+    form: str = "",
 ) -> Rule:
-    """Return the rule that has a SELECT judged at COMMIT, whoever wrote it."""
+    """Return the rule that has a SELECT judged at COMMIT, whoever wrote it; `form` names the short form it is of."""
     others = scene.others or {}
     keys = keys_of(query, {table: _types(others[table]) for table in query.tables if table in others})
     words = draft.words
@@ -77,6 +78,7 @@ def rule_of_query(
         heirs={table: (*shape.partitions, *shape.heirs) for table, shape in others.items() if table in query.tables},
         hidden=bool(scene.pii) or bool(scene.personal & set(query.tables)),
         clock=query.clock,
+        form=form,
     )
     return Rule(
         name=draft.name,

@@ -46,6 +46,7 @@ def build_growth(draft: Draft, scene: Scene) -> Rule | None:
         limit=f"{name} must not fall within {entity} in order of {event_time.strip()}",
         column=draft.column,
         columns=(*draft.value, draft.column),
+        form=KIND,
     )
 
 

@@ -19,7 +19,8 @@ from mlguard.program import AttributeSource, LabelSource, TableShape
 from mlguard.spec.models import SloFile
 from mlguard.spec.predictions import Labels
 
-Sources = Mapping[TableName, TableShape] | None
+# None: no database was asked; None of a table: that table is not at hand, and what is needed of it is taken on trust.
+Sources = Mapping[TableName, TableShape | None] | None
 Personal = Mapping[TableName, frozenset[str]]
 
 
@@ -56,7 +57,7 @@ def labels_of(file: SloFile, scene: Scene, sources: Sources) -> LabelSource | No
         )
     value = _value(said, scene, shape)
     event_time = _event_time(said, scene, shape)
-    if value is None or (sources is not None and shape is None):
+    if value is None or (shape is None and _is_asked(said.table, sources)):
         return None
     scene.label = value.type
     mature = span_of(said.mature_after) if said.mature_after is not None else span_of(_NOW)
@@ -89,7 +90,7 @@ def attributes_of(file: SloFile, scene: Scene, sources: Sources, pii: Personal) 
             scene.fault(f"no column `{name}` in {said.table}", path, _columns(shape))
         if found is not None:
             scene.attributes[name] = found.type
-    if sources is not None and shape is None:
+    if shape is None and _is_asked(said.table, sources):
         return None
     return AttributeSource(said.table, tuple(said.on), tuple(said.columns), shape)
 
@@ -109,7 +110,7 @@ def _source(key: str, table: TableName, on: Iterable[str], scene: Scene, sources
             f"`{key}` names the prediction table itself", path, "use its columns as they are: mean(<column>), share(…)"
         )
         return None
-    if sources is None:
+    if sources is None or not _is_asked(table, sources):
         return None
     shape = sources.get(table)
     if shape is None:
@@ -141,6 +142,10 @@ def _source(key: str, table: TableName, on: Iterable[str], scene: Scene, sources
         )
     _judge_keys(key, table, tuple(on), scene, shape)
     return shape
+
+
+def _is_asked(table: TableName, sources: Sources) -> bool:
+    return sources is not None and not (table in sources and sources[table] is None)
 
 
 def _judge_keys(key: str, table: TableName, on: tuple[str, ...], scene: Scene, shape: TableShape) -> None:

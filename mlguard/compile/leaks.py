@@ -39,7 +39,14 @@ def build_leak_guard(draft: Draft, scene: Scene) -> Rule | None:
         scene.fault(f"`{KIND}` is judged as an assertion: {error.message}", draft.path, error.help)
         return None
     said = str(text).strip()
-    return rule_of_query(draft, scene, query, text=said, limit=f"required {said}")
+    return rule_of_query(draft, scene, query, text=said, limit=f"required {said}", form=KIND)
+
+
+def sides(text: str) -> tuple[str, str, str]:
+    """Return the time of a row, the operator and the time of its label, of a leak_guard without faults."""
+    found = _FORM.fullmatch(text)
+    assert found is not None, text
+    return found["own"], found["op"], found["known"]
 
 
 def _select(text: str, labels: Labels | None, draft: Draft, scene: Scene) -> str | None:

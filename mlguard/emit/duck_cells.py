@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from mlguard.emit.cells import GREATEST, LONGEST_TEXT
 from mlguard.emit.duck_core import duck_type, precision
-from mlguard.emit.duck_expr import to_duck
-from mlguard.emit.duck_guard import safe_duck
+from mlguard.emit.duck_expr import Writer, to_duck
+from mlguard.emit.duck_guard import safe_duck, tried
 from mlguard.lang.measure import CAN_BE_NAN
 from mlguard.lang.tree import Column, Expr
 from mlguard.lang.types import INTEGERS, Kind
@@ -93,6 +93,29 @@ class DuckCells:
     def holds(self, condition: Expr) -> str:
         """Return a condition on the row that never raises; where it would, it counts as NULL."""
         return f"({safe_duck(condition, self.program, self.row)})"
+
+    def told(self, condition: Expr) -> str:
+        """Return a condition on the row that never raises; where it would, it counts as false, and NULL stays NULL."""
+        writer = Writer(self.row, self.program.time_zone)
+        text = writer.write(condition)
+        if not writer.fails:
+            return f"({text})"
+        known = tried(f"case when ({text}) is null then 2 when ({text}) then 1 else 0 end")
+        return f"(case coalesce({known}, 0) when 1 then true when 0 then false end)"
+
+
+def doubt_of(condition: Expr, program: TableProgram, row: str) -> tuple[str, str] | None:
+    """Return when the engines may see a condition differently, and why; None where they never do.
+
+    Raises:
+        NotLocal: a construct of UNSUPPORTED.
+    """
+    writer = Writer(row, program.time_zone)
+    writer.write(condition)
+    if not writer.doubts:
+        return None
+    parts = [f"coalesce({tried(doubt)}, false)" for doubt in writer.doubts]
+    return f"({' or '.join(parts)})", next(iter(writer.doubts.values()))
 
 
 def compares_json(args: Sequence[Expr]) -> bool:

@@ -18,6 +18,7 @@ from mlguard.lang.types import FLOATS, TIMES, Kind, SqlType
 from mlguard.names import TableName, fit, quote_ident
 from mlguard.program import Action, Level, Place, Rule, TableProgram
 
+ACTED_ON = "mlguard acted on "  # begins the names of columns that tell which rows a repair mended
 ARRIVED = "mlguard arrived "  # begins the names of columns that hold values before they were mended
 KEPT_OUT = "mlguard kept out"  # the column that tells whether a row is kept out
 ROW = "mlguard row"  # the place of a row in its file, 1 for the first: its key where the table declares none
@@ -90,6 +91,7 @@ def repair_duck(relation: str, program: TableProgram, keep: Sequence[str] = (), 
     carried = [*kept, *(arrived_name(name) for name in mended)]
     for rule in _repairing(program):
         current = _mend(current, rule, program, carried, mended, tables)
+        carried += [ACTED_ON + rule.name] if rule.max_bad is not None else []
     return current
 
 
@@ -115,6 +117,7 @@ def _mend(
     writer = Writer("m", program.time_zone, elsewhere)
     values: dict[str, str] = {}
     fine: list[str] = []
+    first_fails = False
     for repair in rule.repairs:
         before = writer.fails
         column = next(found for found in program.shape.columns if found.name == repair.column)
@@ -122,6 +125,7 @@ def _mend(
         if writer.fails > before:
             fine.append(f"{tried(f'({text}) is null')} is not null")
             text = tried(text)
+            first_fails = first_fails or not values
         when = " and ".join(['m."mlguard breaks it"', *fine])
         current_value = f"m.{quote_ident(repair.column)}"
         values[repair.column] = f"case when {when} then {text} else {current_value} end"
@@ -132,6 +136,10 @@ def _mend(
     columns = [
         f"{values[name]} as {quote_ident(name)}" if name in values else f"m.{quote_ident(name)}" for name in carried
     ]
+    if rule.max_bad is not None:
+        # As the change log has it: from the first value on that could be computed.
+        acted = " and ".join(['m."mlguard breaks it"', *(fine[:1] if first_fails else [])])
+        columns.append(f"{acted} as {quote_ident(ACTED_ON + rule.name)}")
     return f"(select\n  {_lines(columns)}\nfrom {inner} as m)"
 
 
@@ -166,6 +174,7 @@ class Scan:
     doubts: tuple[tuple[str, ...], ...]  # per rule: why rows may be undecided
     refused: tuple[tuple[Rule, NotLocal], ...]  # rules that are not judged, and why
     kept_out: str  # TRUE where the row is kept out
+    acted_on: tuple[str | None, ...]  # per rule: TRUE where a repair with `max_bad` mended the row
 
 
 def scan_duck(
@@ -196,7 +205,10 @@ def scan_duck(
     )
     undecided = tuple(" or ".join(condition for condition, _ in one.doubts) or None for _, one in judged)
     doubts = tuple(tuple(why for _, why in one.doubts) for _, one in judged)
-    return Scan(source, tuple(rule for rule, _ in judged), broken, undecided, doubts, tuple(refused), kept_out)
+    rules = tuple(rule for rule, _ in judged)
+    counted = {rule for rule in _repairing(program) if rule.max_bad is not None}
+    acted = tuple(f"{row}.{quote_ident(ACTED_ON + rule.name)}" if rule in counted else None for rule in rules)
+    return Scan(source, rules, broken, undecided, doubts, tuple(refused), kept_out, acted)
 
 
 def violations_duck(scan: Scan, program: TableProgram, row: str = "r") -> str:

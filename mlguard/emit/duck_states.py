@@ -7,99 +7,22 @@ grouping of their own, and are queries of their own. CASE inside sum() costs hal
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+from mlguard.emit import duck_tallies
 from mlguard.emit.duck_cells import DuckCells
-from mlguard.emit.duck_core import precision, quoted
-from mlguard.emit.duck_guard import safe_duck
+from mlguard.emit.duck_core import precision
+from mlguard.emit.duck_grouping import Decoder, Rows, counted
 from mlguard.emit.grouped import FEW_VALUES, MOST_CATEGORIES, MOST_KEYS, POINTS
-from mlguard.lang.measure import GROUPED, Of, State
+from mlguard.lang.measure import GROUPED, OF_LABELS, Of, State
 from mlguard.lang.tree import Column
-from mlguard.lang.types import INTEGERS, Kind, SqlType
-from mlguard.names import quote_ident
-from mlguard.program import Span, TableProgram
+from mlguard.lang.types import INTEGERS
 
-Decoder = Callable[[Sequence[Any]], Any]
-_NAN, _INF = float("nan"), float("inf")
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Which rows, and by what they are grouped.
-
-    Attributes:
-        program: their table.
-        batch: the column that tells batches apart; None where it is not grouped by.
-        buckets: grouped by the table's buckets of time.
-        by: segment columns.
-        condition: which rows, '' for all; they are called `r`.
-        relation: what to read in place of the table, with alias `r`: its rows as the rules see them.
-    """
-
-    program: TableProgram
-    batch: str | None = None
-    buckets: bool = False
-    by: tuple[str, ...] = ()
-    condition: str = ""
-    relation: str = ""
-
-    @property
-    def keys(self) -> list[str]:
-        """What rows are grouped by, as expressions; the bucket is local time, segments are text."""
-        found = [f"cast(r.{quote_ident(self.batch)} as varchar)"] if self.batch is not None else []
-        if self.buckets:
-            found.append(bucket(self.program, "r"))
-        return [*found, *(f"cast(r.{quote_ident(name)} as varchar)" for name in self.by)]
-
-    def where(self, *more: str) -> str:
-        """Return the WHERE clause, as a line of its own; '' where there are no conditions."""
-        conditions = [condition for condition in (self.condition, *more) if condition]
-        return f"\nwhere {' and '.join(conditions)}" if conditions else ""
-
-    @property
-    def source(self) -> str:
-        """The FROM clause."""
-        return self.relation or f"{self.program.table.sql} as r"
-
-    def group_by(self, more: int = 0) -> str:
-        """Return the GROUP BY clause over the keys and `more` columns after them; '' where there are none."""
-        count = len(self.keys) + more
-        return f"\ngroup by {', '.join(str(number) for number in range(1, count + 1))}" if count else ""
-
-
-def moment(program: TableProgram, row: str) -> str:
-    """Return the event time on the clock of the file's time zone, NULL where it has none or is not finite."""
-    assert program.event_time is not None
-    text = safe_duck(program.event_time, program, row)
-    if program.event_time.type.kind is Kind.TIMESTAMPTZ:
-        text = f"timezone({quoted(program.time_zone)}, {text})"
-    elif program.event_time.type.kind is Kind.DATE:
-        text = f"cast({text} as timestamp)"
-    return text
-
-
-def bucket(program: TableProgram, row: str) -> str:
-    """Return the local start of the bucket a row belongs to, NULL where its event time is not known."""
-    assert program.base is not None
-    local = moment(program, row)
-    return f"case when isfinite({local}) then {cut(program.base, local)} end"
-
-
-def cut(base: Span, local: str) -> str:
-    """Return the start of the bucket of a local time: days from Monday 2001-01-01, hours and minutes from midnight."""
-    if base.months:
-        return f"date_trunc('month', {local})"
-    return f"time_bucket({interval(base)}, {local}, timestamp '2001-01-01')"
-
-
-def interval(span: Span) -> str:
-    """Return the length as an interval constant."""
-    parts = [(span.months, "months"), (span.days, "days"), (span.microseconds, "microseconds")]
-    return f"interval '{' '.join(f'{count} {unit}' for count, unit in parts if count)}'"
+_NAN = float("nan")
 
 
 @dataclass(frozen=True)
@@ -111,12 +34,14 @@ class Scan:
         keys: how many columns are keys.
         decoders: state key → (its places among the aggregates, how its value is made of them).
         counts: places of the row rules' counts among the aggregates.
+        more: place of the further aggregate, None where none was asked for.
     """
 
     sql: str
     keys: int
     decoders: dict[str, tuple[tuple[int, ...], Decoder]]
     counts: tuple[int, ...]
+    more: int | None = None
 
     def document(self, row: Sequence[Any]) -> dict[str, Any]:
         """Return the states of one group."""
@@ -130,7 +55,9 @@ class Scan:
         return tuple(int(values[place] or 0) for place in self.counts)
 
 
-def scan(rows: Rows, states: Sequence[State], broken: Sequence[str], edges: dict[str, Sequence[float]]) -> Scan:
+def scan(
+    rows: Rows, states: Sequence[State], broken: Sequence[str], edges: dict[str, Sequence[float]], more: str = ""
+) -> Scan:
     """Return the one pass that gives the plain states, bins whose edges are known, and the counts of row rules.
 
     Args:
@@ -138,6 +65,7 @@ def scan(rows: Rows, states: Sequence[State], broken: Sequence[str], edges: dict
         states: the states; those that need a grouping of their own are left out.
         broken: for each row rule when a row breaks it.
         edges: the baseline's edges by column.
+        more: a further aggregate.
     """
     cells = DuckCells(rows.program)
     columns: dict[str, int] = {"count(*)": 0}
@@ -154,14 +82,11 @@ def scan(rows: Rows, states: Sequence[State], broken: Sequence[str], edges: dict
         if made is not None:
             texts, decode = made
             decoders[state.key] = (tuple(map(place, texts)), decode)
-    counts = tuple(place(_counted([condition])) for condition in broken)
+    counts = tuple(place(counted([condition])) for condition in broken)
+    further = place(more) if more else None
     listed = ",\n  ".join([*rows.keys, *columns])
     sql = f"select\n  {listed}\nfrom {rows.source}{rows.where()}{rows.group_by()}"
-    return Scan(sql, len(rows.keys), decoders, counts)
-
-
-def _counted(conditions: Sequence[str]) -> str:
-    return f"sum(case when {' and '.join(conditions)} then 1 else 0 end)" if conditions else "count(*)"
+    return Scan(sql, len(rows.keys), decoders, counts, further)
 
 
 def _count(values: Sequence[Any]) -> int:
@@ -173,24 +98,26 @@ def _only(text: str, conditions: Sequence[str]) -> str:
 
 
 def _plain(state: State, cells: DuckCells) -> tuple[list[str], Decoder]:
+    if state.of in OF_LABELS:
+        return duck_tallies.sums(state, cells)
     where = [cells.holds(state.where)] if state.where is not None else []
     if state.of is Of.ROWS:
-        return [_counted(where)], _count
+        return [counted(where)], _count
     first = state.args[0]
     if state.of is Of.TRUE:
-        return [_counted([*where, cells.holds(first)])], _count
+        return [counted([*where, cells.holds(first)])], _count
     raw, present = cells.raw(first), [condition for condition in (cells.present(first),) if condition]
     match state.of:
         case Of.HAVE if not where and not present:
             return [f"count({raw})"], _count
         case Of.HAVE:
-            return [_counted([*where, *(present or [f"{raw} is not null"])])], _count
+            return [counted([*where, *(present or [f"{raw} is not null"])])], _count
         case Of.NAN:
             if not cells.can_be_nan(first):
                 return [], lambda _: 0
-            return [_counted([*where, *present, f"isnan({raw})"])], _count
+            return [counted([*where, *present, f"isnan({raw})"])], _count
         case Of.ZERO | Of.NEGATIVE:
-            return [_counted([*where, *present, f"{raw} {'= 0' if state.of is Of.ZERO else '< 0'}"])], _count
+            return [counted([*where, *present, f"{raw} {'= 0' if state.of is Of.ZERO else '< 0'}"])], _count
         case Of.MIN | Of.MAX:
             return [f"{state.of.word}({_only(raw, [*where, *cells.value(first)])})"], lambda values: _number(values[0])
         case Of.SUM if first.type.kind in INTEGERS or precision(first.type) is not None:
@@ -218,7 +145,7 @@ def _moments(x: str) -> tuple[list[str], Decoder]:
             return [n, _NAN, _NAN]
         return [n, mean or 0.0, (variance or 0.0) * n]
 
-    return [f"count({x})", f"avg({finite})", f"var_pop({finite})", _counted([f"isinf({x})"])], decode
+    return [f"count({x})", f"avg({finite})", f"var_pop({finite})", counted([f"isinf({x})"])], decode
 
 
 def _joint(x: str, y: str) -> tuple[list[str], Decoder]:
@@ -238,7 +165,7 @@ def _joint(x: str, y: str) -> tuple[list[str], Decoder]:
             ab = _NAN
         return [n or 0, mean_a, mean_b, aa, bb, ab]
 
-    counts = [_counted([pair]), _counted([pair, f"isinf({x})"]), _counted([pair, f"isinf({y})"])]
+    counts = [counted([pair]), counted([pair, f"isinf({x})"]), counted([pair, f"isinf({y})"])]
     return [*counts, *ends, *texts], decode
 
 
@@ -250,7 +177,7 @@ def _bins(state: State, cells: DuckCells, edges: dict[str, Sequence[float]]) -> 
         return None
     where = [cells.holds(state.where)] if state.where is not None else []
     x = _only(cells.amount(column), where)
-    texts = [f"count({x})", *(_counted([f"{x} <= {number(edge)}"]) for edge in edges[column.name])]
+    texts = [f"count({x})", *(counted([f"{x} <= {number(edge)}"]) for edge in edges[column.name])]
 
     def decode(values: Sequence[Any]) -> dict[str, Any]:
         n, *below = (int(value or 0) for value in values)
@@ -340,20 +267,3 @@ def quantiles_of(rows: Rows, state: State) -> str:
         f"  from given\n)\nselect {listed}n, x\nfrom ranked\n"
         f"where n <= {FEW_VALUES} or ({i}) * (n - 1) < (2 * place - 1) * {half}\norder by {listed}place"
     )
-
-
-def first_times(rows: Rows) -> str:
-    """Return the query for the oldest and newest event time of each group, on the local clock, and the rows without."""
-    at = moment(rows.program, "r")
-    finite = f"case when isfinite({at}) then {at} end"
-    listed = "".join(f"{key}, " for key in rows.keys)
-    return (
-        f"select {listed}min({finite}), max({finite}), count(*) - count({finite})"
-        f"\nfrom {rows.source}{rows.where()}{rows.group_by()}"
-    )
-
-
-def by_columns(program: TableProgram, by: Sequence[str]) -> tuple[Column, ...]:
-    """Return segment columns as expressions."""
-    types = {column.name: column.type for column in program.shape.columns}
-    return tuple(Column(types.get(name, SqlType(Kind.UNKNOWN)), name) for name in by)

@@ -195,7 +195,7 @@ def noise(metric: str, counts: ArrayLike, baseline: ArrayLike) -> float:
         case "ks":
             return math.sqrt(-math.log(0.5 / ONE_IN) / 2 * spread)
         case "linf":
-            z = _normal_tail(0.5 / ONE_IN / len(p))
+            z = normal_tail(0.5 / ONE_IN / len(p))
             quantile = z * np.sqrt(share * (1 - share) * spread) + (z * z - 1) / 6 * np.abs(1 - 2 * share) / least
             return float(quantile.max()) + 0.5 / least
     raise ValueError(f"there is no distance {metric}")
@@ -254,7 +254,7 @@ def _chi_squared(freedom: float) -> float:
     return float(freedom * (1 - third + Z * math.sqrt(third)) ** 3)
 
 
-def _normal_tail(p: float) -> float:
+def normal_tail(p: float) -> float:
     """Return what a standard normal variable exceeds with probability p, 1e-11 < p < 0.07."""
     r = math.sqrt(-math.log(p)) - 1.6
     numerator = denominator = 0.0

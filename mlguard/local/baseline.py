@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlguard.emit.duck_cells import DuckCells
 from mlguard.emit.duck_core import quoted
-from mlguard.emit.duck_states import Rows, moment
+from mlguard.emit.duck_grouping import Rows, moment
 from mlguard.lang.measure import Of, State
 from mlguard.lang.tree import Column
 from mlguard.local.calendar import add

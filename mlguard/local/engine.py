@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int], None]
 SHARE_OF_MEMORY = 0.5  # of what the machine has; what does not fit is spilled to the temporary folder
+LANDED = "mlguard landed"  # the schema of views of the rows that land, called by their table's whole name
 POLL = 0.2  # seconds between two looks at how far a query is
 
 
@@ -89,8 +90,8 @@ class Engine:
     def failure(self, error: Exception, table: str) -> EvaluationError:
         """Return DuckDB's error with the file it came from, in words."""
         said = first_line(error)
-        source = self.views.get(table)
-        return EvaluationError(f"{source or table} could not be judged as {table}: {said}" if table else said)
+        source, name = self.views.get(table), table.removeprefix(f"{LANDED}.")
+        return EvaluationError(f"{source or name} could not be judged as {name}: {said}" if table else said)
 
     @contextmanager
     def _watched(self, what: str) -> Iterator[None]:

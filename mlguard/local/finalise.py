@@ -11,6 +11,7 @@ from typing import Any
 
 from mlguard.lang.measure import Measure
 from mlguard.local.merge import Document, at_rank, ranked
+from mlguard.local.scores import SCORES
 
 
 def finalise(found: Measure, states: Document) -> float | None:
@@ -121,6 +122,7 @@ _FINALISERS: dict[str, Callable[..., float | None]] = {
     "correlation": _correlation,
     "distinct": _distinct,
     "duplicates": _duplicates,
+    **SCORES,
 }
 
 

@@ -11,15 +11,25 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from mlguard.emit.states import categories
-from mlguard.emit.verdicts import DISTANCES, HISTORY_LACKS, LEARNING, NO_ANSWER, NOTHING_BEFORE
+from mlguard.emit.verdicts import (
+    CHANCE,
+    DISTANCES,
+    HISTORY_LACKS,
+    LEARNING,
+    NO_ANSWER,
+    NOTHING_BEFORE,
+    ROUNDED,
+    counts_labels,
+)
 from mlguard.lang.analyse import told_metrics
 from mlguard.lang.measure import Measure, Of, State, measure, measured_name
-from mlguard.lang.metrics import METRICS, Family
+from mlguard.lang.metrics import FAIRNESS, METRICS, Family
 from mlguard.lang.tree import Expr, Literal, Metric
 from mlguard.local.baseline import NO_VALUES, Baseline, Segment
 from mlguard.local.condition import Impossible, Value, holds
 from mlguard.local.finalise import count, finalise
 from mlguard.local.merge import Document
+from mlguard.local.scores import fair, fair_bound, no_score
 from mlguard.local.words import finding, for_segment, short
 from mlguard.program import Rule, TableProgram
 from mlguard.report.verdict import Outcome
@@ -93,11 +103,15 @@ class Judge:
             for metric in self.told
             if METRICS[metric.name].family is not Family.HISTORY
         }
+        self.labelled = State(Of.LABELLED, where=rule.where).key
+        # The rows of a verdict about labels are those that have one.
+        self.counted = self.labelled if counts_labels(rule) else State(Of.ROWS, where=rule.where).key
 
     def find(self, states: Document, scope: Scope) -> Found:
         """Return what the SLO says of these states."""
-        rows = int(count(states, State(Of.ROWS, where=self.rule.where).key) or 0)
-        values, why = self._values(states, scope, rows)
+        rows = int(count(states, self.counted) or 0)
+        all_rows = int(count(states, State(Of.ROWS, where=self.rule.where).key) or 0)
+        values, why = self._values(states, scope, all_rows)
         try:
             ok, reason = self._answer(states, scope, values, why)
         except Impossible as error:
@@ -111,7 +125,8 @@ class Judge:
     def _outcome(self, ok: bool | None, reason: str, rows: int) -> tuple[Outcome, str]:
         least = self.rule.min_rows
         if rows < least:
-            return Outcome.INSUFFICIENT, f"{rows} row{'s' * (rows != 1)}, fewer than {least}"
+            what = "labelled row" if self.counted == self.labelled else "row"
+            return Outcome.INSUFFICIENT, f"{rows} {what}{'s' * (rows != 1)}, fewer than {least}"
         if ok:
             return Outcome.PASS, ""
         if ok is None and reason != NO_VALUES:
@@ -122,6 +137,9 @@ class Judge:
         values: dict[Metric, Value] = {}
         why: dict[Metric, str] = {}
         for metric, found in self.measures.items():
+            if metric.name in FAIRNESS:
+                values[metric] = fair(states, metric.name, self._key(metric), self.rule.min_rows)
+                continue
             if found.column is None:
                 values[metric] = finalise(found, states)
                 continue
@@ -133,6 +151,11 @@ class Judge:
             if metric not in values:
                 values[metric] = self._history(metric, values, scope, rows)
         return values, why
+
+    def _key(self, metric: Metric) -> str:
+        state = self.measures[metric].states[0]
+        assert state is not None
+        return state.key
 
     def _distance(self, metric: Metric, found: Measure, states: Document, scope: Scope) -> float | str:
         state = found.states[0]
@@ -173,9 +196,22 @@ class Judge:
         distances = [metric for metric in self.told if metric.name in DISTANCES]
         if ok is False and distances:
             ok, reason = self._noise(distances, states, scope, values)
+        if ok is False and self._within_chance(states, values):
+            ok, reason = None, CHANCE
+        if ok is False and any("rounded" in states.get(self._key(m), {}) for m in self.told if m.name == "auc"):
+            reason = ROUNDED
         if ok is None and not reason:
-            reason = self._reason(values, why, scope)
+            reason = self._reason(states, values, why, scope)
         return ok, reason
+
+    def _within_chance(self, states: Document, values: dict[Metric, Value]) -> bool:
+        """A gap between groups that chance alone could bring about is unknown, not too large."""
+        bounds: dict[Metric, Value] = {
+            metric: fair_bound(states, metric.name, self._key(metric), self.rule.min_rows)
+            for metric in self.told
+            if metric.name in FAIRNESS
+        }
+        return bool(bounds) and holds(self.expr, {**values, **bounds}) is not False
 
     def _noise(
         self, distances: Sequence[Metric], states: Document, scope: Scope, values: dict[Metric, Value]
@@ -193,11 +229,14 @@ class Judge:
         ok = holds(self.expr, known)
         return ok, reason if ok is None else ""
 
-    def _reason(self, values: dict[Metric, Value], why: dict[Metric, str], scope: Scope) -> str:
+    def _reason(self, states: Document, values: dict[Metric, Value], why: dict[Metric, str], scope: Scope) -> str:
         """Why there is no answer: a metric without values first, then what lacks a past or a baseline."""
         for metric in self.told:
-            if metric in self.measures and values[metric] is None:
-                return why.get(metric, NO_VALUES)
+            if metric not in self.measures or values[metric] is not None:
+                continue
+            if METRICS[metric.name].family in (Family.LABELS, Family.GROUPS):
+                return no_score(states, metric.name, self._key(metric), self.rule.min_rows, self.labelled)
+            return why.get(metric, NO_VALUES)
         for metric in self.told:
             if metric in self.measures or values[metric] is not None:
                 continue

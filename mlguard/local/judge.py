@@ -9,25 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from mlguard.compile import compile_project, declared_shape
-from mlguard.emit.duck_cells import compares_json
-from mlguard.emit.duck_core import NotLocal, quoted
-from mlguard.emit.duck_guard import safe_duck
-from mlguard.emit.states import needed_by
+from mlguard.compile.labels import tables_joined
 from mlguard.errors import PlanError, SpecError
 from mlguard.lang.analyse import lookups_of
 from mlguard.lang.fault import nearest
-from mlguard.lang.measure import OF_LABELS, TALLIED, Of
-from mlguard.lang.types import Kind
 from mlguard.local import rows
-from mlguard.local.engine import Engine, Progress, open_engine
+from mlguard.local.clock import by_clock, judged_by_clock
+from mlguard.local.engine import LANDED, Engine, Progress, open_engine
 from mlguard.local.find import Found
+from mlguard.local.joined import doubled, shapes_joined, with_landed
+from mlguard.local.refused import Refused, refused
 from mlguard.local.replay import Judged, Replay
 from mlguard.local.report import LocalReport
-from mlguard.local.rows import NOT_JUDGED, RowRule
+from mlguard.local.rows import NOT_JUDGED, RowRule, RowRules
 from mlguard.local.sources import make_view, open_source
 from mlguard.names import TableName, quote_ident
 from mlguard.program import Level, Place, Program, Rule, TableProgram
-from mlguard.report.of_rule import aged, verdict_of
+from mlguard.report.of_rule import verdict_of
 from mlguard.report.verdict import Outcome, Verdict
 from mlguard.spec import Project
 from mlguard.spec.models import SloFile
@@ -75,12 +73,15 @@ def judge(
     moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     verdicts: list[Verdict] = []
     details: dict[str, list[Found]] = {}
+    ruled = {table: rows.row_rules(program, given) for table, program in compiled.tables.items()}
+    landed = {table: _landed(engine, table, compiled, found) for table, found in ruled.items() if found.apart}
     for file in project.files:
         program = compiled.tables.get(file.table)
         if program is None:
             verdicts += _without_data(file)
             continue
-        table = _Table(engine, program, file, given, _batch_column(program, batch_by), moment)
+        table = _Table(engine, with_landed(program, landed), file, given, ruled[file.table])
+        table.run(landed.get(file.table, file.table), _batch_column(program, batch_by), moment)
         verdicts += table.verdicts()
         details |= table.judged.found
     chosen = _selected(project, verdicts, compiled)
@@ -96,7 +97,7 @@ def _table(name: str) -> TableName:
 
 def _compiled(engine: Engine, project: Project, shapes: Mapping[TableName, Any]) -> Program:
     try:
-        return compile_project(project, shapes)
+        return compile_project(project, shapes, sources=shapes_joined(project, shapes))
     except SpecError as error:
         data = ", ".join(f"{table} is {what}" for table, what in engine.views.items())
         problems = [
@@ -113,6 +114,7 @@ def _refuse_unasked(project: Project, compiled: Program, given: Mapping[TableNam
             asked |= {table for part in parts for table, _ in lookups_of(part)}
             asked |= {rule.references[0]} if rule.references else set()
             asked |= set(rule.assertion.tables) if rule.assertion else set()
+    asked |= tables_joined(project.files)
     for table in given:
         if table not in asked:
             names = sorted(str(name) for name in asked)
@@ -157,6 +159,16 @@ def _selected(project: Project, verdicts: Sequence[Verdict], compiled: Program) 
     ]
 
 
+def _landed(engine: Engine, table: TableName, compiled: Program, ruled: RowRules) -> TableName:
+    """Make the view of the rows that land, as repairs mend them: metrics are of these."""
+    name = TableName(LANDED, f"{table}")
+    columns = ", ".join(f"r.{quote_ident(column.name)}" for column in compiled.tables[table].shape.columns)
+    engine.run(f"create schema if not exists {quote_ident(LANDED)}")
+    engine.run(f"create view {name.sql} as\nselect {columns}\nfrom {ruled.source}\nwhere not {ruled.kept_out}")
+    engine.views[str(name)] = engine.views[str(table)]
+    return name
+
+
 class _Table:
     """One table, judged."""
 
@@ -166,125 +178,61 @@ class _Table:
         program: TableProgram,
         file: SloFile,
         given: Mapping[TableName, Any],
-        batch_by: str | None,
-        as_of: datetime,
+        ruled: RowRules,
     ) -> None:
-        self.engine, self.program, self.given = engine, program, given
-        self.as_of, self.batch_by = as_of, batch_by
-        self.rows = rows.row_rules(program, given)
-        self.row_rules, self.refused = self.rows.rules, dict(self.rows.refused)
-        local = self._local_metrics()
-        if self.rows.apart:
-            local = replace(local, table=self._landed())
-        self.replay = Replay(engine, local, program, self.rows, batch_by, as_of)
-        if program.baseline.kind == "file" and self.replay.baseline.wanted:
-            self.replay.baseline.from_file(Path(file.path).parent / program.baseline.path)
+        self.engine, self.program, self.file, self.given, self.rows = engine, program, file, given, ruled
+        other = refused(engine, program, given, doubled(engine, program, given))
+        self.refused = {slo: Refused(Outcome.INSUFFICIENT, reason) for slo, reason in ruled.refused.items()} | other
+
+    def run(self, stored: TableName, batch_by: str | None, as_of: datetime) -> None:
+        """Replay batches and windows.
+
+        Args:
+            stored: the rows that land.
+            batch_by: the column that tells batches apart; None: all are one.
+            as_of: when it is judged.
+        """
+        self.stored, self.as_of = stored, as_of
+        kept = tuple(rule for rule in self.program.rules if rule.id not in self.refused)
+        local = replace(self.program, rules=kept, table=stored)
+        self.replay = Replay(self.engine, local, self.rows, batch_by, as_of)
+        if self.program.baseline.kind == "file" and self.replay.baseline.wanted:
+            self.replay.baseline.from_file(Path(self.file.path).parent / self.program.baseline.path)
         self.judged: Judged = self.replay.run()
 
     def verdicts(self) -> list[Verdict]:
         """Return one verdict for each SLO, in file order."""
-        by_row = {item.rule.id: place for place, item in enumerate(self.row_rules)}
+        by_row = {item.rule.id: item for item in self.rows.rules}
         found = []
         for rule in self.program.rules:
             if rule.id in self.refused:
-                found.append(verdict_of(rule, Outcome.INSUFFICIENT, reason=self.refused[rule.id]))
+                why = self.refused[rule.id]
+                found.append(verdict_of(rule, why.outcome, reason=why.reason))
             elif rule.id in by_row:
-                item = self.row_rules[by_row[rule.id]]
+                item = by_row[rule.id]
                 found.append(rows.verdict(self.engine, self.program, self.rows.source, item, self._batches(item)))
             elif rule.placement.place is Place.UNIQUE:
                 found.append(rows.unique(self.engine, self.replay.program, rule))
             elif rule.placement.place is Place.FOREIGN_KEY:
                 found.append(rows.references(self.engine, self.replay.program, rule, self.given))
-            elif rule.max_age is not None:
-                found.append(self._stale(rule))
+            elif judged_by_clock(rule):
+                found.append(by_clock(self.engine, self.program, self.stored, rule, self.as_of))
+            elif rule.assertion is not None:
+                from mlguard.local.asserted import asserted
+
+                found.append(asserted(self.engine, self.program, self.stored, rule))
             else:
                 found.append(self._summed(rule, self.judged.found.get(rule.id, [])))
         return found
 
     def _batches(self, wanted: RowRule) -> list[tuple[str, int, int, int]]:
         place = 0
-        for item in self.row_rules:
+        for item in self.rows.rules:
             if item is wanted:
                 break
             place += len(item.conditions)
         doubts = len(wanted.conditions) > 1
         return [(name, n, bad[place], bad[place + 1] if doubts else 0) for name, n, bad in self.judged.batches]
-
-    def _landed(self) -> TableName:
-        """Make the view of the rows that land, as repairs mend them: metrics are of these."""
-        name = TableName("mlguard landed", self.program.table.name)
-        columns = ", ".join(f"r.{quote_ident(column.name)}" for column in self.program.shape.columns)
-        self.engine.run('create schema if not exists "mlguard landed"')
-        self.engine.run(
-            f"create view {name.sql} as\nselect {columns}\nfrom {self.rows.source}\nwhere not {self.rows.kept_out}"
-        )
-        self.engine.views[str(name)] = self.engine.views[str(self.program.table)]
-        return name
-
-    def _local_metrics(self) -> TableProgram:
-        """Return the table with only the SLOs that can be judged here; of the others it is noted why they cannot."""
-        kept = []
-        for rule in self.program.rules:
-            why = self._not_local(rule)
-            if why:
-                self.refused.setdefault(rule.id, f"{NOT_JUDGED}{why}" if not why.startswith(NOT_JUDGED) else why)
-            else:
-                kept.append(rule)
-        return replace(self.program, rules=tuple(kept))
-
-    def _not_local(self, rule: Rule) -> str:
-        if rule.level is Level.ASSERTION or rule.assertion is not None:
-            return "an assertion is PostgreSQL's own SQL"
-        if rule.volume is not None:
-            return "how many rows are stored now is not in a file"
-        if rule.arrives is not None:
-            return "when rows arrived is not in a file"
-        if rule.no_gaps is not None:
-            return "gaps between event times are judged in the database"
-        why = self._changed_by_steps(rule)
-        if why or rule.level not in (Level.BATCH, Level.WINDOW):
-            return why
-        if any(self.program.shape.column(name) is None for name in rule.by):
-            return "its segments are columns of another table"
-        try:
-            if self.program.event_time is not None:
-                safe_duck(self.program.event_time, self.program, "r")
-            for state in needed_by(rule, self.program) if rule.expr is not None else ():
-                if state.where is not None:
-                    safe_duck(state.where, self.program, "r")
-                if state.of is Of.TRUE:
-                    safe_duck(state.args[0], self.program, "r")
-                if state.of in OF_LABELS | TALLIED:
-                    return "labels and groups are compared in the database"
-                if state.of in (Of.KEYS, Of.VALUES) and compares_json(state.args):
-                    return "the engines differ in which JSON is equal"
-        except NotLocal as error:
-            return error.message
-        return ""
-
-    def _changed_by_steps(self, rule: Rule) -> str:
-        """Say whether post-prediction steps, which run in the database, come before what the rule looks at."""
-        steps = self.program.predictions.steps if self.program.predictions is not None else ()
-        written = {column for step in steps for column in (*step.targets, *step.scales)}
-        looked_at = {*rule.columns, *((rule.column,) if rule.column else ())}
-        sifted = any(not step.targets and not step.scales for step in steps)
-        if looked_at & written or (sifted and rule.level in (Level.BATCH, Level.WINDOW)):
-            return "post-prediction steps come before it, and run in the database"
-        return ""
-
-    def _stale(self, rule: Rule) -> Verdict:
-        assert self.program.event_time is not None
-        text = safe_duck(self.program.event_time, self.program, "r")
-        if self.program.event_time.type.kind is not Kind.TIMESTAMPTZ:
-            text = f"timezone({quoted(self.program.time_zone)}, cast({text} as timestamp))"
-        now = f"timestamptz {quoted(self.as_of.astimezone(UTC).isoformat(sep=' '))}"
-        sql = (
-            f"select epoch_us(max(case when {text} <= {now} and isfinite({text}) then {text} end)), count(*)"
-            f"\nfrom {self.replay.program.table.sql} as r"
-        )
-        ((newest, n),) = self.engine.rows(sql, f"{self.program.table}: {rule.name}", table=str(self.program.table))
-        at = datetime.fromtimestamp(newest / 1e6, UTC) if newest is not None else None
-        return aged(rule, self.program.event_time_text, at, self.as_of, n)
 
     def _summed(self, rule: Rule, found: Sequence[Found]) -> Verdict:
         """Return one verdict of all batches or windows: the worst failure, else how the last one was judged."""

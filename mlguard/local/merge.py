@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mlguard.emit.grouped import MOST_CATEGORIES, MOST_KEYS, POINTS
+from mlguard.local.tallies import sum_arrays, sum_groups, sum_scores, sum_tallies
 
 Document = dict[str, Any]
 HASHES = 2.0**64  # DuckDB's hash() is 64 bits wide
@@ -161,4 +162,8 @@ _MERGERS: dict[str, Callable[[list[Any]], Any]] = {
     "values": _values,
     "keys": _keys,
     "quantiles": _quantiles,
+    **dict.fromkeys(("errors", "confusion", "scores"), sum_arrays),
+    **dict.fromkeys(("parity", "opportunity", "unequal"), sum_groups),
+    "roc": sum_scores,
+    "calibration": sum_tallies,
 }

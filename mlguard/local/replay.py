@@ -9,11 +9,11 @@ from __future__ import annotations
 import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from mlguard.emit.duck_core import quoted
-from mlguard.emit.duck_states import Rows, first_times, moment
+from mlguard.emit.duck_grouping import Rows, moment
 from mlguard.emit.states import needed_by
 from mlguard.lang.measure import Of, State
 from mlguard.lang.types import NUMBERS, TIMES
@@ -21,6 +21,7 @@ from mlguard.local.baseline import WHOLE, Baseline, Segment, Sets, stamp
 from mlguard.local.calendar import add, floor, instant, words
 from mlguard.local.engine import Engine
 from mlguard.local.find import Found, Judge, Scope
+from mlguard.local.gaps import Gaps
 from mlguard.local.history import BATCH, Remembered
 from mlguard.local.merge import Document, merge
 from mlguard.local.rows import RowRules
@@ -56,8 +57,10 @@ class Judged:
 @dataclass(frozen=True)
 class _Window:
     over: str
+    matures: timedelta  # how long labels are waited for
     start: datetime
     end: datetime
+    step: datetime  # the end of the window before it
 
 
 class Replay:
@@ -66,7 +69,6 @@ class Replay:
     Args:
         engine: where the table is.
         program: the rows that land, with only the SLOs that can be judged here.
-        arrived: the table as it is given.
         rows: its row rules.
         batch_by: the column that tells batches apart; None: the file is one.
         as_of: when it is judged.
@@ -76,12 +78,11 @@ class Replay:
         self,
         engine: Engine,
         program: TableProgram,
-        arrived: TableProgram,
         rows: RowRules,
         batch_by: str | None,
         as_of: datetime,
     ) -> None:
-        self.engine, self.program, self.arrived, self.rows = engine, program, arrived, rows
+        self.engine, self.program, self.rows = engine, program, rows
         self.broken = [condition for rule in rows.rules for condition in rule.conditions]
         self.batch_by, self.as_of = batch_by, as_of
         timed = program.event_time is not None and program.base is not None
@@ -94,6 +95,7 @@ class Replay:
         self.judges = {
             rule.id: Judge(rule, program, self.baseline, self.past) for rule in program.judged if rule.expr is not None
         }
+        self.gaps = {rule.id: Gaps(engine, program, rule) for rule in self.windows if rule.no_gaps is not None}
         self.by_time: dict[tuple[str, ...], Counted] = {}
         self.looked: datetime | None = None  # up to when a baseline was looked for
         self.order: dict[tuple[str, ...], list[tuple[datetime, Segment, Document]]] = {}
@@ -101,27 +103,16 @@ class Replay:
     def run(self) -> Judged:
         """Count and judge everything."""
         self.judged.found = {rule.id: [] for rule in self.program.judged}
-        if self.rows.apart:
-            self._count_rows()
         if self.windows:
             self._replay_windows()
-        if self.batches or (not self.rows.apart and (not self.windows or self.batch_by is not None)):
+        if self.batches or not self.windows or self.batch_by is not None:
             self._replay_batches()
         return self.judged
 
-    @property
-    def _relation(self) -> str:
-        """What to read for row rules and metrics at once, '' where these are of other rows."""
-        return "" if self.rows.apart else self.rows.source
-
-    def _count_rows(self) -> None:
-        """Count what breaks row rules by itself: metrics are of the rows that land, these are of all."""
-        rows = Rows(self.arrived, batch=self.batch_by, relation=self.rows.source)
-        found = count(self.engine, rows, (), self.broken)
-        self.judged.batches = [
-            (THE_FILE if self.batch_by is None else f"{self.batch_by} {key[0]}", document["n"], found.bad[key])
-            for key, document in found.documents.items()
-        ]
+    def _rows(self, *, batch: str | None = None, buckets: bool = False) -> Rows:
+        """Return the rows as the rules see them, those that are kept out apart: one pass for row rules and metrics."""
+        apart = self.rows.kept_out if self.rows.apart else ""
+        return Rows(self.program, batch=batch, buckets=buckets, relation=self.rows.source, apart=apart)
 
     # Batches.
 
@@ -131,18 +122,23 @@ class Replay:
         counted = {
             by: count(
                 self.engine,
-                Rows(self.program, batch=self.batch_by, by=by, relation="" if by else self._relation),
+                Rows(self.program, batch=self.batch_by, by=by) if by else self._rows(batch=self.batch_by),
                 states,
-                () if by or self.rows.apart else self.broken,
+                () if by else self.broken,
                 self.baseline.edges,
                 mergeable=bool(by),
+                newest=not by and any(rule.expr is not None for rule in self.batches),
             )
             for by, states in sets.items()
         }
         whole = counted[()]
         scopes = self._batch_scopes(whole)
-        if not self.rows.apart:
-            self.judged.batches = [(scope.label, whole.documents[key]["n"], whole.bad[key]) for key, scope in scopes]
+        labels = {key: scope.label for key, scope in scopes}
+        # A batch that is kept out as a whole is none to metrics.
+        self.judged.batches = [
+            (labels.get(key) or self._label(key[0]), whole.rows(key), whole.bad[key])
+            for key in dict.fromkeys((*labels, *whole.bad))
+        ]
         learned = self._learned(self.batches)
         for key, scope in scopes:
             if scope.start is not None and self.baseline.wanted:
@@ -158,21 +154,14 @@ class Replay:
         if self.batch_by is None:
             whole.documents.setdefault(ALL_ROWS, {"n": 0})
             whole.bad.setdefault(ALL_ROWS, (0,) * len(self.broken))
-        newest = self._newest() if any(rule.expr is not None for rule in self.batches) else {}
         order = self._batch_order() if self.batch_by is not None else [None]
-        found: list[tuple[Key, Scope]] = []
-        for place, name in enumerate(order, 1):
-            label = THE_FILE if self.batch_by is None else f"{self.batch_by} {'missing' if name is None else name}"
-            found.append(((name, ()), Scope(BATCH, label, place, newest.get(name))))
-        return found
+        return [
+            ((name, ()), Scope(BATCH, self._label(name), place, whole.newest.get((name, ()))))
+            for place, name in enumerate(order, 1)
+        ]
 
-    def _newest(self) -> dict[str | None, datetime]:
-        """Return the newest event time of each batch: a batch was written no earlier."""
-        if self.program.event_time is None:
-            return {}
-        rows = Rows(self.program, batch=self.batch_by)
-        found = self.engine.rows(first_times(rows), "event times", table=str(self.program.table))
-        return {row[0] if self.batch_by is not None else None: row[-2] for row in found if row[-2] is not None}
+    def _label(self, name: object) -> str:
+        return THE_FILE if self.batch_by is None else f"{self.batch_by} {'missing' if name is None else name}"
 
     def _batch_order(self) -> list[str | None]:
         """Order numbers and times by value, other names by their first appearance."""
@@ -209,14 +198,14 @@ class Replay:
     def _replay_windows(self) -> None:
         sets = _sets(self.program, self.windows)
         sets.setdefault((), (State(Of.ROWS),))
-        alone = not self.batches and self.batch_by is None and not self.rows.apart
+        alone = not self.batches and self.batch_by is None
         for by, states in sets.items():
             broken = self.broken if not by and alone else ()
-            rows = Rows(self.program, buckets=True, by=by, relation=self._relation if broken else "")
+            rows = self._rows(buckets=True) if broken else Rows(self.program, buckets=True, by=by)
             self.by_time[by] = count(self.engine, rows, states, broken, self.baseline.edges)
         whole = self.by_time[()]
         if alone:
-            n = sum(document["n"] for document in whole.documents.values())
+            n = sum(whole.rows(key) for key in dict.fromkeys((*whole.documents, *whole.kept_out)))
             bad = tuple(sum(counts) for counts in zip(*whole.bad.values(), strict=True)) or (0,) * len(self.broken)
             self.judged.batches = [(THE_FILE, n, bad)]
         self.judged.timeless = sum(int(d["n"]) for (start, _), d in whole.documents.items() if start is None)
@@ -228,14 +217,18 @@ class Replay:
             label = f"{window.over} from {words(window.start)} to {words(window.end)}"
             scope = Scope(window.over, label, start=window.start, end=window.end)
             for rule in self.windows:
-                if str(rule.over) != window.over or rule.id not in self.judges:
+                if (str(rule.over), _matures(rule)) != (window.over, window.matures):
+                    continue
+                if rule.id in self.gaps:
+                    self.judged.found[rule.id].append(self.gaps[rule.id].find(scope))
+                if rule.id not in self.judges:
                     continue
                 parts = {WHOLE: merge([d for _, d in self._inside((), window.start, window.end)])}
                 if rule.by:
-                    split = segments.setdefault(rule.id, Segments(rule, self.program, window.start))
+                    split = segments.setdefault(rule.id, Segments(rule, self.program, window.step))
                     parts = split.split(self._by_segment(rule.by, window.start, window.end), window.end)
                 self._judge_parts(rule, scope, parts)
-            if window.over in learned:
+            if window.over in learned and not window.matures:
                 n = sum(int(d["n"]) for _, d in self._inside((), window.start, window.end))
                 self._keep_learned(learned[window.over], scope, self._between(window.start, window.end), n)
 
@@ -277,12 +270,12 @@ class Replay:
     def _closed(self) -> list[_Window]:
         """Return the windows of all lengths that have closed, in the order in which they are judged."""
         starts = [start for start, _, document in self.order[()] if document["n"]]
-        overs = list(dict.fromkeys(rule.over for rule in self.windows if rule.over is not None))
-        found = [window for over in overs for window in self._windows(over, starts)]
-        places = {str(over): place for place, over in enumerate(overs)}
-        return sorted(found, key=lambda window: (window.end, places[window.over]))
+        overs = list(dict.fromkeys((rule.over, _matures(rule)) for rule in self.windows if rule.over is not None))
+        found = [window for over, matures in overs for window in self._windows(over, matures, starts)]
+        places = {(str(over), matures): place for place, (over, matures) in enumerate(overs)}
+        return sorted(found, key=lambda window: (window.end, places[window.over, window.matures]))
 
-    def _windows(self, over: Over, starts: Sequence[datetime]) -> Iterator[_Window]:
+    def _windows(self, over: Over, matures: timedelta, starts: Sequence[datetime]) -> Iterator[_Window]:
         if not starts or over.span is None:
             return
         assert self.program.base is not None
@@ -290,14 +283,15 @@ class Replay:
         at, empty = floor(starts[0], step), 0
         while at <= starts[-1]:
             end = add(at, step, 1)
-            if instant(end, self.program.time_zone) + self.program.late > self.as_of:
+            if instant(end, self.program.time_zone) + self.program.late + matures > self.as_of:
                 return
             lower = bisect.bisect_left(starts, at)
             empty = 0 if lower < len(starts) and starts[lower] < end else empty + 1
             if empty > PATIENCE:
                 at, empty = floor(starts[lower], step), 0
                 continue
-            yield _Window(str(over), add(end, over.span, -1) if over.kind == "sliding" else at, end)
+            start = add(end, over.span, -1) if over.kind == "sliding" else at
+            yield _Window(str(over), matures, start, end, at)
             at = end
 
     def _left_out(self) -> list[tuple[datetime, datetime]]:
@@ -377,6 +371,10 @@ def _sets(program: TableProgram, rules: Sequence[Rule]) -> dict[tuple[str, ...],
 
 def _name(state: State) -> str:
     return getattr(state.args[0], "name", "")
+
+
+def _matures(rule: Rule) -> timedelta:
+    return rule.matures.timedelta if rule.matures is not None else timedelta(0)
 
 
 def _of(program: TableProgram) -> Span:

@@ -75,10 +75,18 @@ def row_rules(program: TableProgram, given: Collection[TableName]) -> RowRules:
         why = {rule.id: error.message for rule in known.rules if rule.level in (Level.ROW, Level.BATCH, Level.WINDOW)}
         return RowRules((), f"{table} as r", "false", False, refused | why)
     refused |= {rule.id: error.message for rule, error in scan.refused}
-    found = zip(scan.rules, scan.broken, scan.undecided, scan.doubts, strict=True)
-    rules = tuple(RowRule(rule, broken, doubt, whys[0] if whys else "") for rule, broken, doubt, whys in found)
+    found = zip(scan.rules, scan.broken, scan.acted_on, scan.undecided, scan.doubts, strict=True)
+    rules = tuple(
+        RowRule(rule, _bad(broken, acted, scan.kept_out), doubt, whys[0] if whys else "")
+        for rule, broken, acted, doubt, whys in found
+    )
     apart = bool(mended_columns(known)) or any(diverts(rule) for rule in scan.rules)
     return RowRules(rules, scan.source, scan.kept_out, apart, refused)
+
+
+def _bad(broken: str, acted_on: str | None, kept_out: str) -> str:
+    """Return when a row is bad: a row that a repair mended and that landed counts against its `max_bad`."""
+    return f"({broken} or ({acted_on} and not {kept_out}))" if acted_on is not None else broken
 
 
 def verdict(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from mlguard.local.baseline import Segment
-from mlguard.local.calendar import add
+from mlguard.local.calendar import add, instant, local_time
 from mlguard.local.merge import Document, merge
 from mlguard.local.words import OTHER
 from mlguard.program import Rule, Span, TableProgram
@@ -38,12 +38,20 @@ class Segments:
     def __init__(self, rule: Rule, program: TableProgram, first: datetime) -> None:
         kind = program.baseline.kind
         length = program.baseline.span if kind in ("first", "previous") else None
-        self.most, self.until = rule.max_segments, add(first, length or Span("28 days", days=28), 1)
+        # The runtime adds days on the clock of its session, UTC on servers.
+        opened = local_time(instant(first, program.time_zone), "UTC")
+        until = add(opened, length or Span("28 days", days=28), 1)
+        self.most, self.until = rule.max_segments, local_time(instant(until, "UTC"), program.time_zone)
         self.sizes: dict[Segment, int] = {}
         self.frozen = False
+        version = program.predictions.version_column if program.predictions is not None else None
+        self.of_versions = version is not None and version in rule.by
 
     def split(self, documents: Mapping[Segment, Document], end: datetime) -> dict[Segment, Document]:
         """Return the states of a window by segment, and count them."""
+        if self.of_versions:
+            # Versions come and go: one that writes no more is not missing.
+            return pooled(documents, largest({key: int(d["n"]) for key, d in documents.items()}, self.most))
         if self.frozen:
             return pooled(documents, list(self.sizes))
         for segment, document in documents.items():

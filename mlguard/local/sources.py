@@ -6,6 +6,7 @@ pandas, polars and Arrow frames and DuckDB relations are read where they lie.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ _READERS = {
 _DATABASES = (".duckdb", ".ddb", ".db")
 _TEXT_ONLY = (".csv", ".tsv")
 _PACKED = (".gz", ".zst")
+_EXTENSION = re.compile(r"automatically install the required extension '(?P<name>\w+)")
 HELP = "give .parquet, .csv, .jsonl, a folder of them, or x.duckdb:table"
 
 
@@ -100,7 +102,12 @@ def open_source(engine: Engine, table: TableName | str, data: Any) -> Source:
     if hasattr(data, "collect") and hasattr(data, "collect_schema"):
         data = data.collect()  # a lazy frame of polars has no rows yet
     elif hasattr(data, "to_arrow_reader") and hasattr(data, "query"):
-        data = _Relation(data)  # of another connection, which cannot be read in place but can be streamed again
+        return _relation(engine, table, name, data, f"the {kind}")
+    if hasattr(data, "read_next_batch"):
+        raise PlanError(
+            f"{table}: a {kind} can be read once only, and what is judged may be read more often",
+            help="give reader.read_all(), or a file",
+        )
     try:
         engine.connection.register(name, data)
     except Exception as error:
@@ -111,14 +118,21 @@ def open_source(engine: Engine, table: TableName | str, data: Any) -> Source:
     return Source(table, f"the {kind}", quote_ident(name))
 
 
-class _Relation:
-    """A relation of another connection as a stream, begun anew whenever it is read."""
+def _relation(engine: Engine, table: TableName, name: str, data: Any, what: str) -> Source:
+    """Take over the rows of a relation of another connection, which reads one query at a time: a scan may need two.
 
-    def __init__(self, relation: Any) -> None:
-        self.relation = relation
+    They are kept in a table, so that what does not fit into memory is spilled.
+    """
+    import duckdb
 
-    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
-        return self.relation.to_arrow_reader(100_000).__arrow_c_stream__(requested_schema)
+    stream = f"{name} stream"
+    try:
+        engine.connection.register(stream, data.to_arrow_reader(100_000))
+        engine.run(f"create table {quote_ident(name)} as select * from {quote_ident(stream)}")
+    except duckdb.Error as error:
+        raise PlanError(f"{what} cannot be read as {table}: {first_line(error)}") from error
+    engine.connection.unregister(stream)
+    return Source(table, what, quote_ident(name))
 
 
 def _file(engine: Engine, table: TableName, path: str) -> Source:
@@ -196,7 +210,7 @@ def make_view(engine: Engine, source: Source, file: SloFile | None) -> TableShap
     try:
         described = engine.connection.execute(f"describe select * from {source.sql}").fetchall()
     except duckdb.Error as error:
-        raise PlanError(f"{source.what} cannot be read as {source.table}: {first_line(error)}") from error
+        raise _unreadable(source, error) from error
     columns = {name: type_ for name, type_, *_ in described}
     reader = source.sql
     if source.text and file is not None:
@@ -217,6 +231,19 @@ def make_view(engine: Engine, source: Source, file: SloFile | None) -> TableShap
     engine.run(f"create view {source.table.sql} as\nselect {', '.join(cells)}\nfrom {reader}")
     engine.views[str(source.table)] = source.what
     return TableShape(source.table, tuple(shapes))
+
+
+def _unreadable(source: Source, error: Exception) -> PlanError:
+    lacking = _EXTENSION.search(str(error)) if "://" in source.what else None
+    if lacking is None:
+        return PlanError(f"{source.what} cannot be read as {source.table}: {first_line(error)}")
+    name = lacking["name"]
+    return PlanError(
+        f"{source.what} cannot be read as {source.table}: DuckDB reads it with its extension {name}, which is not"
+        " installed here and could not be fetched",
+        help=f"once, where there is a network: python -c \"import duckdb; duckdb.sql('install {name}')\"; it is kept"
+        " in ~/.duckdb/extensions, which may be copied; or give a copy of the file",
+    )
 
 
 def _refuse_missing(source: Source, columns: Mapping[str, str], file: SloFile | None) -> None:

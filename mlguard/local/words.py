@@ -51,6 +51,13 @@ def trimmed(number: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def trimmed_number(value: object) -> str:
+    """Return a value of a row in words; a float that is whole without its zero."""
+    if isinstance(value, float) and math.isfinite(value):
+        return trimmed(Decimal(repr(value)))
+    return str(value)
+
+
 def finding(metrics: Sequence[tuple[str, float | None]], limits: str, segment: str) -> str:
     """Return metrics in words: `coverage(age) is 0.491 for country DE`."""
     parts = [

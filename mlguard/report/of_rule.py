@@ -26,10 +26,10 @@ def counted(
 
 
 def tolerated(rule: Rule, bad: int, total: int) -> bool:
-    """Say whether so many bad rows of one load are within `max_bad`."""
+    """Say whether so many bad rows of one load are within `max_bad`; a share of few rows is not judged."""
     assert rule.max_bad is not None
     if rule.max_bad.share is not None:
-        return bad <= rule.max_bad.share * total
+        return total < rule.min_rows or bad <= rule.max_bad.share * total
     return bad <= (rule.max_bad.rows or 0)
 
 
@@ -67,6 +67,21 @@ def aged(
     when = newest.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
     observed = f"newest {event_time} is {when}, {words_of_age(age)} old"
     return verdict_of(rule, Outcome.PASS if fresh else Outcome.FAIL, waived, observed=observed)
+
+
+def thin(rule: Rule, rows: int, waived: frozenset[str] = frozenset()) -> Verdict:
+    """Return the verdict of a volume.
+
+    Args:
+        rule: the SLO.
+        rows: of its window, counted up to the number that is wanted.
+        waived: ids of SLOs with a waiver.
+    """
+    assert rule.volume is not None
+    full = rows >= rule.volume.least
+    said = "1 row" if rows == 1 else f"{rows or 'no'} rows"
+    observed = f"{'at least ' if full else ''}{said} of {rule.volume.words}"
+    return verdict_of(rule, Outcome.PASS if full else Outcome.FAIL, waived, observed=observed, n=rows)
 
 
 def verdict_of(

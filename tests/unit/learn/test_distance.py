@@ -138,7 +138,7 @@ def test_the_chi_squared_quantile(freedom: int) -> None:
 
 @pytest.mark.parametrize("p", [0.05, 5e-4, 2.5e-5, 5e-7, 1e-10])
 def test_the_normal_quantile(p: float) -> None:
-    assert distance._normal_tail(p) == pytest.approx(stats.norm.isf(p), rel=1e-14)
+    assert distance.normal_tail(p) == pytest.approx(stats.norm.isf(p), rel=1e-14)
 
 
 SHAPES = {

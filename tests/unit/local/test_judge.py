@@ -153,7 +153,7 @@ def test_batches_are_replayed_in_order_and_their_history_looks_back(tmp_path: Pa
     slos = (
         "mlguard: 1\ntable: f.t\nslos:\n"
         "  - {name: drop, check: \"change(mean(x), '30 days') >= -0.5\", over: batch, min_rows: 1}\n"
-        "  - {name: few, check: 'x >= 0', on_violation: warn, max_bad: 40%}\n"
+        "  - {name: few, check: 'x >= 0', on_violation: warn, max_bad: 40%, min_rows: 1}\n"
     )
     loads = [("b", 2.0), ("a", 2.0), ("c", 2.0), ("c", 2.2), ("d", 0.5), ("d", -1.0)]
     frame = pd.DataFrame(loads, columns=["load", "x"])
