@@ -131,6 +131,8 @@ declare
   _most constant integer := 200;
   _ids bigint[] := array(select d.id from mlguard._recount_due d where d.tbl = p_table.tbl);
   _part record;
+  _buckets timestamptz[];
+  _segments jsonb[];
   _n bigint := 0;
 begin
   if cardinality(_ids) = 0 or p_table.recount is null or p_table.base is null then
@@ -138,35 +140,60 @@ begin
   end if;
   for _part in
     with due as materialized (
-      select d.bucket_from, mlguard._window_end(p_table.base, p_table.time_zone, d.bucket_to) as bucket_end
+      select d.shrunk, d.bucket_from, mlguard._window_end(p_table.base, p_table.time_zone, d.bucket_to) as bucket_end
       from mlguard._recount_due d
       where d.tbl = p_table.tbl and d.id = any (_ids)
     ), island as (
-      select l.bucket_from, l.bucket_end, count(*) filter (where l.apart) over (order by l.bucket_from, l.bucket_end) as no
+      select l.shrunk, l.bucket_from, l.bucket_end,
+             count(*) filter (where l.apart) over (partition by l.shrunk order by l.bucket_from, l.bucket_end) as no
       from (
         select d.*, d.bucket_from > max(d.bucket_end) over (
+                      partition by d.shrunk
                       order by d.bucket_from, d.bucket_end rows between unbounded preceding and 1 preceding) as apart
         from due d
       ) l
     ), part as (
-      select min(i.bucket_from) as first, max(i.bucket_end) as last from island i group by i.no
+      select i.shrunk, min(i.bucket_from) as first, max(i.bucket_end) as last from island i group by i.shrunk, i.no
+    ), whole as (
+      select d.shrunk from due d where d.bucket_from is null group by d.shrunk
     )
-    select null::timestamptz as first, null::timestamptz as last
-    where exists (select from due d where d.bucket_from is null)
+    select w.shrunk, null::timestamptz as first, null::timestamptz as last
+    from whole w
     union all
-    select p.first, p.last from part p
-    where not exists (select from due d where d.bucket_from is null) and (select count(*) from part) <= _most
+    select p.shrunk, p.first, p.last
+    from part p
+    where not exists (select from whole w where w.shrunk = p.shrunk)
+      and (select count(*) from part o where o.shrunk = p.shrunk) <= _most
     union all
-    select min(p.first), max(p.last) from part p
-    where not exists (select from due d where d.bucket_from is null)
+    select p.shrunk, min(p.first), max(p.last)
+    from part p
+    where not exists (select from whole w where w.shrunk = p.shrunk)
+    group by p.shrunk
     having count(*) > _most
   loop
-    _n := _n + mlguard._recount(p_table.tbl, p_table.recount, _part.first, _part.last);
-    -- What was judged of them may have been wrong.
-    update mlguard._bucket b
-    set changed_at = clock_timestamp()
-    where b.tbl = p_table.tbl and b.bucket >= coalesce(_part.first, '-infinity')
+    select array_agg(b.bucket), array_agg(b.segment)
+    into _buckets, _segments
+    from mlguard._bucket b
+    where _part.shrunk and b.tbl = p_table.tbl and b.bucket >= coalesce(_part.first, '-infinity')
       and b.bucket < coalesce(_part.last, 'infinity');
+    _n := _n + mlguard._recount(p_table.tbl, p_table.recount, _part.first, _part.last);
+    if _part.shrunk then
+      -- As where rows are deleted: a bucket of which nothing is left says so.
+      insert into mlguard._bucket (tbl, bucket, segment, n, states, changed_at)
+      select p_table.tbl, g.bucket, g.segment, 0, '{"n": 0}', '-infinity'
+      from unnest(_buckets, _segments) g (bucket, segment)
+      on conflict (tbl, bucket, segment) do nothing;
+      update mlguard._bucket b
+      set shrunk_at = clock_timestamp()
+      where b.tbl = p_table.tbl and b.bucket >= coalesce(_part.first, '-infinity')
+        and b.bucket < coalesce(_part.last, 'infinity');
+    else
+      -- What was judged of them may have been wrong.
+      update mlguard._bucket b
+      set changed_at = clock_timestamp()
+      where b.tbl = p_table.tbl and b.bucket >= coalesce(_part.first, '-infinity')
+        and b.bucket < coalesce(_part.last, 'infinity');
+    end if;
   end loop;
   delete from mlguard._recount_due d where d.tbl = p_table.tbl and d.id = any (_ids);
   return _n;
