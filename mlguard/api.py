@@ -224,19 +224,19 @@ def _in_haste(connection: psycopg.Connection[Any], seconds: float) -> Iterator[N
     """
     import psycopg
 
-    row = connection.execute("select current_setting('lock_timeout')").fetchone()
-    connection.execute("select set_config('lock_timeout', %s, false)", (f"{int(seconds * 1000)}ms",))
-    try:
-        yield
-    except psycopg.errors.LockNotAvailable as error:
-        raise ApplyError(
-            f"a table is locked by another session; nothing was changed after {seconds:g} s of waiting",
-            help="see who holds it: select * from pg_locks where granted and mode = 'AccessExclusiveLock';"
-            " or give --lock-timeout",
-        ) from error
-    finally:
-        if not connection.closed and connection.info.transaction_status != psycopg.pq.TransactionStatus.INERROR:
-            connection.execute("select set_config('lock_timeout', %s, false)", (row[0] if row else "0",))
+    # One transaction: behind a pooler the setting must stay with these statements, and with no other client's.
+    with connection.transaction():
+        row = connection.execute("select current_setting('lock_timeout')").fetchone()
+        connection.execute("select set_config('lock_timeout', %s, true)", (f"{int(seconds * 1000)}ms",))
+        try:
+            yield
+        except psycopg.errors.LockNotAvailable as error:
+            raise ApplyError(
+                f"a table is locked by another session; nothing was changed after {seconds:g} s of waiting",
+                help="see who holds it: select * from pg_locks where granted and mode = 'AccessExclusiveLock';"
+                " or give --lock-timeout",
+            ) from error
+        connection.execute("select set_config('lock_timeout', %s, true)", (row[0] if row else "0",))
 
 
 def make_plan(

@@ -138,9 +138,23 @@ def _alone(connection: psycopg.Connection[Any], options: Options) -> Iterator[No
         )
     try:
         yield
-    finally:
+    except BaseException:
         if not connection.closed:
-            connection.execute("select pg_advisory_unlock(%s)", (ONE_AT_A_TIME,))
+            _unlock(connection)
+        raise
+    if not _unlock(connection):
+        raise ApplyError(
+            "everything was done, but the lock that lets one apply run at a time was taken in another session: a"
+            " connection pooler in transaction mode stands between",
+            help="give apply and remove a DSN of the server itself; the lock goes with the pooler's connection to it"
+            " (RECONNECT in pgbouncer's console)",
+        )
+
+
+def _unlock(connection: psycopg.Connection[Any]) -> bool:
+    """Give the session lock back; false where this session does not hold it."""
+    held = connection.execute("select pg_catalog.pg_advisory_unlock(%s)", (ONE_AT_A_TIME,)).fetchone()
+    return bool(held and held[0])
 
 
 @contextmanager

@@ -118,7 +118,7 @@ insert into features.person select g, '{SECRET}' from generate_series(1, 5) as g
 insert into features.person select g, null from generate_series(10, 50) as g;
 insert into features.orders values (1, 30, 'free', 'boss');
 insert into features.kept values (1, 30);
-insert into predictions.churn values (1, '2026-01-01', '7', null);
+insert into predictions.churn values (1, '2026-01-01', '7', null, null, '{SECRET}');
 analyze features.customer, features.person;
 select mlguard.register('ltv', '1');
 select mlguard.sweep()

@@ -54,13 +54,21 @@ def skew(connection: psycopg.Connection[Any]) -> Finding | None:
 
 
 def _roles(connection: psycopg.Connection[Any]) -> Iterator[Finding]:
-    there = values(
-        connection, "select r.rolname from pg_catalog.pg_roles as r where r.rolname = any(%(r)s)", r=list(ROLES)
+    there = dict(
+        values(
+            connection,
+            "select array[r.rolname, pg_catalog.has_schema_privilege(r.oid, 'mlguard', 'usage')::text]"
+            " from pg_catalog.pg_roles as r where r.rolname = any(%(r)s)",
+            r=list(ROLES),
+        )
     )
+    grant = "as the owner of schema mlguard: select mlguard.grant_roles();"
     for role in ROLES:
         if role not in there:
             message = f"role {role} does not exist: nobody can be given its rights"
-            yield Finding("role", message, f"as a role that may: create role {role}; then mlguard apply")
+            yield Finding("role", message, f"as a role that may: create role {role}; then, {grant}")
+        elif there[role] == "false":
+            yield Finding("role", f"role {role} has no rights yet: it was made after mlguard was installed", grant)
 
 
 def _settings(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> Iterator[Finding]:

@@ -70,10 +70,10 @@ def columns_sql(program: TableProgram) -> str:
 def conditions(program: TableProgram) -> list[str]:
     """Return what must hold for a row `t` to be read through a view; the gate comes first, to raise before any row."""
     withheld = [unwithheld(program, "t")] if post_names.routes(program) else []
-    return [open_condition(program), _before_any_row(program), *withheld, *withdrawn.conditions(program)]
+    return [open_condition(program), *_before_any_row(program), *withheld, *withdrawn.conditions(program)]
 
 
-def _before_any_row(program: TableProgram) -> str:
+def _before_any_row(program: TableProgram) -> list[str]:
     """Return the gate's condition once more, as one of the row `t`, which is always true where it does not raise.
 
     From PostgreSQL 16 on, the condition of a view on the nullable side of an outer join becomes one of the join: rows
@@ -82,9 +82,11 @@ def _before_any_row(program: TableProgram) -> str:
     PostgreSQL evaluates it before every other condition; `is not null` keeps it from being taken for a filter that
     few rows pass.
     """
-    key = program.key[0] if program.key else program.shape.columns[0].name
+    names = [*program.key, *(column.name for column in program.shape.columns)]
+    if not names:  # neither declared nor looked up, as `compile` prints it
+        return []
     opened = open_condition(program).replace("\n", "\n  ")
-    return f"((select {opened}) or t.{quote_ident(key)} is null) is not null"
+    return [f"((select {opened}) or t.{quote_ident(names[0])} is null) is not null"]
 
 
 def open_condition(program: TableProgram) -> str:

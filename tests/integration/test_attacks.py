@@ -13,7 +13,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from mlguard import api
+from mlguard import api, doctor
+from mlguard.connect import session
 from mlguard.names import digest
 from tests.attack_world import SECRET, World, world
 from tests.support import prepare, project
@@ -316,6 +317,12 @@ def test_what_postgresql_itself_allows(attacked: World) -> None:
     """Said in docs/security.md; a version of PostgreSQL that closes one of these fails here, and the page is mended."""
     planner = f"explain select * from {VIEW} where note operator(pg_temp.~<~) 'a'"
     assert saw(attacked.attack(TASK, *SPY, planner), attacked), "the planner's statistics of a view one may read"
+    withheld = "select * from predictions.churn_guarded where pg_temp.leak(note)"
+    assert saw(attacked.attack(TASK, LEAK, withheld), attacked), "a row that waits for review"
+    prepare(attacked.dsn, "alter view predictions.churn_guarded set (security_barrier)")
+    assert not saw(attacked.attack(TASK, LEAK, withheld), attacked)
+    with session(attacked.dsn) as connection:
+        assert "tampered" not in {finding.name for finding in doctor.examine(connection)}
     own = "create view public.handed as table features.person; grant select on public.handed to attack_task"
     definer = (
         "create function public.hand() returns setof features.person language sql security definer"
@@ -324,6 +331,23 @@ def test_what_postgresql_itself_allows(attacked: World) -> None:
     assert attacked.attack(WRITER, own, definer) == ""
     assert attacked.attack(TASK, "select * from public.handed") == HELD
     assert saw(attacked.attack(TASK, "select * from public.hand()"), attacked), "what a writer hands on"
+
+
+def test_an_outer_join_with_a_held_table_that_is_empty(pg: str, tmp_path: Path) -> None:
+    """From PostgreSQL 16 on no row is there to ask the gate for, and joined columns are NULL."""
+    prepare(pg, "create schema features; create table features.early (id bigint primary key, at timestamptz)")
+    head = "mlguard: 1\ntable: features.early\nkey: [id]\nevent_time: at\nslos:\n  - "
+    api.apply(project(tmp_path, head + "{name: fresh, check: staleness() <= INTERVAL '1 hour'}"), pg)
+    with psycopg.connect(pg, autocommit=True) as reader:
+        joined = "select g, e.id from generate_series(1, 2) as g left join features.early_guarded as e on e.id = g"
+        if reader.info.server_version >= 160000:
+            assert reader.execute(joined).fetchall() == [(1, None), (2, None)]
+        else:
+            with pytest.raises(psycopg.Error, match="has no rows"):
+                reader.execute(joined)
+        for asked in ("select mlguard.assert_ok('features.early')", "select * from features.early_guarded"):
+            with pytest.raises(psycopg.Error, match="has no rows"):
+                reader.execute(asked.encode())
 
 
 def test_what_was_open_before_the_hold_stays_readable(guarded_db: str, tmp_path: Path) -> None:

@@ -81,6 +81,17 @@ where e.id = s.event and s.no = 3
 """
 
 
+# An event of nobody's, sealed as if the chain began with it.
+APPENDED = """
+insert into mlguard._event (who, act, target) values ('nobody', 'apply', 'x');
+delete from mlguard._unsealed;
+insert into mlguard._event_seal (no, event, prev, hash)
+select 7, e.id, decode(repeat('00', 32), 'hex'), mlguard._link(decode(repeat('00', 32), 'hex'), 7, e)
+from mlguard._event e
+where e.who = 'nobody'
+"""
+
+
 @pytest.mark.parametrize(
     ("tampering", "found"),
     [
@@ -92,6 +103,7 @@ where e.id = s.event and s.no = 3
         ("delete from mlguard._event where id < 3; delete from mlguard._event_seal where no < 3", [("gap", 3, 3)]),
         (SWAPPED, [("reordered", 2, 4), ("reordered", 4, 2)]),
         (SEALED_ANEW, [("broken", 4, 4)]),
+        (APPENDED, [("broken", 7, 7)]),
     ],
 )
 def test_tampering_shows(chain: str, tampering: str, found: list[tuple[object, ...]]) -> None:

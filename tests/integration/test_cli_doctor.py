@@ -207,6 +207,22 @@ def test_plan_names_who_reads_round_the_gate_until_they_are_revoked(guarded: str
     assert examine(guarded) == []
 
 
+def test_owners_whose_code_would_run_as_ours(guarded: str, analyst: str, tmp_path: Path) -> None:
+    prepare(guarded, "create schema ops; create table ops.plans (plan text); insert into ops.plans values ('free');"
+                     f"alter table ops.plans owner to {analyst}; alter table {TABLE} owner to {analyst}")  # fmt: skip
+    looks_up = "  - {name: known, check: plan IN (SELECT plan FROM ops.plans), on_violation: warn}\n"
+    api.apply(project(tmp_path, SLOS + looks_up), guarded)
+    found = [finding for finding in examine(guarded) if finding.name == "owner"]
+    assert [finding.message.partition(":")[0] for finding in found] == [
+        "features.customer belongs to cli_analyst",
+        "ops.plans belongs to cli_analyst",
+    ]
+    assert "runs with the rights of postgres" in found[0].message
+    for finding in found:
+        prepare(guarded, finding.fix.partition(": ")[2])
+    assert examine(guarded) == []
+
+
 def test_constraints_that_were_not_validated(guarded_db: str, tmp_path: Path) -> None:
     prepare(guarded_db, MAKE + f"insert into {TABLE} values (1, now(), 1, 'gratis')")
     api.apply(project(tmp_path, SLOS + "existing: allow\n"), guarded_db)

@@ -202,3 +202,48 @@ def test_fallback(held: str, tmp_path: Path, raw: bool) -> None:
     log = query(held, "select key ->> 'customer_id', column_name, old, new, rule from mlguard.change")
     assert log == ([] if raw else [("2", "score", 0.1 + 0.2, None, f"{TABLE}/when_features_held")])
     assert query(held, BROKEN) == [(2,)]
+
+
+def test_fallback_of_a_partitioned_table(guarded_db: str, tmp_path: Path) -> None:
+    """A row that an UPDATE moves to another partition meets the row triggers of INSERT there; it is no prediction."""
+    prepare(
+        guarded_db,
+        "create schema features; create table features.customer (id bigint primary key, note text);"
+        "create schema predictions; create table predictions.churn (id bigint, day date, score double precision,"
+        " raw_score double precision, primary key (id, day)) partition by range (day);"
+        "create table predictions.churn_1 partition of predictions.churn"
+        " for values from ('2026-01-01') to ('2026-02-01');"
+        "create table predictions.churn_2 partition of predictions.churn"
+        " for values from ('2026-02-01') to ('2026-03-01')",
+    )
+    apply(
+        guarded_db,
+        tmp_path,
+        "mlguard: 1\ntable: features.customer\nkey: [id]\nslos:\n"
+        "  - {name: notes, check: coverage(note) > 0.5, over: batch, on_violation: hold, min_rows: 1}\n",
+        "f.slo.yaml",
+    )
+    apply(
+        guarded_db,
+        tmp_path,
+        "mlguard: 1\ntable: predictions.churn\nmodel: churn\nkey: [id, day]\nfeatures: [features.customer]\n"
+        "when_features_held: fallback\npost:\n  - {name: prior, when: score IS NULL, set: {score: 0.5}}\n"
+        "raw: {score: raw_score}\n",
+        "p.slo.yaml",
+    )
+    insert = "insert into predictions.churn (id, day, score) values "
+    prepare(guarded_db, insert + "(1, '2026-01-05', 0.9)")
+    prepare(guarded_db, "insert into features.customer values (1, null)")
+    prepare(guarded_db, insert + "(2, '2026-01-05', 0.9)")
+    prepare(guarded_db, insert.replace("churn ", "churn_1 ") + "(3, '2026-01-05', 0.9)")
+    # In a session that has predicted nothing, then in one whose last prediction fell back.
+    prepare(guarded_db, "update predictions.churn set day = '2026-02-05' where id = 1")
+    with psycopg.connect(guarded_db, autocommit=True) as writer:
+        writer.execute((insert + "(4, '2026-01-05', 0.9)").encode())
+        writer.execute("update predictions.churn set day = '2026-01-06' where id = 1")
+    assert query(guarded_db, "select id, day::text, score from predictions.churn order by 1") == [
+        (1, "2026-01-06", 0.9),
+        (2, "2026-01-05", 0.5),
+        (3, "2026-01-05", 0.5),
+        (4, "2026-01-05", 0.5),
+    ]
