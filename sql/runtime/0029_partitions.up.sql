@@ -501,7 +501,9 @@ begin
     from pg_catalog.pg_attribute a
     where a.attrelid operator(pg_catalog.=) p_child and a.attnum operator(pg_catalog.>) 0 and not a.attisdropped
       and a.attgenerated operator(pg_catalog.=) '';
-    drop table if exists pg_temp.mlguard_attached;
+    if pg_catalog.to_regclass('pg_temp.mlguard_attached') is not null then
+      drop table pg_temp.mlguard_attached;
+    end if;
     execute pg_catalog.format(
       'create temporary table mlguard_attached on commit drop as select %s from %s', _columns, p_child);
     if exists (select from pg_catalog.pg_constraint f where f.confrelid operator(pg_catalog.=) p_child) then
@@ -680,9 +682,13 @@ as $mlguard$
 declare
   _function regprocedure;
 begin
-  -- A restore without privileges leaves every function to everybody.
+  -- A restore without privileges leaves every function to everybody, this one's caller too. One with privileges does not
+  -- spell out those that are for everybody.
   for _function in
-    select p.oid from pg_proc p where p.pronamespace = 'mlguard'::regnamespace and p.proacl is null
+    select p.oid
+    from pg_proc p
+    where p.pronamespace = 'mlguard'::regnamespace and p.proacl is null
+      and exists (select from pg_proc g where g.oid = 'mlguard.grant_roles()'::regprocedure and g.proacl is null)
   loop
     execute format('revoke all on function %s from public', _function);
   end loop;
