@@ -3043,8 +3043,9 @@ begin
   grant execute on function
     mlguard._same_columns(regclass, regclass), mlguard._written(oid), mlguard.begin_batch(bigint, boolean),
     mlguard.begin_batch(text, boolean), mlguard.copying_v1(regclass), mlguard.end_batch(bigint),
-    mlguard.end_batch(text), mlguard.gate_open_v1(text), mlguard.guard_v1(text), mlguard.may_mend_v1(),
-    mlguard.publish(regclass, regclass, boolean), mlguard.refuse_v1(text, jsonb, jsonb)
+    mlguard.end_batch(text), mlguard.gate_open_v1(text), mlguard.guard_between_v1(text, timestamptz, timestamptz),
+    mlguard.guard_v1(text), mlguard.may_mend_v1(), mlguard.publish(regclass, regclass, boolean),
+    mlguard.refuse_v1(text, jsonb, jsonb)
     to public;
 end
 $$;
@@ -11517,6 +11518,24 @@ end
 $$;
 ALTER FUNCTION mlguard.greatest_v1(p_states jsonb, p_key text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.greatest_v1(p_states jsonb, p_key text) IS 'The greatest value; null where there are none.';
+CREATE FUNCTION mlguard.guard_between_v1(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if exists (select from mlguard._reasons(p_tbl) r where r.state <> 'held')
+     or exists (
+       select
+       from mlguard._hold h
+       where h.tbl = p_tbl and h.ended_at is null and not mlguard.waived_v1(h.slo)
+         and (h.window_start is null or h.window_end is null or (h.window_start < p_to and h.window_end > p_from))) then
+    return mlguard.guard_v1(p_tbl);
+  end if;
+  return true;
+end
+$$;
+ALTER FUNCTION mlguard.guard_between_v1(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.guard_between_v1(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'As guard_v1(), for rows with event times from p_from up to p_to: holds of windows that do not reach there do not count, all others do.';
 CREATE FUNCTION mlguard.guard_v1(p_tbl text) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'

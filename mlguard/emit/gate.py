@@ -39,10 +39,15 @@ def _view(program: TableProgram) -> DbObject:
     costs a prepared point read a third of what a function call would; guard_v1, which knows waivers and words, is
     called only when they fail.
     """
-    view = view_name(program.table)
+    why = "readers reach the table through its gate"
+    return guarded_view(program, view_name(program.table), conditions(program), why)
+
+
+def guarded_view(program: TableProgram, view: TableName, where: list[str], why: str) -> DbObject:
+    """Return a view of the table that tasks, and roles that lost the table itself, may read."""
     made = (
         f"create or replace view {view.sql} as\nselect\n{columns_sql(program)}\nfrom {program.table.sql} as t\n"
-        f"where {AND.join(conditions(program))}"
+        f"where {AND.join(where)}"
     )
     grants = [Statement(grant_if_role(view, role)) for role in dict.fromkeys((TASK_ROLE, *program.revoke))]
     return DbObject(
@@ -57,7 +62,7 @@ def _view(program: TableProgram) -> DbObject:
             Statement(comment(f"view {view.sql}", program.table, (str(program.table),), made)),
         ),
         drop=(f"drop view if exists {view.sql}",),
-        why="readers reach the table through its gate",
+        why=why,
         replaces_in_place=True,
     )
 
@@ -67,19 +72,23 @@ def columns_sql(program: TableProgram) -> str:
     return ",\n".join(f"  t.{quote_ident(column.name)}" for column in program.shape.columns)
 
 
-def conditions(program: TableProgram) -> list[str]:
-    """Return what must hold for a row `t` to be read through a view; the gate comes first, to raise before any row."""
+def conditions(program: TableProgram, *, span: tuple[str, str] | None = None) -> list[str]:
+    """Return what must hold for a row `t` to be read through a view; the gate comes first, to raise before any row.
+
+    Where the view returns rows of a span of event times only, holds of windows outside it do not count.
+    """
     withheld = [unwithheld(program, "t")] if post_names.routes(program) else []
-    return [open_condition(program), *withheld, *withdrawn.conditions(program)]
+    return [open_condition(program, span=span), *withheld, *withdrawn.conditions(program)]
 
 
-def open_condition(program: TableProgram) -> str:
+def open_condition(program: TableProgram, *, span: tuple[str, str] | None = None) -> str:
     """Return the condition of a view that is true while the gate is open, and raises while it is closed."""
     table = literal(str(program.table))
+    guard = f"mlguard.guard_v1({table})" if span is None else f"mlguard.guard_between_v1({table}, {span[0]}, {span[1]})"
     holding = [rule for rule in program.at(Place.GATE) if rule.action is Action.HOLD and not rule.shadow]
     if any(rule.arrives is not None for rule in holding):
         # When the last deadline was is not said in a line.
-        return f"mlguard.guard_v1({table})"
+        return guard
     ages = [rule.max_age for rule in holding if rule.max_age is not None]
     fresh = ""
     if ages:
@@ -94,7 +103,7 @@ def open_condition(program: TableProgram) -> str:
         f"case\n"
         f"    when {fresh}not exists (\n      select from mlguard._hold as h\n"
         f"      where h.tbl = {table} and h.ended_at is null\n    ){full}\n    then true\n"
-        f"    else mlguard.guard_v1({table})\n  end"
+        f"    else {guard}\n  end"
     )
 
 

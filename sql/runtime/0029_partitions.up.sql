@@ -281,6 +281,34 @@ end
 $mlguard$;
 
 
+-- Readers of a partition by event time are not kept from it by what was found of other days.
+
+create function mlguard.guard_between_v1(p_tbl text, p_from timestamptz, p_to timestamptz)
+returns boolean
+language plpgsql
+stable
+parallel safe
+security definer
+set search_path = pg_catalog, pg_temp
+as $mlguard$
+begin
+  if exists (select from mlguard._reasons(p_tbl) r where r.state <> 'held')
+     or exists (
+       select
+       from mlguard._hold h
+       where h.tbl = p_tbl and h.ended_at is null and not mlguard.waived_v1(h.slo)
+         and (h.window_start is null or h.window_end is null or (h.window_start < p_to and h.window_end > p_from))) then
+    return mlguard.guard_v1(p_tbl);
+  end if;
+  return true;
+end
+$mlguard$;
+
+comment on function mlguard.guard_between_v1(text, timestamptz, timestamptz) is
+  'As guard_v1(), for rows with event times from p_from up to p_to: holds of windows that do not reach there do not count, '
+  'all others do.';
+
+
 -- A standby.
 
 create or replace function mlguard.sweep(p_as_of timestamptz default statement_timestamp())
@@ -695,8 +723,9 @@ begin
   grant execute on function
     mlguard._same_columns(regclass, regclass), mlguard._written(oid), mlguard.begin_batch(bigint, boolean),
     mlguard.begin_batch(text, boolean), mlguard.copying_v1(regclass), mlguard.end_batch(bigint),
-    mlguard.end_batch(text), mlguard.gate_open_v1(text), mlguard.guard_v1(text), mlguard.may_mend_v1(),
-    mlguard.publish(regclass, regclass, boolean), mlguard.refuse_v1(text, jsonb, jsonb)
+    mlguard.end_batch(text), mlguard.gate_open_v1(text), mlguard.guard_between_v1(text, timestamptz, timestamptz),
+    mlguard.guard_v1(text), mlguard.may_mend_v1(), mlguard.publish(regclass, regclass, boolean),
+    mlguard.refuse_v1(text, jsonb, jsonb)
     to public;
 end
 $mlguard$;
@@ -732,7 +761,8 @@ $mlguard$;
 
 
 revoke all on function
-  mlguard.written_v1(regclass), mlguard._guarded_above(oid), mlguard._trigger_on(oid, oid), mlguard._lacking(oid), mlguard._note_partitions(oid),
+  mlguard.written_v1(regclass), mlguard.guard_between_v1(text, timestamptz, timestamptz), mlguard._guarded_above(oid),
+  mlguard._trigger_on(oid, oid), mlguard._lacking(oid), mlguard._note_partitions(oid),
   mlguard._on_partition(), mlguard._bound_sql(text), mlguard._note_act(oid, text, regclass, jsonb),
   mlguard._fit_partition(regclass, regclass), mlguard._unhook(regclass),
   mlguard._partition_went(oid, regclass, timestamptz, timestamptz, timestamptz, pg_snapshot),
