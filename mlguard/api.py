@@ -19,7 +19,7 @@ from mlguard.compile import compile_project
 from mlguard.compile.assertion import tables_read
 from mlguard.compile.labels import tables_joined
 from mlguard.connect import session
-from mlguard.emit import gate, served
+from mlguard.emit import gate, gate_partitions, served
 from mlguard.emit.objects import LOCK_SHARE_ROWS, DbObject, Kind, Statement
 from mlguard.emit.table import objects, quarantine_existing
 from mlguard.errors import ApplyError, PlanError
@@ -201,7 +201,8 @@ def _regrant(connection: psycopg.Connection[Any], program: TableProgram) -> dict
 
     CREATE OR REPLACE VIEW can add columns at the end; a renamed, dropped or retyped one needs the view made anew.
     """
-    views = (gate.view_name(program.table), served.view_name(program.table))
+    names = (gate.view_name(program.table), served.view_name(program.table))
+    views = (*names, *gate_partitions.view_names(program))
     new = [(column.name, column.type) for column in program.shape.columns]
     found = {}
     with _pinned(connection):

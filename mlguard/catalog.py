@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from mlguard.emit.objects import Kind
 from mlguard.lang.types import Kind as TypeKind
 from mlguard.lang.types import SqlType, parse_type
 from mlguard.names import TableName
-from mlguard.program import ColumnShape, TableShape
+from mlguard.program import ColumnShape, PartitionBounds, TableShape
 
 if TYPE_CHECKING:
     import psycopg
@@ -79,6 +80,28 @@ select p.partrelid::bigint,
              where t.parentrelid is not null and c.relkind in ('r', 'p') order by 1)
 from pg_catalog.pg_partitioned_table as p
 where p.partrelid = any(%(oids)s::oid[])
+"""
+# Times as text that reads the same whatever the session's time zone and DateStyle; MINVALUE and the like are left out.
+_BOUNDS = """
+select b.partrelid::bigint, b.nspname || chr(31) || b.relname,
+       case when b.zoned then to_char(b.said[1]::timestamptz at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US"+00"')
+            else to_char(b.said[1]::timestamp, 'YYYY-MM-DD HH24:MI:SS.US') end,
+       case when b.zoned then to_char(b.said[2]::timestamptz at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US"+00"')
+            else to_char(b.said[2]::timestamp, 'YYYY-MM-DD HH24:MI:SS.US') end
+from (
+  select p.partrelid, n.nspname, c.relname, a.atttypid = 'timestamptz'::regtype as zoned,
+         regexp_match(pg_catalog.pg_get_expr(c.relpartbound, c.oid),
+                      $$FROM \\('(\\d[^']*)'\\) TO \\('(\\d[^']*)'\\)$$) as said
+  from pg_catalog.pg_partitioned_table as p
+  join pg_catalog.pg_attribute as a on a.attrelid = p.partrelid and a.attnum = p.partattrs[0]
+  join pg_catalog.pg_inherits as i on i.inhparent = p.partrelid
+  join pg_catalog.pg_class as c on c.oid = i.inhrelid and c.relispartition
+  join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+  where p.partrelid = any(%(oids)s::oid[]) and p.partstrat = 'r' and p.partnatts = 1
+    and a.atttypid in ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype)
+) as b
+where b.said is not null and b.said::text !~ 'BC'
+order by 1, 2
 """
 _HEIRS = """
 select i.inhparent::bigint, array_agg(n.nspname || chr(31) || c.relname order by 1)
@@ -160,6 +183,9 @@ def shapes(connection: psycopg.Connection[Any], tables: Iterable[TableName]) -> 
         oid: (tuple(names), tuple(TableName(*leaf.split("\x1f")) for leaf in leaves))
         for oid, names, leaves in rows(connection, _PARTITIONS, oids=oids)
     }
+    bounds: dict[int, list[PartitionBounds]] = defaultdict(list)
+    for oid, partition, low, high in rows(connection, _BOUNDS, oids=oids):
+        bounds[oid].append(PartitionBounds(TableName(*partition.split("\x1f")), low, high))
     heirs = {
         oid: tuple(TableName(*heir.split("\x1f")) for heir in found)
         for oid, found in rows(connection, _HEIRS, oids=oids)
@@ -172,6 +198,7 @@ def shapes(connection: psycopg.Connection[Any], tables: Iterable[TableName]) -> 
             persistence=persistence,
             partition_columns=partitions.get(oid, ((), ()))[0],
             partitions=partitions.get(oid, ((), ()))[1],
+            bounds=tuple(bounds[oid]),
             heirs=heirs.get(oid, ()),
             unique=tuple(sorted(unique[oid])),
             indexes=tuple(sorted(indexes[oid])),
@@ -260,14 +287,28 @@ def guarded(connection: psycopg.Connection[Any]) -> dict[str, Guarded]:
     }
 
 
+@contextmanager
+def _plain_times(connection: psycopg.Connection[Any]) -> Iterator[None]:
+    """Have times in PostgreSQL's own definitions printed the same whatever the session prefers."""
+    wanted = {"timezone": "UTC", "datestyle": "ISO, MDY", "intervalstyle": "postgres"}
+    with connection.transaction():
+        before = {name: rows(connection, "select current_setting(%(name)s)", name=name)[0][0] for name in wanted}
+        for settings in (wanted, before):
+            for name, value in settings.items():
+                connection.execute("select pg_catalog.set_config(%s, %s, true)", (name, value))
+            if settings is wanted:
+                yield
+
+
 class Definitions:
     """PostgreSQL's own definitions of the objects that exist now, read once."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._found: dict[definitions.Place, str] = {}
-        for kind, query in definitions.QUERIES.items():
-            for relation, name, definition in connection.execute(query.encode()).fetchall():
-                self._found[kind, relation, name] = definition
+        with _plain_times(connection):
+            for kind, query in definitions.QUERIES.items():
+                for relation, name, definition in connection.execute(query.encode()).fetchall():
+                    self._found[kind, relation, name] = definition
 
     def of(self, kind: Kind, table: str, name: str) -> str | None:
         """Return the definition of an object, or None where it does not exist; '' for kinds that have none."""

@@ -94,6 +94,15 @@ class ColumnShape:
 
 
 @dataclass(frozen=True)
+class PartitionBounds:
+    """A partition by range of one column of times, and between which values: from `low` up to `high`, as text."""
+
+    partition: TableName
+    low: str
+    high: str
+
+
+@dataclass(frozen=True)
 class TableShape:
     """The real table, as the catalogue shows it (or as the file declares it, when no database is asked)."""
 
@@ -106,6 +115,7 @@ class TableShape:
     indexes: tuple[tuple[str, ...], ...] = ()  # columns of the indexes over all rows, in their order
     cascades_out: tuple[str, ...] = ()  # foreign keys of other tables that would follow a DELETE here
     partitions: tuple[TableName, ...] = ()  # partitions at any depth
+    bounds: tuple[PartitionBounds, ...] = ()  # of partitions between two times, where the table is cut by one column
     heirs: tuple[TableName, ...] = ()  # tables that INHERIT from it without being partitions
     parent: TableName | None = None  # the table it is a partition or heir of
     row_security: bool = False

@@ -776,6 +776,54 @@ CREATE FUNCTION mlguard._binned(p_value text, p_num double precision, p_bins jso
 $$;
 ALTER FUNCTION mlguard._binned(p_value text, p_num double precision, p_bins jsonb) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._binned(p_value text, p_num double precision, p_bins jsonb) IS 'Private. The bin of a value, for dependence.';
+CREATE FUNCTION mlguard._bound_sql(p_bound text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  _constant constant text :=
+    $re$(?:'(?:[^']|'')*'|[+-]?[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?|minvalue|maxvalue|null|true|false)$re$;
+  _list constant text := '\(\s*(' || _constant || '(?:\s*,\s*' || _constant || ')*)\s*\)';
+  _head constant text := '^\s*(?:for\s+values\s+)?';
+  _hash text[] := regexp_match(
+    p_bound, _head || 'with\s*\(\s*modulus\s+([0-9]+)\s*,\s*remainder\s+([0-9]+)\s*\)\s*$', 'i');
+  _lists text[] := coalesce(
+    regexp_match(p_bound, _head || 'in\s*' || _list || '\s*$', 'i'),
+    regexp_match(p_bound, _head || 'from\s*' || _list || '\s*to\s*' || _list || '\s*$', 'i'));
+begin
+  if p_bound ~* '^\s*default\s*$' then
+    return 'default';
+  elsif _hash is not null then
+    return format('for values with (modulus %s, remainder %s)', _hash[1], _hash[2]);
+  elsif _lists is null then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      message = 'mlguard: this is no bound of a partition',
+      hint = 'Write FROM (…) TO (…), IN (…), WITH (MODULUS n, REMAINDER n) or DEFAULT; between the brackets constants: '
+             '''2026-01-01'', 42, MINVALUE, MAXVALUE, NULL, TRUE, FALSE.';
+  end if;
+  -- Made anew from what was read: nothing of the text itself becomes SQL.
+  select array_agg(l.made order by l.place)
+  into _lists
+  from (
+    select t.place,
+           string_agg(
+             case when m.part[1] like '''%'
+                  then quote_literal(replace(substr(m.part[1], 2, length(m.part[1]) - 2), '''''', ''''))
+                  else upper(m.part[1]) end,
+             ', ' order by m.no) as made
+    from unnest(_lists) with ordinality t (list, place)
+    cross join lateral regexp_matches(t.list, _constant, 'gi') with ordinality m (part, no)
+    group by t.place
+  ) l;
+  return case cardinality(_lists)
+    when 1 then format('for values in (%s)', _lists[1])
+    else format('for values from (%s) to (%s)', _lists[1], _lists[2])
+  end;
+end
+$_$;
+ALTER FUNCTION mlguard._bound_sql(p_bound text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._bound_sql(p_bound text) IS 'Private. The bound of a partition as SQL, made anew from its constants; raises where the text is anything else.';
 CREATE FUNCTION mlguard._cell_sql(p_tbl regclass, p_relation regclass) RETURNS TABLE(column_name text, spelled text, in_bins boolean, in_values boolean, amount text, category text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2584,6 +2632,39 @@ end
 $$;
 ALTER FUNCTION mlguard._finished(b mlguard._band) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._finished(b mlguard._band) IS 'Private. Which guess was best so far, its usual error, and its worst errors, which set the limit.';
+CREATE FUNCTION mlguard._fit_partition(p_parent regclass, p_child regclass) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  _wanted record;
+begin
+  -- A CHECK of ours may have been changed since this table was a partition before.
+  for _wanted in
+    select k.conname, regexp_replace(pg_get_constraintdef(k.oid), ' NOT VALID$', '') as definition,
+           exists (select from pg_constraint o where o.conrelid = p_child and o.conname = k.conname) as there
+    from pg_constraint k
+    where k.conrelid = p_parent and k.contype = 'c' and not k.connoinherit
+    order by k.conname
+  loop
+    continue when _wanted.there and _wanted.conname not like 'mlguard\_%';
+    if _wanted.there then
+      execute format('alter table %s drop constraint %I', p_child, _wanted.conname);
+    end if;
+    execute format('alter table %s add constraint %I %s', p_child, _wanted.conname, _wanted.definition);
+  end loop;
+  for _wanted in
+    select a.attname
+    from pg_attribute a
+    join pg_attribute o on o.attrelid = p_child and o.attname = a.attname and not o.attisdropped and not o.attnotnull
+    where a.attrelid = p_parent and a.attnum > 0 and not a.attisdropped and a.attnotnull
+  loop
+    execute format('alter table %s alter column %I set not null', p_child, _wanted.attname);
+  end loop;
+end
+$_$;
+ALTER FUNCTION mlguard._fit_partition(p_parent regclass, p_child regclass) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._fit_partition(p_parent regclass, p_child regclass) IS 'Private. Gives a table the CHECKs and NOT NULLs without which ATTACH PARTITION refuses it.';
 CREATE FUNCTION mlguard._fold_failures() RETURNS bigint[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2702,7 +2783,6 @@ declare
   _emptied bigint;
   _n bigint;
   _folded bigint := 0;
-  _at timestamptz;
 begin
   -- The caller has the lock of the table. Rows of batches that are held stay: a correction judges them again.
   for _round in 1..coalesce(p_most, 1000000) loop
@@ -2710,7 +2790,6 @@ begin
       select max(c.id)
       from (select s.id from mlguard._state s where s.tbl = p_tbl and not s.folded order by s.id limit _chunk) c);
     exit when _upto is null;
-    _at := mlguard._tick(p_tbl);
     _emptied := (
       select max(s.id)
       from mlguard._state s
@@ -2719,7 +2798,7 @@ begin
       where s.tbl = p_tbl and not s.folded and s.op = 'TRUNCATE' and s.id <= _upto and t.event_time is not null);
     if _emptied is not null then
       update mlguard._bucket b
-      set n = 0, states = '{"n": 0}', shrunk_at = _at
+      set n = 0, states = '{"n": 0}', shrunk_at = clock_timestamp()
       where b.tbl = p_tbl and b.n <> 0;
     end if;
     with held as materialized (
@@ -2747,8 +2826,8 @@ begin
       insert into mlguard._bucket (tbl, bucket, segment, n, states, changed_at, shrunk_at)
       select p_tbl, c.bucket, c.segment, coalesce(b.n, 0) + c.n,
              mlguard._unmerge(mlguard._merge(b.states, c.come), c.gone),
-             case when c.grew then _at else coalesce(b.changed_at, '-infinity') end,
-             case when c.grew then b.shrunk_at else _at end
+             case when c.grew then clock_timestamp() else coalesce(b.changed_at, '-infinity') end,
+             case when c.grew then b.shrunk_at else clock_timestamp() end
       from change c
       left join mlguard._bucket b on b.tbl = p_tbl and b.bucket = c.bucket and b.segment = c.segment
       on conflict (tbl, bucket, segment) do update
@@ -2926,6 +3005,52 @@ end
 $$;
 ALTER FUNCTION mlguard._grant_models(p_role text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._grant_models(p_role text) IS 'Private. Gives one of the three roles its rights on models: all see them, tasks register, the platform does the rest.';
+CREATE FUNCTION mlguard._grant_partitions(p_role text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if p_role = 'mlguard_platform' then
+    execute format(
+      'grant execute on function mlguard._guarded_above(oid), mlguard._trigger_on(oid, oid), mlguard._lacking(oid), '
+      'mlguard._note_partitions(oid), mlguard._bound_sql(text), mlguard._note_act(oid, text, regclass, jsonb), '
+      'mlguard._fit_partition(regclass, regclass), mlguard._unhook(regclass), mlguard.newest_v1(text), '
+      'mlguard._partition_went(oid, regclass, timestamptz, timestamptz, timestamptz, pg_snapshot), '
+      'mlguard.written_v1(regclass), mlguard.cover_partitions(regclass), mlguard.attach_partition(regclass, regclass, text), '
+      'mlguard.detach_partition(regclass, regclass) to %I', p_role);
+  end if;
+end
+$$;
+ALTER FUNCTION mlguard._grant_partitions(p_role text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._grant_partitions(p_role text) IS 'Private. Gives the platform its rights on partitions; of the tables it must be the owner, as for ALTER TABLE.';
+CREATE FUNCTION mlguard._grant_public() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _function regprocedure;
+begin
+  -- A restore without privileges leaves every function to everybody, this one's caller too. One with privileges does not
+  -- spell out those that are for everybody.
+  for _function in
+    select p.oid
+    from pg_proc p
+    where p.pronamespace = 'mlguard'::regnamespace and p.proacl is null
+      and exists (select from pg_proc g where g.oid = 'mlguard.grant_roles()'::regprocedure and g.proacl is null)
+  loop
+    execute format('revoke all on function %s from public', _function);
+  end loop;
+  grant execute on function
+    mlguard._same_columns(regclass, regclass), mlguard._written(oid), mlguard.begin_batch(bigint, boolean),
+    mlguard.begin_batch(text, boolean), mlguard.copying_v1(regclass), mlguard.end_batch(bigint),
+    mlguard.end_batch(text), mlguard.gate_open_v1(text), mlguard.guard_between_v1(text, timestamptz, timestamptz),
+    mlguard.guard_v1(text), mlguard.may_mend_v1(), mlguard.publish(regclass, regclass, boolean),
+    mlguard.refuse_v1(text, jsonb, jsonb)
+    to public;
+end
+$$;
+ALTER FUNCTION mlguard._grant_public() OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._grant_public() IS 'Private. Takes functions from everybody that nobody ever decided about, and gives everybody those that are theirs.';
 CREATE FUNCTION mlguard._grant_review(p_role text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3044,6 +3169,20 @@ end
 $$;
 ALTER FUNCTION mlguard._group_incidents(p_new bigint[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._group_incidents(p_new bigint[]) IS 'Private. Finds the causes of incidents that are new; returns how many are a consequence of another.';
+CREATE FUNCTION mlguard._guarded_above(p_relation oid) RETURNS TABLE(tbl text, root oid, event_sql text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select t.tbl, c.oid, t.event_sql
+  from pg_partition_ancestors(p_relation) with ordinality a (relid, place)
+  join pg_class c on c.oid = a.relid
+  join pg_namespace n on n.oid = c.relnamespace
+  join mlguard._table t on t.schema_name = n.nspname and t.table_name = c.relname
+  order by a.place
+  limit 1
+$$;
+ALTER FUNCTION mlguard._guarded_above(p_relation oid) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._guarded_above(p_relation oid) IS 'Private. The guarded table that a partitioned table or partition is, or is a part of; no line where there is none.';
 CREATE FUNCTION mlguard._guesses(p_filled double precision[], p_slots integer[], p_slot integer) RETURNS double precision[]
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4875,6 +5014,21 @@ end
 $$;
 ALTER FUNCTION mlguard._label_incident(p_incident mlguard._incident, p_label text, p_reason text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._label_incident(p_incident mlguard._incident, p_label text, p_reason text) IS 'Private. Labels one incident.';
+CREATE FUNCTION mlguard._lacking(p_root oid) RETURNS TABLE(relation oid, root_trigger oid, trigger_name text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select p.relid, k.oid, k.tgname::text
+  from pg_partition_tree(p_root) p
+  join pg_class c on c.oid = p.relid and c.relkind in ('r', 'p')
+  join pg_trigger k on k.tgrelid = p_root
+  -- 1: FOR EACH ROW
+  where p.relid <> p_root and k.tgname like 'zz\_mlguard\_%' and not k.tgisinternal and k.tgtype & 1 = 0
+    and not exists (select from pg_trigger o where o.tgrelid = p.relid and o.tgname = k.tgname)
+  order by p.level, p.relid, k.tgname
+$$;
+ALTER FUNCTION mlguard._lacking(p_root oid) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._lacking(p_root oid) IS 'Private. Statement triggers of a partitioned table that partitions of it lack: writes straight into those are not judged by them.';
 CREATE FUNCTION mlguard._lacks_counts(p_table mlguard._table, p_version integer) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6278,6 +6432,43 @@ CREATE FUNCTION mlguard._normal_tail(p_probability double precision) RETURNS dou
 $$;
 ALTER FUNCTION mlguard._normal_tail(p_probability double precision) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._normal_tail(p_probability double precision) IS 'Private. What a standard normal variable exceeds with this probability, 1e-11 to 0.07. Wichura, AS 241 (1988).';
+CREATE FUNCTION mlguard._note_act(p_root oid, p_act text, p_child regclass, p_more jsonb) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select mlguard._record(p_act, g.tbl, null, jsonb_build_object('partition', p_child::text) || p_more, null)
+  from mlguard._guarded_above(p_root) g
+$$;
+ALTER FUNCTION mlguard._note_act(p_root oid, p_act text, p_child regclass, p_more jsonb) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._note_act(p_root oid, p_act text, p_child regclass, p_more jsonb) IS 'Private. Writes one event about a partition.';
+CREATE FUNCTION mlguard._note_partitions(p_root oid) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  with root as (
+    select n.nspname || '.' || c.relname as name
+    from pg_class c
+    join pg_namespace n on n.oid = c.relnamespace
+    where c.oid = p_root
+  )
+  insert into mlguard._object (tbl, kind, name, slos, hash, definition_hash, undo)
+  select o.tbl, 'TRIGGER', format('%s on %s.%s', k.tgname, n.nspname, c.relname), o.slos, o.hash,
+         left(encode(sha256(convert_to(pg_get_triggerdef(k.oid) || ' ' || k.tgenabled::text, 'UTF8')), 'hex'), 12),
+         array[format('drop trigger if exists %I on %I.%I', k.tgname, n.nspname, c.relname)]
+  from root
+  cross join pg_partition_tree(p_root) p
+  join pg_class c on c.oid = p.relid
+  join pg_namespace n on n.oid = c.relnamespace
+  join pg_trigger k on k.tgrelid = p.relid and not k.tgisinternal and k.tgparentid = 0 and k.tgenabled = 'A'
+  join pg_trigger r on r.tgrelid = p_root and r.tgname = k.tgname and r.tgenabled = 'A'
+  join mlguard._object o
+    on o.kind = 'TRIGGER'
+   and (o.name = k.tgname and o.tbl = root.name or o.name = format('%s on %s', k.tgname, root.name))
+  where p.relid <> p_root and pg_get_triggerdef(k.oid) = mlguard._trigger_on(r.oid, k.tgrelid)
+  on conflict (tbl, kind, name) do nothing
+$$;
+ALTER FUNCTION mlguard._note_partitions(p_root oid) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._note_partitions(p_root oid) IS 'Private. Records the triggers of partitions that are those of their guarded table, as apply would have.';
 CREATE FUNCTION mlguard._number_series(p_scope bigint, p_before bigint) RETURNS TABLE(column_name text, metric text, value double precision, sd double precision)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6648,6 +6839,26 @@ end
 $$;
 ALTER FUNCTION mlguard._on_ddl() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._on_ddl() IS 'Private. Judges the columns of a guarded table as soon as somebody changes it.';
+CREATE FUNCTION mlguard._on_partition() RETURNS event_trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform mlguard.cover_partitions(g.root)
+  from (
+    select distinct g.root
+    from pg_event_trigger_ddl_commands() d
+    cross join lateral mlguard._guarded_above(d.objid) g
+    where d.classid = 'pg_class'::regclass and d.object_type = 'table' and g.root <> d.objid
+  ) g;
+exception
+  when others then
+    -- Whoever makes a partition must not fail because of us; doctor and plan name what it lacks.
+    raise warning 'mlguard: a new partition has no statement triggers yet (%): mlguard apply makes them', sqlstate;
+end
+$$;
+ALTER FUNCTION mlguard._on_partition() OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._on_partition() IS 'Private. Gives a partition its statement triggers as soon as it is made.';
 CREATE FUNCTION mlguard._open_load(p_tbl text, p_load text, p_part bigint, p_begun boolean, p_ends boolean) RETURNS mlguard._batch
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6850,6 +7061,37 @@ end
 $$;
 ALTER FUNCTION mlguard._pair_value(p_scope bigint, p_rule mlguard._pair) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._pair_value(p_scope bigint, p_rule mlguard._pair) IS 'Private. The value of a pair rule in a scope: share of pairs never seen, dependence, or share of lone nulls.';
+CREATE FUNCTION mlguard._partition_went(p_root oid, p_child regclass, p_first timestamp with time zone, p_last timestamp with time zone, p_newest timestamp with time zone, p_seen pg_snapshot) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _table mlguard._table;
+begin
+  select t.* into _table from mlguard._guarded_above(p_root) g join mlguard._table t on t.tbl = g.tbl;
+  if exists (select from mlguard._guarded_above(p_child)) then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('mlguard: %s is still a partition', p_child);
+  end if;
+  delete from mlguard._object o
+  using pg_class c
+  join pg_namespace n on n.oid = c.relnamespace
+  where (c.oid = p_child or c.oid in (select p.relid from pg_partition_tree(p_child) p))
+    and o.kind = 'TRIGGER' and o.name like 'zz\_mlguard\_% on %'
+    and substr(o.name, strpos(o.name, ' on ') + 4) = format('%s.%s', n.nspname, c.relname);
+  if _table.recount is not null and _table.base is not null and p_first is not null then
+    insert into mlguard._recount_due (tbl, bucket_from, bucket_to, shrunk)
+    values (_table.tbl, mlguard._window_start(_table.base, _table.time_zone, p_first),
+            mlguard._window_start(_table.base, _table.time_zone, p_last), true);
+  end if;
+  if p_seen is not null then
+    perform mlguard.refreshed_v1(_table.tbl, p_newest, p_seen);
+  end if;
+end
+$$;
+ALTER FUNCTION mlguard._partition_went(p_root oid, p_child regclass, p_first timestamp with time zone, p_last timestamp with time zone, p_newest timestamp with time zone, p_seen pg_snapshot) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._partition_went(p_root oid, p_child regclass, p_first timestamp with time zone, p_last timestamp with time zone, p_newest timestamp with time zone, p_seen pg_snapshot) IS 'Private. Forgets the triggers of a partition that was detached and has the buckets its rows were in counted anew.';
 CREATE FUNCTION mlguard._past(p_tbl text, p_over text, p_segment jsonb, p_metric text, p_start timestamp with time zone DEFAULT NULL::timestamp with time zone, p_batch bigint DEFAULT NULL::bigint) RETURNS TABLE(id bigint, value double precision, n bigint, sd double precision, at timestamp with time zone)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7353,7 +7595,6 @@ CREATE FUNCTION mlguard._recount(p_tbl text, p_recount text, p_from timestamp wi
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
-  _at timestamptz := mlguard._tick(p_tbl);
   _n bigint;
 begin
   -- One statement, one snapshot: rows that were counted are exactly those whose states are dropped.
@@ -7369,54 +7610,29 @@ begin
       where s.tbl = $1
         and (($2 is null and $3 is null) or (s.bucket >= $2 and s.bucket < $3))
         and not exists (select from held h where h.batch in (s.batch, s.corrects))
-      returning s.bucket, s.sign, s.op, s.folded
     ), kept as (
       update mlguard._state s
       set folded = true
       where s.tbl = $1 and not s.folded
         and (($2 is null and $3 is null) or (s.bucket >= $2 and s.bucket < $3))
         and exists (select from held h where h.batch in (s.batch, s.corrects))
-      returning s.bucket, s.sign, s.op
-    ), news as materialized (
-      select u.bucket, bool_or(u.sign > 0) as grew, bool_or(u.op = 'TRUNCATE') as emptied
-      from (
-        select t.bucket, t.sign, t.op from told t where not t.folded
-        union all
-        select k.bucket, k.sign, k.op from kept k
-      ) u
-      group by u.bucket
-    ), gone as materialized (
-      select b.bucket, b.segment,
-             exists (select from news w where w.bucket = b.bucket or w.emptied) as is_news
-      from mlguard._bucket b
+    ), gone as (
+      delete from mlguard._bucket b
       where b.tbl = $1 and b.bucket >= coalesce($2, '-infinity') and b.bucket < coalesce($3, 'infinity')
         and not exists (select from counted c where c.bucket = b.bucket and c.segment = b.segment)
-    ), forgotten as (
-      delete from mlguard._bucket b
-      using gone g
-      where b.tbl = $1 and b.bucket = g.bucket and b.segment = g.segment and not g.is_news
-    ), left_empty as (
-      update mlguard._bucket b
-      set n = 0, states = '{"n": 0}', shrunk_at = $4
-      from gone g
-      where b.tbl = $1 and b.bucket = g.bucket and b.segment = g.segment and g.is_news and b.n <> 0
     )
-    insert into mlguard._bucket as b (tbl, bucket, segment, n, states, changed_at, shrunk_at)
-    select $1, c.bucket, c.segment, c.n, c.states, case when w.grew then $4 else '-infinity' end,
-           case when not w.grew then $4 end
+    insert into mlguard._bucket (tbl, bucket, segment, n, states, changed_at)
+    select $1, c.bucket, c.segment, c.n, c.states, '-infinity'
     from counted c
-    left join news w on w.bucket = c.bucket
-    on conflict (tbl, bucket, segment) do update
-    set n = excluded.n, states = excluded.states, changed_at = greatest(b.changed_at, excluded.changed_at),
-        shrunk_at = greatest(b.shrunk_at, excluded.shrunk_at)
+    on conflict (tbl, bucket, segment) do update set n = excluded.n, states = excluded.states
     $statement$, p_recount)
-  using p_tbl, p_from, p_to, _at;
+  using p_tbl, p_from, p_to;
   get diagnostics _n = row_count;
   return _n;
 end
 $_$;
 ALTER FUNCTION mlguard._recount(p_tbl text, p_recount text, p_from timestamp with time zone, p_to timestamp with time zone) OWNER TO postgres;
-COMMENT ON FUNCTION mlguard._recount(p_tbl text, p_recount text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Private. Replaces buckets by a recount of the stored rows. Windows are judged anew only for rows whose states were not folded yet.';
+COMMENT ON FUNCTION mlguard._recount(p_tbl text, p_recount text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Private. Replaces buckets by a recount of the stored rows. Windows are not judged anew for it: no row came.';
 CREATE FUNCTION mlguard._recount_now(p_table mlguard._table) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7427,7 +7643,8 @@ declare
   _most constant integer := 200;
   _ids bigint[] := array(select d.id from mlguard._recount_due d where d.tbl = p_table.tbl);
   _part record;
-  _at timestamptz;
+  _buckets timestamptz[];
+  _segments jsonb[];
   _n bigint := 0;
 begin
   if cardinality(_ids) = 0 or p_table.recount is null or p_table.base is null then
@@ -7435,36 +7652,60 @@ begin
   end if;
   for _part in
     with due as materialized (
-      select d.bucket_from, mlguard._window_end(p_table.base, p_table.time_zone, d.bucket_to) as bucket_end
+      select d.shrunk, d.bucket_from, mlguard._window_end(p_table.base, p_table.time_zone, d.bucket_to) as bucket_end
       from mlguard._recount_due d
       where d.tbl = p_table.tbl and d.id = any (_ids)
     ), island as (
-      select l.bucket_from, l.bucket_end, count(*) filter (where l.apart) over (order by l.bucket_from, l.bucket_end) as no
+      select l.shrunk, l.bucket_from, l.bucket_end,
+             count(*) filter (where l.apart) over (partition by l.shrunk order by l.bucket_from, l.bucket_end) as no
       from (
         select d.*, d.bucket_from > max(d.bucket_end) over (
+                      partition by d.shrunk
                       order by d.bucket_from, d.bucket_end rows between unbounded preceding and 1 preceding) as apart
         from due d
       ) l
     ), part as (
-      select min(i.bucket_from) as first, max(i.bucket_end) as last from island i group by i.no
+      select i.shrunk, min(i.bucket_from) as first, max(i.bucket_end) as last from island i group by i.shrunk, i.no
+    ), whole as (
+      select d.shrunk from due d where d.bucket_from is null group by d.shrunk
     )
-    select null::timestamptz as first, null::timestamptz as last
-    where exists (select from due d where d.bucket_from is null)
+    select w.shrunk, null::timestamptz as first, null::timestamptz as last
+    from whole w
     union all
-    select p.first, p.last from part p
-    where not exists (select from due d where d.bucket_from is null) and (select count(*) from part) <= _most
+    select p.shrunk, p.first, p.last
+    from part p
+    where not exists (select from whole w where w.shrunk = p.shrunk)
+      and (select count(*) from part o where o.shrunk = p.shrunk) <= _most
     union all
-    select min(p.first), max(p.last) from part p
-    where not exists (select from due d where d.bucket_from is null)
+    select p.shrunk, min(p.first), max(p.last)
+    from part p
+    where not exists (select from whole w where w.shrunk = p.shrunk)
+    group by p.shrunk
     having count(*) > _most
   loop
-    _n := _n + mlguard._recount(p_table.tbl, p_table.recount, _part.first, _part.last);
-    -- What was judged of them may have been wrong.
-    _at := mlguard._tick(p_table.tbl);
-    update mlguard._bucket b
-    set changed_at = _at
-    where b.tbl = p_table.tbl and b.bucket >= coalesce(_part.first, '-infinity')
+    select array_agg(b.bucket), array_agg(b.segment)
+    into _buckets, _segments
+    from mlguard._bucket b
+    where _part.shrunk and b.tbl = p_table.tbl and b.bucket >= coalesce(_part.first, '-infinity')
       and b.bucket < coalesce(_part.last, 'infinity');
+    _n := _n + mlguard._recount(p_table.tbl, p_table.recount, _part.first, _part.last);
+    if _part.shrunk then
+      -- As where rows are deleted: a bucket of which nothing is left says so.
+      insert into mlguard._bucket (tbl, bucket, segment, n, states, changed_at)
+      select p_table.tbl, g.bucket, g.segment, 0, '{"n": 0}', '-infinity'
+      from unnest(_buckets, _segments) g (bucket, segment)
+      on conflict (tbl, bucket, segment) do nothing;
+      update mlguard._bucket b
+      set shrunk_at = clock_timestamp()
+      where b.tbl = p_table.tbl and b.bucket >= coalesce(_part.first, '-infinity')
+        and b.bucket < coalesce(_part.last, 'infinity');
+    else
+      -- What was judged of them may have been wrong.
+      update mlguard._bucket b
+      set changed_at = clock_timestamp()
+      where b.tbl = p_table.tbl and b.bucket >= coalesce(_part.first, '-infinity')
+        and b.bucket < coalesce(_part.last, 'infinity');
+    end if;
   end loop;
   delete from mlguard._recount_due d where d.tbl = p_table.tbl and d.id = any (_ids);
   return _n;
@@ -9645,22 +9886,6 @@ CREATE FUNCTION mlguard._text_series(p_scope bigint, p_before bigint) RETURNS TA
 $$;
 ALTER FUNCTION mlguard._text_series(p_scope bigint, p_before bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._text_series(p_scope bigint, p_before bigint) IS 'Private. Series of the other columns of a scope, against the pooled reference, the scope before and all ever seen.';
-CREATE FUNCTION mlguard._tick(p_tbl text) RETURNS timestamp with time zone
-    LANGUAGE sql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    SET enable_seqscan TO 'off'
-    AS $$
-  select greatest(
-    clock_timestamp(),
-    interval '1 microsecond' + (
-      select b.changed_at from mlguard._bucket b where b.tbl = p_tbl order by b.changed_at desc limit 1),
-    interval '1 microsecond' + (
-      select b.shrunk_at from mlguard._bucket b where b.tbl = p_tbl and b.shrunk_at is not null
-      order by b.shrunk_at desc limit 1),
-    interval '1 microsecond' + (select max(w.checked_to) from mlguard._window w where w.tbl = p_tbl))
-$$;
-ALTER FUNCTION mlguard._tick(p_tbl text) OWNER TO postgres;
-COMMENT ON FUNCTION mlguard._tick(p_tbl text) IS 'Private. Now; or, where the clock was put back, just after all that was noted of the buckets of a table. The caller has its lock.';
 CREATE FUNCTION mlguard._ticket_named(p_source text) RETURNS bigint
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -9716,6 +9941,46 @@ CREATE FUNCTION mlguard._together(p_one mlguard._incident, p_other mlguard._inci
 $$;
 ALTER FUNCTION mlguard._together(p_one mlguard._incident, p_other mlguard._incident) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._together(p_one mlguard._incident, p_other mlguard._incident) IS 'Private. Whether two incidents of one table began in the same batch, or in the same stretch of time.';
+CREATE FUNCTION mlguard._trigger_on(p_trigger oid, p_relation oid) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  -- Between the name of a trigger of ours and its table stand only the words of its events.
+  select overlay(d.text placing format(' ON %I.%I ', n.nspname, c.relname) from strpos(d.text, d.place)
+                 for length(d.place))
+  from (
+    select pg_get_triggerdef(k.oid) as text, format(' ON %I.%I ', kn.nspname, kc.relname) as place
+    from pg_trigger k
+    join pg_class kc on kc.oid = k.tgrelid
+    join pg_namespace kn on kn.oid = kc.relnamespace
+    where k.oid = p_trigger
+  ) d
+  cross join pg_class c
+  join pg_namespace n on n.oid = c.relnamespace
+  where c.oid = p_relation
+$$;
+ALTER FUNCTION mlguard._trigger_on(p_trigger oid, p_relation oid) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._trigger_on(p_trigger oid, p_relation oid) IS 'Private. CREATE TRIGGER for a trigger as it would hang on another relation.';
+CREATE FUNCTION mlguard._unhook(p_child regclass) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _hook record;
+begin
+  for _hook in
+    select k.tgrelid, k.tgname
+    from pg_trigger k
+    where (k.tgrelid = p_child or k.tgrelid in (select p.relid from pg_partition_tree(p_child) p))
+      and k.tgname like 'zz\_mlguard\_%' and not k.tgisinternal and k.tgparentid = 0
+    order by k.tgrelid, k.tgname
+  loop
+    execute format('drop trigger %I on %s', _hook.tgname, _hook.tgrelid::regclass);
+  end loop;
+end
+$$;
+ALTER FUNCTION mlguard._unhook(p_child regclass) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._unhook(p_child regclass) IS 'Private. Takes the triggers of a guarded table off a table that is no partition of it: what is written there would be counted as the other''s.';
 CREATE FUNCTION mlguard._unit(p_class text, p_n bigint, p_k bigint) RETURNS double precision
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -10246,6 +10511,88 @@ end
 $$;
 ALTER FUNCTION mlguard.assertion_due_v1(p_slo text, p_version text, p_keys text[]) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.assertion_due_v1(p_slo text, p_version text, p_keys text[]) IS 'Has an assertion judged at COMMIT of this transaction: for the keys that were touched, or (null) whole.';
+CREATE FUNCTION mlguard.attach_partition(p_parent regclass, p_child regclass, p_bound text) RETURNS TABLE(stored bigint, quarantined bigint, repaired bigint)
+    LANGUAGE plpgsql
+    AS $$
+declare
+  _bound text := mlguard._bound_sql(p_bound);
+  _guarded record;
+  _child record;
+  _before record;
+  _after record;
+  _columns text;
+  _overriding text;
+  _any boolean;
+begin
+  select g.* into _guarded from mlguard._guarded_above(p_parent) g;
+  if _guarded.tbl is null then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = pg_catalog.format('mlguard: %s is not a partitioned table that is guarded, nor a part of one', p_parent),
+      hint = 'Nothing would judge the rows: ALTER TABLE … ATTACH PARTITION does what is left to do.';
+  end if;
+  select c.relkind, c.relispartition,
+         exists (select from mlguard._written(p_child)) as guarded
+  into _child
+  from pg_catalog.pg_class c
+  where c.oid operator(pg_catalog.=) p_child;
+  if _child.relkind operator(pg_catalog.<>) all ('{r,p}'::"char"[]) or _child.relispartition
+     or p_child operator(pg_catalog.=) p_parent or _child.guarded then
+    raise exception using
+      errcode = 'wrong_object_type',
+      message = pg_catalog.format('mlguard: %s cannot be attached to %s', p_child, p_parent),
+      hint = case when _child.guarded then 'It is guarded itself: mlguard remove takes that guard off first.'
+                  else 'Name an ordinary table that is no partition yet.' end;
+  end if;
+  execute pg_catalog.format('lock table %s in access exclusive mode', p_child);
+  perform mlguard._unhook(p_child);
+  execute pg_catalog.format('select exists (select from %s)', p_child) into _any;
+  if _any then
+    select pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' order by a.attnum),
+           case when pg_catalog.bool_or(a.attidentity operator(pg_catalog.=) 'a') then ' overriding system value'
+                else '' end
+    into _columns, _overriding
+    from pg_catalog.pg_attribute a
+    where a.attrelid operator(pg_catalog.=) p_child and a.attnum operator(pg_catalog.>) 0 and not a.attisdropped
+      and a.attgenerated operator(pg_catalog.=) '';
+    if pg_catalog.to_regclass('pg_temp.mlguard_attached') is not null then
+      drop table pg_temp.mlguard_attached;
+    end if;
+    execute pg_catalog.format(
+      'create temporary table mlguard_attached on commit drop as select %s from %s', _columns, p_child);
+    if exists (select from pg_catalog.pg_constraint f where f.confrelid operator(pg_catalog.=) p_child) then
+      execute pg_catalog.format('delete from %s', p_child);
+    else
+      execute pg_catalog.format('truncate %s', p_child);
+    end if;
+  end if;
+  perform mlguard._fit_partition(p_parent, p_child);
+  execute pg_catalog.format('alter table %s attach partition %s %s', p_parent, p_child, _bound);
+  perform mlguard.cover_partitions(p_child);
+  stored := 0;
+  quarantined := 0;
+  repaired := 0;
+  if _any then
+    select w.* into _before from mlguard._written(_guarded.root) w;
+    execute pg_catalog.format(
+      'insert into %s (%s)%s select %s from pg_temp.mlguard_attached', p_child, _columns, _overriding, _columns);
+    get diagnostics stored = row_count;
+    -- Judged here rather than at COMMIT, so that it is this call that fails.
+    set constraints mlguard.judge_batch, mlguard.judge_loads immediate;
+    set constraints mlguard.judge_batch, mlguard.judge_loads deferred;
+    drop table pg_temp.mlguard_attached;
+    select w.* into _after from mlguard._written(_guarded.root) w;
+    quarantined := _after.kept_out operator(pg_catalog.-) _before.kept_out;
+    repaired := _after.mended operator(pg_catalog.-) _before.mended;
+  end if;
+  perform mlguard._note_act(
+    _guarded.root, 'attach partition', p_child,
+    pg_catalog.jsonb_build_object('bound', _bound, 'stored', stored, 'quarantined', quarantined, 'repaired', repaired));
+  return next;
+end
+$$;
+ALTER FUNCTION mlguard.attach_partition(p_parent regclass, p_child regclass, p_bound text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.attach_partition(p_parent regclass, p_child regclass, p_bound text) IS 'Attaches a table to a guarded one (or a part of it) after its rows have passed the guard as a load of their own: all or, where they are refused, none. The rows are written once more. Gives rows stored, kept out and mended.';
 CREATE FUNCTION mlguard.auc_v1(p_states jsonb, p_key text) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -10660,6 +11007,38 @@ end
 $$;
 ALTER FUNCTION mlguard.count_v1(p_states jsonb, p_key text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.count_v1(p_states jsonb, p_key text) IS 'A count.';
+CREATE FUNCTION mlguard.cover_partitions(p_table regclass) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _root oid := (select g.root from mlguard._guarded_above(p_table) g);
+  _lacking record;
+  _n bigint := 0;
+begin
+  if _root is null then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('mlguard: %s is not a partitioned table that is guarded, nor a part of one', p_table),
+      hint = 'Its guard is made by mlguard apply.';
+  end if;
+  for _lacking in
+    select l.*, obj_description(l.root_trigger, 'pg_trigger') as about from mlguard._lacking(_root) l
+  loop
+    execute mlguard._trigger_on(_lacking.root_trigger, _lacking.relation);
+    execute format('alter table %s enable always trigger %I', _lacking.relation::regclass, _lacking.trigger_name);
+    execute format('comment on trigger %I on %s is %L', _lacking.trigger_name, _lacking.relation::regclass,
+                   _lacking.about);
+    _n := _n + 1;
+  end loop;
+  if _n > 0 then
+    perform mlguard._note_partitions(_root);
+  end if;
+  return _n;
+end
+$$;
+ALTER FUNCTION mlguard.cover_partitions(p_table regclass) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.cover_partitions(p_table regclass) IS 'Gives the partitions of a guarded table the statement triggers they lack, so that what is written straight into them is judged; returns how many were made. Their rows are not judged: for that attach_partition() is there.';
 CREATE FUNCTION mlguard.delivered(p_id bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -10675,6 +11054,66 @@ end
 $$;
 ALTER FUNCTION mlguard.delivered(p_id bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.delivered(p_id bigint) IS 'Says that a line of the outbox was delivered.';
+CREATE FUNCTION mlguard.detach_partition(p_parent regclass, p_child regclass) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $_$
+declare
+  _guarded record;
+  _rows bigint;
+  _first timestamptz;
+  _last timestamptz;
+  _past timestamptz;
+  _newest timestamptz;
+  _seen pg_catalog.pg_snapshot;
+  _check record;
+begin
+  select g.* into _guarded from mlguard._guarded_above(p_parent) g;
+  if _guarded.tbl is null then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = pg_catalog.format('mlguard: %s is not a partitioned table that is guarded, nor a part of one', p_parent),
+      hint = 'No states are kept of its rows: ALTER TABLE … DETACH PARTITION does what is left to do.';
+  end if;
+  -- Nobody writes into it while its rows are counted; readers go on until the detaching itself.
+  execute pg_catalog.format('lock table %s in share row exclusive mode', p_child);
+  if _guarded.event_sql is null then
+    execute pg_catalog.format('select pg_catalog.count(*) from %s', p_child) into _rows;
+  else
+    execute pg_catalog.format(
+      'select pg_catalog.count(*), pg_catalog.min(%1$s) filter (where pg_catalog.isfinite(%1$s)), '
+      'pg_catalog.max(%1$s) filter (where pg_catalog.isfinite(%1$s)), '
+      'pg_catalog.max(%1$s) filter (where %1$s operator(pg_catalog.<=) pg_catalog.statement_timestamp()) from %2$s as t',
+      _guarded.event_sql, p_child)
+    into _rows, _first, _last, _past;
+  end if;
+  execute pg_catalog.format('alter table %s detach partition %s', p_parent, p_child);
+  perform mlguard._unhook(p_child);
+  for _check in
+    select k.conname
+    from pg_catalog.pg_constraint k
+    join pg_catalog.pg_constraint o
+      on o.conrelid operator(pg_catalog.=) p_parent and o.conname operator(pg_catalog.=) k.conname
+    where k.conrelid operator(pg_catalog.=) p_child and k.contype operator(pg_catalog.=) 'c'
+      and k.conname operator(pg_catalog.~~) 'mlguard\_%'
+  loop
+    execute pg_catalog.format('alter table %s drop constraint %I', p_child, _check.conname);
+  end loop;
+  if _past operator(pg_catalog.>=) mlguard.newest_v1(_guarded.tbl) then
+    -- The newest row went: what is left decides how fresh the table is.
+    _seen := pg_catalog.pg_current_snapshot();
+    execute pg_catalog.format(
+      'select pg_catalog.max(%1$s) from %2$s as t where %1$s operator(pg_catalog.<=) pg_catalog.statement_timestamp()',
+      _guarded.event_sql, _guarded.root::pg_catalog.regclass)
+    into _newest;
+  end if;
+  perform mlguard._partition_went(_guarded.root, p_child, _first, _last, _newest, _seen);
+  perform mlguard._note_act(
+    _guarded.root, 'detach partition', p_child, pg_catalog.jsonb_build_object('rows', _rows));
+  return _rows;
+end
+$_$;
+ALTER FUNCTION mlguard.detach_partition(p_parent regclass, p_child regclass) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.detach_partition(p_parent regclass, p_child regclass) IS 'Detaches a partition of a guarded table: its rows, which it returns the number of, leave the states at the next sweep(), verdicts about them stay, and the table that is left has neither triggers nor CHECKs of mlguard.';
 CREATE FUNCTION mlguard.discard(p_id bigint, p_reason text) RETURNS TABLE(id bigint, outcome text, reason text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -11052,6 +11491,7 @@ CREATE FUNCTION mlguard.grant_roles() RETURNS void
 declare
   _role text;
 begin
+  perform mlguard._grant_public();
   perform mlguard._grant_surface();
   for _role in
     select r.rolname from pg_roles r where r.rolname in ('mlguard_platform', 'mlguard_task', 'mlguard_writer')
@@ -11059,6 +11499,7 @@ begin
     execute format('grant execute on function mlguard.arrivals_v1(text, timestamptz) to %I', _role);
     perform mlguard._grant_models(_role);
     perform mlguard._grant_loop(_role);
+    perform mlguard._grant_partitions(_role);
   end loop;
   if exists (select from pg_roles r where r.rolname = 'mlguard_platform') then
     perform mlguard._grant_review('mlguard_platform');
@@ -11077,6 +11518,24 @@ end
 $$;
 ALTER FUNCTION mlguard.greatest_v1(p_states jsonb, p_key text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.greatest_v1(p_states jsonb, p_key text) IS 'The greatest value; null where there are none.';
+CREATE FUNCTION mlguard.guard_between_v1(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if exists (select from mlguard._reasons(p_tbl) r where r.state <> 'held')
+     or exists (
+       select
+       from mlguard._hold h
+       where h.tbl = p_tbl and h.ended_at is null and not mlguard.waived_v1(h.slo)
+         and (h.window_start is null or h.window_end is null or (h.window_start < p_to and h.window_end > p_from))) then
+    return mlguard.guard_v1(p_tbl);
+  end if;
+  return true;
+end
+$$;
+ALTER FUNCTION mlguard.guard_between_v1(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.guard_between_v1(p_tbl text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'As guard_v1(), for rows with event times from p_from up to p_to: holds of windows that do not reach there do not count, all others do.';
 CREATE FUNCTION mlguard.guard_v1(p_tbl text) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -12743,6 +13202,13 @@ CREATE FUNCTION mlguard.sweep(p_as_of timestamp with time zone DEFAULT statement
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
+  if pg_is_in_recovery() then
+    raise exception using
+      errcode = 'read_only_sql_transaction',
+      message = 'mlguard: this server is a standby: nothing can be judged or written down here',
+      hint = 'Let sweep() run on the primary; what it finds, holds among it, arrives here with the rows. Guarded reads '
+             'are judged here, staleness by this server''s clock.';
+  end if;
   -- What needs the lock of a table leaves it to whoever has it, and goes on.
   return query select t.what, t.n from mlguard._sweep_tidy(p_as_of) t;
   return query select c.what, c.n from mlguard._sweep_schema(p_as_of) c;
@@ -13130,6 +13596,16 @@ end
 $$;
 ALTER FUNCTION mlguard.within_noise_v1(p_s jsonb, p_c jsonb, p_metric text, p_key text, p_column text, p_value double precision) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.within_noise_v1(p_s jsonb, p_c jsonb, p_metric text, p_key text, p_column text, p_value double precision) IS 'Says that a distance is no greater than chance alone gives once in 1000; null: it is.';
+CREATE FUNCTION mlguard.written_v1(p_table regclass) RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select coalesce(sum(pg_stat_get_xact_tuples_inserted(p.relid) + pg_stat_get_xact_tuples_updated(p.relid)), 0)::bigint
+  from pg_partition_tree(p_table) p
+  where p.isleaf
+$$;
+ALTER FUNCTION mlguard.written_v1(p_table regclass) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.written_v1(p_table regclass) IS 'Rows that this transaction wrote into the partitions of a table so far, whichever partitions there are by now.';
 CREATE AGGREGATE mlguard.merge_v1(jsonb) (
     SFUNC = array_append,
     STYPE = jsonb[],
@@ -13853,7 +14329,8 @@ CREATE TABLE mlguard._recount_due (
     id bigint NOT NULL,
     tbl text NOT NULL,
     bucket_from timestamp with time zone,
-    bucket_to timestamp with time zone
+    bucket_to timestamp with time zone,
+    shrunk boolean DEFAULT false NOT NULL
 );
 ALTER TABLE mlguard._recount_due OWNER TO postgres;
 COMMENT ON TABLE mlguard._recount_due IS 'Private. Buckets whose stored rows sweep() counts anew before it judges: what was appended cannot tell them.';
@@ -13861,6 +14338,7 @@ COMMENT ON COLUMN mlguard._recount_due.id IS 'Number.';
 COMMENT ON COLUMN mlguard._recount_due.tbl IS 'The table.';
 COMMENT ON COLUMN mlguard._recount_due.bucket_from IS 'Start of the first bucket; null: all.';
 COMMENT ON COLUMN mlguard._recount_due.bucket_to IS 'Start of the last bucket; null: all.';
+COMMENT ON COLUMN mlguard._recount_due.shrunk IS 'Rows only went: what was judged of them stands, unless what is left mends it.';
 ALTER TABLE mlguard._recount_due ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME mlguard._recount_due_id_seq
     START WITH 1
@@ -15353,6 +15831,8 @@ REVOKE ALL ON FUNCTION mlguard._begin_baseline(p_tbl text, p_kind text, p_source
 REVOKE ALL ON FUNCTION mlguard._below(p_theta double precision) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._below(p_nums double precision[], p_counts integer[], p_edges double precision[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._binned(p_value text, p_num double precision, p_bins jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._bound_sql(p_bound text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._bound_sql(p_bound text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._cell_sql(p_tbl regclass, p_relation regclass) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._cell_sql(p_tbl regclass, p_relation regclass) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._cells(p_scope bigint, p_column text) FROM PUBLIC;
@@ -15404,6 +15884,8 @@ REVOKE ALL ON FUNCTION mlguard._find_in_load(p_load mlguard._batch, p_slo mlguar
 REVOKE ALL ON FUNCTION mlguard._find_unseen(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._finding(p_metrics text[], p_vals double precision[], p_limits text, p_segment text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._finished(b mlguard._band) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._fit_partition(p_parent regclass, p_child regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._fit_partition(p_parent regclass, p_child regclass) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._fold_failures() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._fold_states(p_tbl text, p_most integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._for_segment(p_segment jsonb, p_by text[]) FROM PUBLIC;
@@ -15414,9 +15896,13 @@ REVOKE ALL ON FUNCTION mlguard._grant_baselines(p_role text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._grant_incidents(p_role text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._grant_loop(p_role text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._grant_models(p_role text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._grant_partitions(p_role text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._grant_public() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._grant_review(p_role text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._grant_surface() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._group_incidents(p_new bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._guarded_above(p_relation oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._guarded_above(p_relation oid) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._guesses(p_filled double precision[], p_slots integer[], p_slot integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._headline(p_verdict mlguard._verdict, p_slo mlguard._slo, p_table mlguard._table) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._heal_incidents(p_new bigint[]) FROM PUBLIC;
@@ -15475,6 +15961,8 @@ REVOKE ALL ON FUNCTION mlguard._kind(p_metric text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._known_model(p_model text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._ks(p_here double precision[], p_baseline double precision[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._label_incident(p_incident mlguard._incident, p_label text, p_reason text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._lacking(p_root oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._lacking(p_root oid) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._lacks_counts(p_table mlguard._table, p_version integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._learn_baseline(p_table mlguard._table, p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._learn_pairs(p_tbl text, p_over text) FROM PUBLIC;
@@ -15522,18 +16010,25 @@ REVOKE ALL ON FUNCTION mlguard._need_reason(p_reason text, p_act text) FROM PUBL
 REVOKE ALL ON FUNCTION mlguard._new_categories(p_s jsonb, p_c jsonb, p_key text, p_column text, OUT rate double precision, OUT words text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._noise(p_metric text, p_here double precision[], p_baseline double precision[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._normal_tail(p_probability double precision) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._note_act(p_root oid, p_act text, p_child regclass, p_more jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._note_act(p_root oid, p_act text, p_child regclass, p_more jsonb) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard._note_partitions(p_root oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._note_partitions(p_root oid) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._number_series(p_scope bigint, p_before bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._observe(p_scope bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._observed_words(p_verdict mlguard._verdict, p_slo mlguard._slo, p_table mlguard._table) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._off_grid(p_x double precision, p_decimals integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._offer(p_row mlguard._quarantine, p_set jsonb, OUT outcome text, OUT reason text, OUT broken jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._on_ddl() FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._on_partition() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._open_load(p_tbl text, p_load text, p_part bigint, p_begun boolean, p_ends boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._open_upstream_holds(p_new bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._outlived() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._overfull(p_tbl text, p_over text, p_what text, p_name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._own_removals(p_batch bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._pair_value(p_scope bigint, p_rule mlguard._pair) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._partition_went(p_root oid, p_child regclass, p_first timestamp with time zone, p_last timestamp with time zone, p_newest timestamp with time zone, p_seen pg_snapshot) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._partition_went(p_root oid, p_child regclass, p_first timestamp with time zone, p_last timestamp with time zone, p_newest timestamp with time zone, p_seen pg_snapshot) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._past(p_tbl text, p_over text, p_segment jsonb, p_metric text, p_start timestamp with time zone, p_batch bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._personal(p_observed jsonb, p_pii text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._personal(p_observed jsonb, p_pii text[]) TO mlguard_platform;
@@ -15647,10 +16142,13 @@ GRANT ALL ON FUNCTION mlguard._tbl(p_table regclass) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._tell_act(p_incident bigint, p_words text, p_payload jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._tell_incidents() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._text_series(p_scope bigint, p_before bigint) FROM PUBLIC;
-REVOKE ALL ON FUNCTION mlguard._tick(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._ticket_named(p_source text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._ticket_named(p_source text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._together(p_one mlguard._incident, p_other mlguard._incident) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._trigger_on(p_trigger oid, p_relation oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._trigger_on(p_trigger oid, p_relation oid) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard._unhook(p_child regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard._unhook(p_child regclass) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._unit(p_class text, p_n bigint, p_k bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._units(p_class text, p_n bigint[], p_k bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._unmerge(p_from jsonb, p_gone jsonb) FROM PUBLIC;
@@ -15690,6 +16188,8 @@ GRANT ALL ON FUNCTION mlguard.assert_ok(p_table regclass) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard.assert_ok(p_table regclass) TO mlguard_task;
 GRANT ALL ON FUNCTION mlguard.assert_ok(p_table regclass) TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard.assertion_due_v1(p_slo text, p_version text, p_keys text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.attach_partition(p_parent regclass, p_child regclass, p_bound text) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.attach_partition(p_parent regclass, p_child regclass, p_bound text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.auc_v1(p_states jsonb, p_key text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.audit_head() FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.audit_head() TO mlguard_platform;
@@ -15717,8 +16217,12 @@ REVOKE ALL ON FUNCTION mlguard.confirm_repairs_v1(p_tbl text, p_row_hashes text[
 REVOKE ALL ON FUNCTION mlguard.correlation_v1(p_states jsonb, p_key text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.count_refusals_v1(p_no integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.count_v1(p_states jsonb, p_key text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.cover_partitions(p_table regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.cover_partitions(p_table regclass) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.delivered(p_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.delivered(p_id bigint) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.detach_partition(p_parent regclass, p_child regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.detach_partition(p_parent regclass, p_child regclass) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.discard(p_id bigint, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.discard(p_id bigint, p_reason text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.distinct_v1(p_states jsonb, p_key text) FROM PUBLIC;
@@ -15855,6 +16359,8 @@ GRANT ALL ON FUNCTION mlguard.waive(p_slo text, p_until timestamp with time zone
 REVOKE ALL ON FUNCTION mlguard.waived_v1(p_slo text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.withhold_v1(p_tbl text, p_broken jsonb, p_row jsonb, p_row_text text, p_key jsonb, p_op text, p_superseded boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.within_noise_v1(p_s jsonb, p_c jsonb, p_metric text, p_key text, p_column text, p_value double precision) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.written_v1(p_table regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.written_v1(p_table regclass) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.merge_v1(jsonb) FROM PUBLIC;
 GRANT SELECT ON TABLE mlguard.alembic_version TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.alembic_version TO mlguard_task;

@@ -113,14 +113,14 @@ def bypass(connection: psycopg.Connection[Any], tables: Iterable[TableName]) -> 
 
 
 def _public_functions(connection: psycopg.Connection[Any]) -> Iterator[Finding]:
-    """Yield one finding where functions have the rights that CREATE FUNCTION gave them: the runtime's never keep them."""
-    [count] = values(
+    """Yield a finding where grant_roles() has the rights that CREATE FUNCTION gives, which the runtime takes away."""
+    found = values(
         connection,
-        "select count(*) from pg_catalog.pg_proc as p"
-        " where p.pronamespace = pg_catalog.to_regnamespace('mlguard') and p.proacl is null",
+        "select p.oid from pg_catalog.pg_proc as p"
+        " where p.oid = pg_catalog.to_regprocedure('mlguard.grant_roles()') and p.proacl is null",
     )
-    if count:
-        message = f"everybody may call {count} functions of schema mlguard, as after a restore without privileges"
+    if found:
+        message = "everybody may call every function of schema mlguard, as after a restore without privileges"
         yield Finding("public-functions", message, "select mlguard.grant_roles(); then mlguard apply")
 
 

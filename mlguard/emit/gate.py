@@ -39,11 +39,18 @@ def _view(program: TableProgram) -> DbObject:
     costs a prepared point read a third of what a function call would; guard_v1, which knows waivers and words, is
     called only when they fail.
     """
-    view = view_name(program.table)
-    made = (
-        f"create or replace view {view.sql} as\nselect\n{columns_sql(program)}\nfrom {program.table.sql} as t\n"
-        f"where {AND.join(conditions(program))}"
-    )
+    why = "readers reach the table through its gate"
+    return guarded_view(program, view_name(program.table), source(program), conditions(program), why)
+
+
+def guarded_view(program: TableProgram, view: TableName, rows: str, where: list[str], why: str) -> DbObject:
+    """Return a view of the table that tasks, and roles that lost the table itself, may read.
+
+    `rows` is its FROM clause, `where` what must hold beside it.
+    """
+    made = f"create or replace view {view.sql} as\nselect\n{columns_sql(program)}\n{rows}"
+    if where:
+        made += f"\nwhere {AND.join(where)}"
     grants = [Statement(grant_if_role(view, role)) for role in dict.fromkeys((TASK_ROLE, *program.revoke))]
     return DbObject(
         table=program.table,
@@ -57,7 +64,7 @@ def _view(program: TableProgram) -> DbObject:
             Statement(comment(f"view {view.sql}", program.table, (str(program.table),), made)),
         ),
         drop=(f"drop view if exists {view.sql}",),
-        why="readers reach the table through its gate",
+        why=why,
         replaces_in_place=True,
     )
 
@@ -67,35 +74,32 @@ def columns_sql(program: TableProgram) -> str:
     return ",\n".join(f"  t.{quote_ident(column.name)}" for column in program.shape.columns)
 
 
-def conditions(program: TableProgram) -> list[str]:
-    """Return what must hold for a row `t` to be read through a view; the gate comes first, to raise before any row."""
-    withheld = [unwithheld(program, "t")] if post_names.routes(program) else []
-    return [open_condition(program), *_before_any_row(program), *withheld, *withdrawn.conditions(program)]
+def source(program: TableProgram, *, span: tuple[str, str] | None = None) -> str:
+    """Return the FROM clause of a view: the table as `t`, joined on the gate's condition to one row of no column.
 
+    As a WHERE of the table alone the condition would become, from PostgreSQL 16 on, one of any outer join that has
+    the view on its nullable side: asked only for rows that match, so that a held table without a match gives NULLs,
+    and asked after a function of the reader's own was shown its rows. The condition of a join stays where it is.
 
-def _before_any_row(program: TableProgram) -> list[str]:
-    """Return the gate's condition once more, as one of the row `t`, which is always true where it does not raise.
-
-    From PostgreSQL 16 on, the condition of a view on the nullable side of an outer join becomes one of the join: rows
-    of a held table would be read, and shown to a function of the reader's own, before it is evaluated. A condition of
-    the row stays with the scan. As it costs nothing (the gate is evaluated once, the rest is a test for NULL),
-    PostgreSQL evaluates it before every other condition; `is not null` keeps it from being taken for a filter that
-    few rows pass.
+    Where the view returns rows of a span of event times only, holds of windows outside it do not count.
     """
-    names = [*program.key, *(column.name for column in program.shape.columns)]
-    if not names:  # neither declared nor looked up, as `compile` prints it
-        return []
-    opened = open_condition(program).replace("\n", "\n  ")
-    return [f"((select {opened}) or t.{quote_ident(names[0])} is null) is not null"]
+    return f"from (select offset 0) as gate\njoin {program.table.sql} as t\n  on {open_condition(program, span=span)}"
 
 
-def open_condition(program: TableProgram) -> str:
+def conditions(program: TableProgram) -> list[str]:
+    """Return what must hold for a row `t` to be read through a view, beside the gate."""
+    withheld = [unwithheld(program, "t")] if post_names.routes(program) else []
+    return [*withheld, *withdrawn.conditions(program)]
+
+
+def open_condition(program: TableProgram, *, span: tuple[str, str] | None = None) -> str:
     """Return the condition of a view that is true while the gate is open, and raises while it is closed."""
     table = literal(str(program.table))
+    guard = f"mlguard.guard_v1({table})" if span is None else f"mlguard.guard_between_v1({table}, {span[0]}, {span[1]})"
     holding = [rule for rule in program.at(Place.GATE) if rule.action is Action.HOLD and not rule.shadow]
     if any(rule.arrives is not None for rule in holding):
         # When the last deadline was is not said in a line.
-        return f"mlguard.guard_v1({table})"
+        return guard
     ages = [rule.max_age for rule in holding if rule.max_age is not None]
     fresh = ""
     if ages:
@@ -110,7 +114,7 @@ def open_condition(program: TableProgram) -> str:
         f"case\n"
         f"    when {fresh}not exists (\n      select from mlguard._hold as h\n"
         f"      where h.tbl = {table} and h.ended_at is null\n    ){full}\n    then true\n"
-        f"    else mlguard.guard_v1({table})\n  end"
+        f"    else {guard}\n  end"
     )
 
 

@@ -79,7 +79,7 @@ def _view(program: TableProgram, predictions: Predictions) -> DbObject:
     view = view_name(program.table)
     where = gate.AND.join(conditions(program))
     made = (
-        f"create or replace view {view.sql} as\nselect\n{gate.columns_sql(program)}\nfrom {program.table.sql} as t\n"
+        f"create or replace view {view.sql} as\nselect\n{gate.columns_sql(program)}\n{gate.source(program)}\n"
         f"where {where}"
     )
     grants = [Statement(gate.grant_if_role(view, role)) for role in dict.fromkeys((gate.TASK_ROLE, *program.revoke))]

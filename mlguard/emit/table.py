@@ -7,6 +7,7 @@ from mlguard.emit import (
     assertions,
     before_row,
     gate,
+    gate_partitions,
     labelled,
     requests,
     samples,
@@ -52,6 +53,7 @@ def objects(program: TableProgram) -> tuple[DbObject, ...]:
     made += labelled.objects(program)
     made += assertions.objects(program)
     made += gate.objects(program)
+    made += gate_partitions.objects(program)
     made += served.objects(program)
     made += training.objects(program)
     order = list(Kind)

@@ -14,6 +14,7 @@ drop function mlguard._lacking(oid);
 drop function mlguard._trigger_on(oid, oid);
 drop function mlguard._guarded_above(oid);
 drop function mlguard.written_v1(regclass);
+drop function mlguard.guard_between_v1(text, timestamptz, timestamptz);
 
 
 create or replace function mlguard.grant_roles()

@@ -281,6 +281,34 @@ end
 $mlguard$;
 
 
+-- Readers of a partition by event time are not kept from it by what was found of other days.
+
+create function mlguard.guard_between_v1(p_tbl text, p_from timestamptz, p_to timestamptz)
+returns boolean
+language plpgsql
+stable
+parallel safe
+security definer
+set search_path = pg_catalog, pg_temp
+as $mlguard$
+begin
+  if exists (select from mlguard._reasons(p_tbl) r where r.state <> 'held')
+     or exists (
+       select
+       from mlguard._hold h
+       where h.tbl = p_tbl and h.ended_at is null and not mlguard.waived_v1(h.slo)
+         and (h.window_start is null or h.window_end is null or (h.window_start < p_to and h.window_end > p_from))) then
+    return mlguard.guard_v1(p_tbl);
+  end if;
+  return true;
+end
+$mlguard$;
+
+comment on function mlguard.guard_between_v1(text, timestamptz, timestamptz) is
+  'As guard_v1(), for rows with event times from p_from up to p_to: holds of windows that do not reach there do not count, '
+  'all others do.';
+
+
 -- A standby.
 
 create or replace function mlguard.sweep(p_as_of timestamptz default statement_timestamp())
@@ -501,7 +529,9 @@ begin
     from pg_catalog.pg_attribute a
     where a.attrelid operator(pg_catalog.=) p_child and a.attnum operator(pg_catalog.>) 0 and not a.attisdropped
       and a.attgenerated operator(pg_catalog.=) '';
-    drop table if exists pg_temp.mlguard_attached;
+    if pg_catalog.to_regclass('pg_temp.mlguard_attached') is not null then
+      drop table pg_temp.mlguard_attached;
+    end if;
     execute pg_catalog.format(
       'create temporary table mlguard_attached on commit drop as select %s from %s', _columns, p_child);
     if exists (select from pg_catalog.pg_constraint f where f.confrelid operator(pg_catalog.=) p_child) then
@@ -680,17 +710,22 @@ as $mlguard$
 declare
   _function regprocedure;
 begin
-  -- A restore without privileges leaves every function to everybody.
+  -- A restore without privileges leaves every function to everybody, this one's caller too. One with privileges does not
+  -- spell out those that are for everybody.
   for _function in
-    select p.oid from pg_proc p where p.pronamespace = 'mlguard'::regnamespace and p.proacl is null
+    select p.oid
+    from pg_proc p
+    where p.pronamespace = 'mlguard'::regnamespace and p.proacl is null
+      and exists (select from pg_proc g where g.oid = 'mlguard.grant_roles()'::regprocedure and g.proacl is null)
   loop
     execute format('revoke all on function %s from public', _function);
   end loop;
   grant execute on function
     mlguard._same_columns(regclass, regclass), mlguard._written(oid), mlguard.begin_batch(bigint, boolean),
     mlguard.begin_batch(text, boolean), mlguard.copying_v1(regclass), mlguard.end_batch(bigint),
-    mlguard.end_batch(text), mlguard.gate_open_v1(text), mlguard.guard_v1(text), mlguard.may_mend_v1(),
-    mlguard.publish(regclass, regclass, boolean), mlguard.refuse_v1(text, jsonb, jsonb)
+    mlguard.end_batch(text), mlguard.gate_open_v1(text), mlguard.guard_between_v1(text, timestamptz, timestamptz),
+    mlguard.guard_v1(text), mlguard.may_mend_v1(), mlguard.publish(regclass, regclass, boolean),
+    mlguard.refuse_v1(text, jsonb, jsonb)
     to public;
 end
 $mlguard$;
@@ -726,7 +761,8 @@ $mlguard$;
 
 
 revoke all on function
-  mlguard.written_v1(regclass), mlguard._guarded_above(oid), mlguard._trigger_on(oid, oid), mlguard._lacking(oid), mlguard._note_partitions(oid),
+  mlguard.written_v1(regclass), mlguard.guard_between_v1(text, timestamptz, timestamptz), mlguard._guarded_above(oid),
+  mlguard._trigger_on(oid, oid), mlguard._lacking(oid), mlguard._note_partitions(oid),
   mlguard._on_partition(), mlguard._bound_sql(text), mlguard._note_act(oid, text, regclass, jsonb),
   mlguard._fit_partition(regclass, regclass), mlguard._unhook(regclass),
   mlguard._partition_went(oid, regclass, timestamptz, timestamptz, timestamptz, pg_snapshot),

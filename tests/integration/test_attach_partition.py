@@ -280,3 +280,30 @@ def test_a_disabled_clone_is_found(day: str) -> None:
         assert (found.name, found.table) == ("disabled", "features.day")
         connection.execute(found.fix.encode())
         assert doctor.examine(connection) == []
+
+
+def test_an_ordinary_owner_needs_no_superuser(pg18: str, loaded: Project) -> None:
+    """Without event triggers cover_partitions() hangs the triggers on; the rest is the owner's right."""
+    name = query(pg18, "select current_database()")[0][0]
+    prepare(pg18, f'create role parting login nosuperuser nocreaterole; grant create on database "{name}" to parting')
+    try:
+        plain = pg18.replace("postgres@", "parting@")
+        prepare(plain, TABLE)
+        api.apply(loaded, plain)
+        prepare(
+            plain,
+            "create table features.day_4 partition of features.day for values from ('2026-01-04') to ('2026-01-05')",
+        )
+        assert "partition" in {found for found, _ in findings(plain)}
+        assert query(plain, "select mlguard.cover_partitions('features.day') > 0") == [(True,)]
+        assert query(plain, "select mlguard.cover_partitions('features.day_4')") == [(0,)]
+        prepare(plain, LOOSE + "insert into features.day_3 (id, a, at) values (1, 4, '2026-01-03 05:00+00')")
+        prepare(plain, "update features.day_3 set d = '2026-01-03'")
+        assert attach(plain, "from ('2026-01-03') to ('2026-01-04')") == (1, 0, 0)
+        assert sums(plain) == recounted(plain) == [("2026-01-03", 1)]
+        assert query(plain, "select mlguard.detach_partition('features.day', 'features.day_3')") == [(1,)]
+        assert sums(plain) == recounted(plain) == []
+        assert api.plan(loaded, plain).empty
+        assert {found for found, _ in findings(plain)} <= {"role"}
+    finally:
+        prepare(pg18, "reassign owned by parting to postgres; drop owned by parting; drop role parting")

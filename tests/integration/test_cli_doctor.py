@@ -258,7 +258,8 @@ def test_partitions_that_lack_statement_triggers(guarded_db: str, tmp_path: Path
     prepare(
         guarded_db,
         "create index on features.customer (id);"
-        "create table features.customer_2027 partition of features.customer"
+        "create table features.customer_2027 (like features.customer including all);"
+        "alter table features.customer attach partition features.customer_2027"
         " for values from ('2027-01-01') to ('2028-01-01')",
     )
     finding = only(guarded_db, "partition")
