@@ -55,7 +55,7 @@ VERBS = {
     "waive": Verb("mlguard.cli.verbs.waive", "Accept a known failure until a date, audited."),
     "resume": Verb("mlguard.cli.verbs.resume", "End off and waive of an SLO before their time, audited."),
     "watch": Verb("mlguard.cli.verbs.watch", "Sweep for as long as it runs, and print each alert."),
-    "graph": Verb("mlguard.cli.verbs.graph", "Draw tables, models, consumers and incidents as a picture."),
+    "graph": Verb("mlguard.cli.verbs.graph", "Draw inputs, tables, models, consumers and open incidents."),
     "report": Verb("mlguard.cli.verbs.report", "Write one HTML file: gates, SLOs, plots, incidents."),
     "bench": Verb("mlguard.cli.verbs.bench", "Measure what mlguard costs on a table, object by object."),
     "doctor": Verb("mlguard.cli.verbs.doctor", "Find what is disabled, bypassed, changed or at risk."),
