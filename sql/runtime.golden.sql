@@ -3056,14 +3056,14 @@ CREATE FUNCTION mlguard._grant_review(p_role text) RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  execute format('grant select on mlguard.review, mlguard.post_set to %I', p_role);
+  execute format('grant select on mlguard.review, mlguard.post_set, mlguard.retention, mlguard.own_size to %I', p_role);
   execute format(
     'grant execute on function mlguard.review_accept(bigint, text), mlguard.review_reject(bigint, text), '
-    'mlguard.review_override(bigint, jsonb, text) to %I', p_role);
+    'mlguard.review_override(bigint, jsonb, text), mlguard.set_retention(text, interval, bigint) to %I', p_role);
 end
 $$;
 ALTER FUNCTION mlguard._grant_review(p_role text) OWNER TO postgres;
-COMMENT ON FUNCTION mlguard._grant_review(p_role text) IS 'Private. Rights to decide about routed rows.';
+COMMENT ON FUNCTION mlguard._grant_review(p_role text) IS 'Private. Rights of the platform role: to decide about routed rows, and how long records are kept.';
 CREATE FUNCTION mlguard._grant_surface() RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6813,6 +6813,16 @@ end
 $_$;
 ALTER FUNCTION mlguard._offer(p_row mlguard._quarantine, p_set jsonb, OUT outcome text, OUT reason text, OUT broken jsonb) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._offer(p_row mlguard._quarantine, p_set jsonb, OUT outcome text, OUT reason text, OUT broken jsonb) IS 'Private. Offers a kept row to its table: released, still broken, conflict or failed, and why.';
+CREATE FUNCTION mlguard._oldest_kept(p_what text, p_as_of timestamp with time zone, p_beyond bigint) RETURNS TABLE(before timestamp with time zone, upto bigint)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select p_as_of - r.keep, case when r.most is not null then p_beyond end
+  from mlguard._retention r
+  where r.what = p_what
+$$;
+ALTER FUNCTION mlguard._oldest_kept(p_what text, p_as_of timestamp with time zone, p_beyond bigint) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._oldest_kept(p_what text, p_as_of timestamp with time zone, p_beyond bigint) IS 'Private. What a retention prunes: records before a time, and those numbered up to one. No row: nothing is pruned.';
 CREATE FUNCTION mlguard._on_ddl() RETURNS event_trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7355,6 +7365,202 @@ end
 $$;
 ALTER FUNCTION mlguard._previous(p_baseline mlguard._baseline, p_c jsonb, p_segment jsonb, p_key text, p_bins boolean) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._previous(p_baseline mlguard._baseline, p_c jsonb, p_segment jsonb, p_key text, p_bins boolean) IS 'Private. The merged state of the buckets before a batch or window, where these are the baseline; null: there is none.';
+CREATE FUNCTION mlguard._prune_events(p_as_of timestamp with time zone, p_some integer) RETURNS TABLE(what text, n bigint)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _first bigint;
+  _upto bigint;
+  _n bigint;
+begin
+  if not exists (select from mlguard._retention r where r.what = 'event') then
+    return;
+  end if;
+  -- Only who seals cuts: the lock is that of the chain.
+  if current_setting('transaction_isolation') <> 'read committed'
+     or not pg_try_advisory_xact_lock(hashtextextended('mlguard audit chain', 0)) then
+    return;
+  end if;
+  select coalesce(max(c.no), 0) into _first from mlguard._event_checkpoint c;
+  -- The first event that stays ends what goes, so that nothing within the chain is missing.
+  select max(c.no) into _upto
+  from (
+    select s.no,
+           bool_and(coalesce(e.at < p_as_of - r.keep, false) or coalesce(s.no <= l.last - r.most, false))
+             over (order by s.no) as goes
+    from mlguard._retention r
+    cross join (select max(x.no) as last from mlguard._event_seal x) l
+    join mlguard._event_seal s on s.no > _first and s.no <= _first + p_some and s.no < l.last
+    join mlguard._event e on e.id = s.event
+    where r.what = 'event'
+  ) c
+  where c.goes;
+  if _upto is null then
+    return query select 'events pruned', 0::bigint;
+    return;
+  end if;
+  insert into mlguard._event_checkpoint (no, hash, last_at, events)
+  select s.no, s.hash, e.at, _upto - _first
+  from mlguard._event_seal s
+  join mlguard._event e on e.id = s.event
+  where s.no = _upto;
+  perform mlguard._record(
+    'prune', 'audit', jsonb_build_object('from', _first + 1, 'to', _upto),
+    jsonb_build_object('checkpoint', c.no, 'hash', encode(c.hash, 'hex')), 'retention of events')
+  from mlguard._event_checkpoint c
+  where c.no = _upto;
+  delete from mlguard._event e using mlguard._event_seal s where s.event = e.id and s.no <= _upto;
+  get diagnostics _n = row_count;
+  delete from mlguard._event_seal s where s.no <= _upto;
+  return query select 'events pruned', _n;
+end
+$$;
+ALTER FUNCTION mlguard._prune_events(p_as_of timestamp with time zone, p_some integer) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._prune_events(p_as_of timestamp with time zone, p_some integer) IS 'Private. Cuts the chain of events behind those past their retention, some at a time; the last seal always stays.';
+CREATE FUNCTION mlguard._prune_judgements(p_as_of timestamp with time zone, p_some integer) RETURNS TABLE(what text, n bigint)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _limit record;
+  _n bigint;
+begin
+  -- What is learned, and trailing(), look back on 500 windows or batches at most.
+  select o.* into _limit
+  from mlguard._oldest_kept('verdict', p_as_of, (
+    select v.id from mlguard._verdict v order by v.id desc
+    offset (select r.most from mlguard._retention r where r.what = 'verdict') limit 1)) o;
+  if found then
+    with needed as materialized (
+      select i.first_verdict as id from mlguard._incident i
+      union select i.last_verdict from mlguard._incident i
+      union select e.verdict from mlguard._incident_event e
+      union select h.verdict from mlguard._hold h where h.ended_at is null
+    ), old as (
+      select v.id
+      from mlguard._verdict v
+      where (v.at < _limit.before or v.id <= _limit.upto)
+        and not exists (select from needed n where n.id = v.id)
+        and (not v.current
+             or (select count(*)
+                 from (
+                   select from mlguard._verdict l
+                   where l.slo = v.slo and l.id > v.id and l.segment = v.segment
+                   limit 500
+                 ) later) = 500)
+      order by v.id
+      limit p_some
+    )
+    delete from mlguard._verdict v using old where v.id = old.id;
+    get diagnostics _n = row_count;
+    return query select 'verdicts pruned', _n;
+  end if;
+  select o.* into _limit
+  from mlguard._oldest_kept('metric', p_as_of, (
+    select m.id from mlguard._metric m order by m.id desc
+    offset (select r.most from mlguard._retention r where r.what = 'metric') limit 1)) o;
+  if found then
+    with old as (
+      select m.id
+      from mlguard._metric m
+      where (m.at < _limit.before or m.id <= _limit.upto)
+        and (not m.current
+             or (select count(*)
+                 from (
+                   select from mlguard._metric l
+                   where l.tbl = m.tbl and l.over = m.over and l.metric = m.metric and l.segment = m.segment
+                     and l.current and (l.window_start > m.window_start or l.batch > m.batch)
+                   limit 500
+                 ) later) = 500)
+      order by m.id
+      limit p_some
+    )
+    delete from mlguard._metric m using old where m.id = old.id;
+    get diagnostics _n = row_count;
+    return query select 'metrics pruned', _n;
+  end if;
+end
+$$;
+ALTER FUNCTION mlguard._prune_judgements(p_as_of timestamp with time zone, p_some integer) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._prune_judgements(p_as_of timestamp with time zone, p_some integer) IS 'Private. Deletes verdicts and metrics past their retention, some at a time: never the last 500 of an SLO or metric and segment, nor what an incident or open hold names.';
+CREATE FUNCTION mlguard._prune_records(p_as_of timestamp with time zone, p_some integer) RETURNS TABLE(what text, n bigint)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _limit record;
+  _n bigint;
+begin
+  select o.* into _limit
+  from mlguard._oldest_kept('violation', p_as_of, (
+    select v.id from mlguard._violation v order by v.id desc
+    offset (select r.most from mlguard._retention r where r.what = 'violation') limit 1)) o;
+  if found then
+    delete from mlguard._violation v
+    where v.id in (
+      select w.id from mlguard._violation w where w.at < _limit.before or w.id <= _limit.upto order by w.id limit p_some);
+    get diagnostics _n = row_count;
+    return query select 'violations pruned', _n;
+  end if;
+  select o.* into _limit
+  from mlguard._oldest_kept('change', p_as_of, (
+    select c.id from mlguard._change c order by c.id desc
+    offset (select r.most from mlguard._retention r where r.what = 'change') limit 1)) o;
+  if found then
+    delete from mlguard._change c
+    where c.id in (
+      select d.id from mlguard._change d
+      where not d.pending and (d.at < _limit.before or d.id <= _limit.upto)
+      order by d.id
+      limit p_some);
+    get diagnostics _n = row_count;
+    return query select 'changes pruned', _n;
+  end if;
+  -- Verdicts and metrics keep the number of a batch that has gone.
+  select o.* into _limit
+  from mlguard._oldest_kept('batch', p_as_of, (
+    select b.id from mlguard._batch b order by b.id desc
+    offset (select r.most from mlguard._retention r where r.what = 'batch') limit 1)) o;
+  if found then
+    delete from mlguard._batch b
+    where b.id in (
+      select a.id
+      from mlguard._batch a
+      where a.closed_at is not null and (a.closed_at < _limit.before or a.id <= _limit.upto)
+        and (a.name is null or a.retired)
+        and not exists (select from mlguard._batch p where p.part_of = a.id)
+        and not exists (select from mlguard._delta d where d.batch = a.id)
+        and not exists (select from mlguard._state s where s.batch = a.id)
+        and not exists (select from mlguard._sample s where s.tbl = a.tbl and s.batch = a.id)
+        and not exists (select from mlguard._quarantine q where q.batch = a.id and q.status = 'waiting')
+        and not exists (select from mlguard._hold h where h.tbl = a.tbl and h.ended_at is null and h.batch = a.id)
+      order by a.id
+      limit p_some);
+    get diagnostics _n = row_count;
+    return query select 'batches pruned', _n;
+  end if;
+  select o.* into _limit
+  from mlguard._oldest_kept('incident', p_as_of, (
+    select i.id from mlguard._incident i order by i.id desc
+    offset (select r.most from mlguard._retention r where r.what = 'incident') limit 1)) o;
+  if found then
+    delete from mlguard._incident i
+    where i.id in (
+      select a.id
+      from mlguard._incident a
+      where a.state = 'resolved' and (a.resolved_at < _limit.before or a.id <= _limit.upto)
+        and not exists (select from mlguard._incident c where c.cause = a.id)
+        and not exists (select from mlguard._outbox o where o.incident = a.id and o.delivered_at is null)
+      order by a.id
+      limit p_some);
+    get diagnostics _n = row_count;
+    return query select 'incidents pruned', _n;
+  end if;
+end
+$$;
+ALTER FUNCTION mlguard._prune_records(p_as_of timestamp with time zone, p_some integer) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._prune_records(p_as_of timestamp with time zone, p_some integer) IS 'Private. Deletes violations, changes, batches and resolved incidents past their retention, some at a time; a batch that states, waiting rows or an open hold name stays, and so does an incident that is the cause of another.';
 CREATE FUNCTION mlguard._psi(p_here double precision[], p_baseline double precision[]) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7984,6 +8190,32 @@ end
 $$;
 ALTER FUNCTION mlguard._refuse_rewriting() OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._refuse_rewriting() IS 'Private. Keeps mlguard._event append-only, for its owner too.';
+CREATE FUNCTION mlguard._refuse_unsealed_deletion() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _upto bigint := coalesce((select max(c.no) from mlguard._event_checkpoint c), 0);
+begin
+  if tg_table_name = '_event' then
+    if exists (
+      select
+      from gone g
+      where not exists (select from mlguard._event_seal s where s.event = g.id and s.no <= _upto)) then
+      raise exception 'mlguard: events are append-only; % refused', tg_op
+        using errcode = 'insufficient_privilege',
+              hint = 'Events that are old go by mlguard.set_retention(''event'', …).';
+    end if;
+  elsif exists (select from gone g where (to_jsonb(g) ->> 'no')::bigint > _upto) then
+    raise exception 'mlguard: events are append-only; % refused', tg_op
+      using errcode = 'insufficient_privilege',
+            hint = 'Events that are old go by mlguard.set_retention(''event'', …).';
+  end if;
+  return null;
+end
+$$;
+ALTER FUNCTION mlguard._refuse_unsealed_deletion() OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._refuse_unsealed_deletion() IS 'Private. Lets go of events and seals up to the last checkpoint, and of no other.';
 CREATE FUNCTION mlguard._remember_batch(p_tbl text, p_place tid) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8843,13 +9075,23 @@ $_$;
 ALTER FUNCTION mlguard._survey(p_tbl regclass, p_relation regclass, p_columns text[], p_where text, p_from timestamp with time zone, p_to timestamp with time zone, p_left_out tstzmultirange) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._survey(p_tbl regclass, p_relation regclass, p_columns text[], p_where text, p_from timestamp with time zone, p_to timestamp with time zone, p_left_out tstzmultirange) IS 'Private. Edges and numbers of values of some columns over rows of a relation: edges are the distinct deciles, each a value that occurs.';
 CREATE FUNCTION mlguard._sweep_audit() RETURNS TABLE(what text, n bigint)
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  select 'events sealed', mlguard._seal_events()
+declare
+  -- So many records of a kind at a time: a sweep stays short, however much there is to prune.
+  _some constant integer := 2000;
+begin
+  if exists (select from mlguard._retention) then
+    return query select p.what, p.n from mlguard._prune_judgements(statement_timestamp(), _some) p;
+    return query select p.what, p.n from mlguard._prune_records(statement_timestamp(), _some) p;
+    return query select p.what, p.n from mlguard._prune_events(statement_timestamp(), _some) p;
+  end if;
+  return query select 'events sealed'::text, mlguard._seal_events();
+end
 $$;
 ALTER FUNCTION mlguard._sweep_audit() OWNER TO postgres;
-COMMENT ON FUNCTION mlguard._sweep_audit() IS 'Private. The part of sweep() that seals events.';
+COMMENT ON FUNCTION mlguard._sweep_audit() IS 'Private. The part of sweep() that prunes records past their retention, and then seals events.';
 CREATE FUNCTION mlguard._sweep_baselines(p_as_of timestamp with time zone) RETURNS TABLE(what text, n bigint)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -13114,6 +13356,40 @@ end
 $$;
 ALTER FUNCTION mlguard.set_baseline(p_tbl regclass, p_source text, p_from timestamp with time zone, p_to timestamp with time zone) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.set_baseline(p_tbl regclass, p_source text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Pins what distributions of a guarded table are compared with: its own rows (of a stretch of time, or all), or another table; returns the version.';
+CREATE FUNCTION mlguard.set_retention(p_what text, p_keep interval DEFAULT NULL::interval, p_most bigint DEFAULT NULL::bigint) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  _before mlguard._retention;
+begin
+  if p_what is null or p_what not in ('verdict', 'metric', 'violation', 'change', 'batch', 'incident', 'event') then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      message = format('mlguard: there is no retention of %s', coalesce(p_what, 'null')),
+      hint = 'There is one of verdict, metric, violation, change, batch, incident, event; of kept rows the SLO file says '
+             'it: quarantine: {retention: 90 days}.';
+  end if;
+  if p_keep < interval '1 day' or p_most < 1000 then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      message = 'mlguard: a retention is of a day or more, and of 1000 records or more';
+  end if;
+  select r.* into _before from mlguard._retention r where r.what = p_what;
+  if p_keep is null and p_most is null then
+    delete from mlguard._retention r where r.what = p_what;
+  else
+    insert into mlguard._retention (what, keep, most)
+    values (p_what, p_keep, p_most)
+    on conflict (what) do update set keep = excluded.keep, most = excluded.most;
+  end if;
+  perform mlguard._record(
+    'retention policy', p_what, case when _before.what is not null then to_jsonb(_before) end,
+    jsonb_build_object('keep', p_keep, 'most', p_most), null);
+end
+$$;
+ALTER FUNCTION mlguard.set_retention(p_what text, p_keep interval, p_most bigint) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.set_retention(p_what text, p_keep interval, p_most bigint) IS 'Sets how long records are kept, by age (a day or more) and by number (1000 or more); neither: for ever. sweep() prunes.';
 CREATE FUNCTION mlguard.set_retrain_policy(p_model text, p_training interval DEFAULT NULL::interval, p_cooldown interval DEFAULT NULL::interval, p_lease interval DEFAULT NULL::interval, p_attempts integer DEFAULT NULL::integer) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -13405,12 +13681,14 @@ CREATE FUNCTION mlguard.verify_audit(p_no bigint DEFAULT NULL::bigint, p_hash te
     AS $$
 declare
   _last bigint := (select max(s.no) from mlguard._event_seal s);
+  _cut mlguard._event_checkpoint;
 begin
+  select c.* into _cut from mlguard._event_checkpoint c order by c.no desc limit 1;
   return query
   with walked as (
     select s.no, s.event, s.prev, s.hash, e.id as found,
-           lag(s.no, 1, 0::bigint) over (order by s.no) as before,
-           lag(s.hash, 1, decode(repeat('00', 32), 'hex')) over (order by s.no) as expected,
+           lag(s.no, 1, coalesce(_cut.no, 0)) over (order by s.no) as before,
+           lag(s.hash, 1, coalesce(_cut.hash, decode(repeat('00', 32), 'hex'))) over (order by s.no) as expected,
            e.id is not null and mlguard._link(s.prev, s.no, e) <> s.hash as wrong
     from mlguard._event_seal s
     left join mlguard._event e on e.id = s.event
@@ -13450,12 +13728,32 @@ begin
     from walked w
     left join moved m on m.no = w.no
     where w.wrong
+  ), unsaid as (
+    -- A cut is an act itself, recorded in the chain that goes on behind it.
+    select 'checkpoint'::text, _cut.no, null::bigint,
+           format('the chain was cut at seal %s, and no event tells of it', _cut.no)
+    where _cut.no is not null
+      and not exists (
+        select
+        from mlguard._event e
+        where e.act = 'prune' and e.target = 'audit'
+          and e.after = jsonb_build_object('checkpoint', _cut.no, 'hash', encode(_cut.hash, 'hex')))
   )
   select f.* from (
     select * from gap union all select * from broken union all select * from deleted union all select * from changed
+    union all select * from unsaid
   ) f (fault, seal, event, words)
   order by f.seal nulls last, f.event;
-  if p_no is not null and not exists (select from mlguard._event_seal s where s.no = p_no) and p_no > 0 then
+  if p_no > 0 and p_no = _cut.no then
+    return query
+    select 'rewritten'::text, p_no, null::bigint,
+           format('the chain was cut at seal %s, which is not the one that was exported', p_no)
+    where p_hash is not null and encode(_cut.hash, 'hex') <> lower(btrim(p_hash));
+  elsif p_no > 0 and p_no < _cut.no then
+    return query
+    select 'pruned'::text, p_no, null::bigint,
+           format('seal %s was pruned with all up to %s: compare a head exported later', p_no, _cut.no);
+  elsif p_no is not null and not exists (select from mlguard._event_seal s where s.no = p_no) and p_no > 0 then
     return query select 'cut'::text, p_no, null::bigint,
       format('the chain ends at %s, and seal %s was exported', coalesce(_last, 0), p_no);
   elsif p_no > 0 and p_hash is not null then
@@ -13476,7 +13774,7 @@ begin
 end
 $$;
 ALTER FUNCTION mlguard.verify_audit(p_no bigint, p_hash text) OWNER TO postgres;
-COMMENT ON FUNCTION mlguard.verify_audit(p_no bigint, p_hash text) IS 'What is wrong with the chain of events, one row a fault, none where it is whole: edited, deleted, reordered, gap, broken, unsealed for over an hour; against an exported head (number and hash) also cut and rewritten.';
+COMMENT ON FUNCTION mlguard.verify_audit(p_no bigint, p_hash text) IS 'What is wrong with the chain of events, one row a fault, none where it is whole from its last checkpoint on: edited, deleted, reordered, gap, broken, checkpoint, unsealed for over an hour; against an exported head (number and hash) also cut, rewritten and pruned.';
 CREATE FUNCTION mlguard.waive(p_id bigint, p_until timestamp with time zone, p_reason text) RETURNS timestamp with time zone
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -13796,6 +14094,20 @@ ALTER TABLE mlguard._delta ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+CREATE TABLE mlguard._event_checkpoint (
+    no bigint NOT NULL,
+    hash bytea NOT NULL,
+    last_at timestamp with time zone NOT NULL,
+    events bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+ALTER TABLE mlguard._event_checkpoint OWNER TO postgres;
+COMMENT ON TABLE mlguard._event_checkpoint IS 'Private. Where the chain of events was cut: everything up to a seal was pruned, and the chain goes on from its hash.';
+COMMENT ON COLUMN mlguard._event_checkpoint.no IS 'Number of the last seal that was pruned.';
+COMMENT ON COLUMN mlguard._event_checkpoint.hash IS 'Its hash.';
+COMMENT ON COLUMN mlguard._event_checkpoint.last_at IS 'When the newest event that went was written.';
+COMMENT ON COLUMN mlguard._event_checkpoint.events IS 'Events that went with this cut.';
+COMMENT ON COLUMN mlguard._event_checkpoint.at IS 'When it was cut.';
 ALTER TABLE mlguard._event ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME mlguard._event_id_seq
     START WITH 1
@@ -14395,6 +14707,20 @@ ALTER TABLE mlguard._request ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+CREATE TABLE mlguard._retention (
+    what text NOT NULL,
+    keep interval,
+    most bigint,
+    CONSTRAINT _retention_keep CHECK ((keep >= '1 day'::interval)),
+    CONSTRAINT _retention_most CHECK ((most >= 1000)),
+    CONSTRAINT _retention_said CHECK (((keep IS NOT NULL) OR (most IS NOT NULL))),
+    CONSTRAINT _retention_what CHECK ((what = ANY (ARRAY['verdict'::text, 'metric'::text, 'violation'::text, 'change'::text, 'batch'::text, 'incident'::text, 'event'::text])))
+);
+ALTER TABLE mlguard._retention OWNER TO postgres;
+COMMENT ON TABLE mlguard._retention IS 'Private. What sweep() prunes; records without a line here are kept for ever.';
+COMMENT ON COLUMN mlguard._retention.what IS 'Kind of record: verdict, metric, violation, change, batch, incident or event.';
+COMMENT ON COLUMN mlguard._retention.keep IS 'Age at which they go; null: no age.';
+COMMENT ON COLUMN mlguard._retention.most IS 'Newest that stay, whatever their age; null: no limit.';
 ALTER TABLE mlguard._retrain_request ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME mlguard._retrain_request_id_seq
     START WITH 1
@@ -15269,6 +15595,17 @@ COMMENT ON COLUMN mlguard.outbox.delivered_at IS 'When it was delivered.';
 COMMENT ON COLUMN mlguard.outbox.attempts IS 'How often delivery was begun.';
 COMMENT ON COLUMN mlguard.outbox.last_error IS 'What went wrong last.';
 COMMENT ON COLUMN mlguard.outbox.next_try IS 'Not claimed again before then.';
+CREATE VIEW mlguard.own_size AS
+ SELECT relname AS relation,
+    (reltuples)::bigint AS rows,
+    pg_total_relation_size((oid)::regclass) AS bytes
+   FROM pg_class c
+  WHERE ((relnamespace = ('mlguard'::regnamespace)::oid) AND (relkind = ANY (ARRAY['r'::"char", 'p'::"char"])))
+  ORDER BY (pg_total_relation_size((oid)::regclass)) DESC, relname;
+ALTER VIEW mlguard.own_size OWNER TO postgres;
+COMMENT ON VIEW mlguard.own_size IS 'Tables of schema mlguard, the largest first.';
+COMMENT ON COLUMN mlguard.own_size.rows IS 'Rows, as the last ANALYZE estimated them; -1: never analysed.';
+COMMENT ON COLUMN mlguard.own_size.bytes IS 'Bytes on disk, indexes and long values included.';
 CREATE VIEW mlguard.post_set AS
  SELECT tbl,
     version,
@@ -15405,6 +15742,23 @@ CREATE VIEW mlguard.rejection AS
      JOIN mlguard._refusals() r(no, refused, last_at) ON ((r.no = s.no)));
 ALTER VIEW mlguard.rejection OWNER TO postgres;
 COMMENT ON VIEW mlguard.rejection IS 'Refused attempts by SLO; they survive the rollback that refused them. Approximate after a crash of the server.';
+CREATE VIEW mlguard.retention AS
+ SELECT k.what,
+    r.keep,
+    r.most,
+    (c.reltuples)::bigint AS rows,
+    pg_total_relation_size((c.oid)::regclass) AS bytes
+   FROM ((unnest(ARRAY['verdict'::text, 'metric'::text, 'violation'::text, 'change'::text, 'batch'::text, 'incident'::text, 'event'::text]) WITH ORDINALITY k(what, place)
+     JOIN pg_class c ON (((c.relname = ('_'::text || k.what)) AND (c.relnamespace = ('mlguard'::regnamespace)::oid))))
+     LEFT JOIN mlguard._retention r ON ((r.what = k.what)))
+  ORDER BY k.place;
+ALTER VIEW mlguard.retention OWNER TO postgres;
+COMMENT ON VIEW mlguard.retention IS 'How long records are kept, and what they take.';
+COMMENT ON COLUMN mlguard.retention.what IS 'Kind of record.';
+COMMENT ON COLUMN mlguard.retention.keep IS 'Age at which they go; null: no age.';
+COMMENT ON COLUMN mlguard.retention.most IS 'Newest that stay; null: no limit.';
+COMMENT ON COLUMN mlguard.retention.rows IS 'Rows, as the last ANALYZE estimated them; -1: never analysed.';
+COMMENT ON COLUMN mlguard.retention.bytes IS 'Bytes on disk, indexes included.';
 CREATE VIEW mlguard.retrain_request AS
  SELECT id,
     model,
@@ -15602,6 +15956,8 @@ ALTER TABLE ONLY mlguard._change
     ADD CONSTRAINT _change_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY mlguard._delta
     ADD CONSTRAINT _delta_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY mlguard._event_checkpoint
+    ADD CONSTRAINT _event_checkpoint_pkey PRIMARY KEY (no);
 ALTER TABLE ONLY mlguard._event
     ADD CONSTRAINT _event_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY mlguard._event_seal
@@ -15658,6 +16014,8 @@ ALTER TABLE ONLY mlguard._recount_due
     ADD CONSTRAINT _recount_due_pkey PRIMARY KEY (tbl, id);
 ALTER TABLE ONLY mlguard._reference
     ADD CONSTRAINT _reference_pkey PRIMARY KEY (tbl, over, column_name);
+ALTER TABLE ONLY mlguard._retention
+    ADD CONSTRAINT _retention_pkey PRIMARY KEY (what);
 ALTER TABLE ONLY mlguard._retrain_policy
     ADD CONSTRAINT _retrain_policy_pkey PRIMARY KEY (model);
 ALTER TABLE ONLY mlguard._retrain_request
@@ -15781,9 +16139,15 @@ CREATE CONSTRAINT TRIGGER judge_request AFTER INSERT ON mlguard._request DEFERRA
 ALTER TABLE mlguard._request ENABLE ALWAYS TRIGGER judge_request;
 CREATE TRIGGER keep_load AFTER DELETE ON mlguard._state FOR EACH ROW WHEN ((((old.load IS NOT NULL) AND (NOT old.load_kept)) OR (old.op = 'TRUNCATE'::text))) EXECUTE FUNCTION mlguard._keep_load();
 ALTER TABLE mlguard._state ENABLE ALWAYS TRIGGER keep_load;
-CREATE TRIGGER refuse_rewriting BEFORE DELETE OR UPDATE OR TRUNCATE ON mlguard._event FOR EACH STATEMENT EXECUTE FUNCTION mlguard._refuse_rewriting();
+CREATE TRIGGER refuse_deletion AFTER DELETE ON mlguard._event REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION mlguard._refuse_unsealed_deletion();
+ALTER TABLE mlguard._event ENABLE ALWAYS TRIGGER refuse_deletion;
+CREATE TRIGGER refuse_deletion AFTER DELETE ON mlguard._event_seal REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION mlguard._refuse_unsealed_deletion();
+ALTER TABLE mlguard._event_seal ENABLE ALWAYS TRIGGER refuse_deletion;
+CREATE TRIGGER refuse_rewriting BEFORE UPDATE OR TRUNCATE ON mlguard._event FOR EACH STATEMENT EXECUTE FUNCTION mlguard._refuse_rewriting();
 ALTER TABLE mlguard._event ENABLE ALWAYS TRIGGER refuse_rewriting;
-CREATE TRIGGER refuse_rewriting BEFORE DELETE OR UPDATE OR TRUNCATE ON mlguard._event_seal FOR EACH STATEMENT EXECUTE FUNCTION mlguard._refuse_rewriting();
+CREATE TRIGGER refuse_rewriting BEFORE DELETE OR UPDATE OR TRUNCATE ON mlguard._event_checkpoint FOR EACH STATEMENT EXECUTE FUNCTION mlguard._refuse_rewriting();
+ALTER TABLE mlguard._event_checkpoint ENABLE ALWAYS TRIGGER refuse_rewriting;
+CREATE TRIGGER refuse_rewriting BEFORE UPDATE OR TRUNCATE ON mlguard._event_seal FOR EACH STATEMENT EXECUTE FUNCTION mlguard._refuse_rewriting();
 ALTER TABLE mlguard._event_seal ENABLE ALWAYS TRIGGER refuse_rewriting;
 ALTER TABLE ONLY mlguard._assertion_lock
     ADD CONSTRAINT _assertion_lock_slo_fkey FOREIGN KEY (slo) REFERENCES mlguard._assertion(slo) ON UPDATE CASCADE ON DELETE CASCADE;
@@ -16019,6 +16383,7 @@ REVOKE ALL ON FUNCTION mlguard._observe(p_scope bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._observed_words(p_verdict mlguard._verdict, p_slo mlguard._slo, p_table mlguard._table) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._off_grid(p_x double precision, p_decimals integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._offer(p_row mlguard._quarantine, p_set jsonb, OUT outcome text, OUT reason text, OUT broken jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._oldest_kept(p_what text, p_as_of timestamp with time zone, p_beyond bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._on_ddl() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._on_partition() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._open_load(p_tbl text, p_load text, p_part bigint, p_begun boolean, p_ends boolean) FROM PUBLIC;
@@ -16050,6 +16415,9 @@ GRANT ALL ON FUNCTION mlguard._previous(p_model text) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard._previous(p_model text) TO mlguard_task;
 GRANT ALL ON FUNCTION mlguard._previous(p_model text) TO mlguard_writer;
 REVOKE ALL ON FUNCTION mlguard._previous(p_baseline mlguard._baseline, p_c jsonb, p_segment jsonb, p_key text, p_bins boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._prune_events(p_as_of timestamp with time zone, p_some integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._prune_judgements(p_as_of timestamp with time zone, p_some integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._prune_records(p_as_of timestamp with time zone, p_some integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._psi(p_here double precision[], p_baseline double precision[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._raise(p_code text, p_message text, p_slo text, p_detail jsonb, p_hint text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._ranks(p_state jsonb, OUT vals double precision[], OUT ranks double precision[]) FROM PUBLIC;
@@ -16072,6 +16440,7 @@ REVOKE ALL ON FUNCTION mlguard._refuse_above_cap(p_tbl text, p_id bigint, p_batc
 REVOKE ALL ON FUNCTION mlguard._refuse_baseline(p_tbl text, p_source text, p_wanted integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._refuse_batch(p_failed mlguard._verdict[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._refuse_rewriting() FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._refuse_unsealed_deletion() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._remember_batch(p_tbl text, p_place tid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._repeated_share(p_scope bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._resolve_incident(p_id bigint, p_by text, p_reason text, p_auto boolean) FROM PUBLIC;
@@ -16332,6 +16701,8 @@ REVOKE ALL ON FUNCTION mlguard.set_baseline(p_tbl regclass, p_other regclass) FR
 GRANT ALL ON FUNCTION mlguard.set_baseline(p_tbl regclass, p_other regclass) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.set_baseline(p_tbl regclass, p_source text, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.set_baseline(p_tbl regclass, p_source text, p_from timestamp with time zone, p_to timestamp with time zone) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.set_retention(p_what text, p_keep interval, p_most bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.set_retention(p_what text, p_keep interval, p_most bigint) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.set_retrain_policy(p_model text, p_training interval, p_cooldown interval, p_lease interval, p_attempts integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.set_retrain_policy(p_model text, p_training interval, p_cooldown interval, p_lease interval, p_attempts integer) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.share_v1(p_states jsonb, p_part text, p_have text, p_nan text) FROM PUBLIC;
@@ -16396,6 +16767,7 @@ GRANT SELECT ON TABLE mlguard.model_metric TO mlguard_task;
 GRANT SELECT ON TABLE mlguard.model_metric TO mlguard_writer;
 GRANT SELECT ON TABLE mlguard.object TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.outbox TO mlguard_platform;
+GRANT SELECT ON TABLE mlguard.own_size TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.post_set TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.prediction_batch TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.prediction_batch TO mlguard_task;
@@ -16407,6 +16779,7 @@ GRANT SELECT ON TABLE mlguard.quarantine TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.rejection TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.rejection TO mlguard_task;
 GRANT SELECT ON TABLE mlguard.rejection TO mlguard_writer;
+GRANT SELECT ON TABLE mlguard.retention TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.retrain_request TO mlguard_platform;
 GRANT SELECT ON TABLE mlguard.retrain_request TO mlguard_task;
 GRANT SELECT ON TABLE mlguard.retrain_request TO mlguard_writer;

@@ -7,12 +7,14 @@ import gc
 import os
 import sys
 import traceback
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from mlguard.cli.echo import say
 from mlguard.cli.lazy import LazyGroup, Verb
+from mlguard.cli.log import FORMATS, choose, is_json, log
 from mlguard.cli.state import State, shared
 from mlguard.errors import Exit, MlguardError
 
@@ -54,7 +56,7 @@ VERBS = {
     "waive": Verb("mlguard.cli.verbs.waive", "Accept a known failure until a date, audited."),
     "resume": Verb("mlguard.cli.verbs.resume", "End off and waive of an SLO before their time, audited."),
     "watch": Verb("mlguard.cli.verbs.watch", "Sweep for as long as it runs, and print each alert."),
-    "graph": Verb("mlguard.cli.verbs.graph", "Draw tables, models, consumers and incidents as a picture."),
+    "graph": Verb("mlguard.cli.verbs.graph", "Draw inputs, tables, models, consumers and open incidents."),
     "report": Verb("mlguard.cli.verbs.report", "Write one HTML file: gates, SLOs, plots, incidents."),
     "bench": Verb("mlguard.cli.verbs.bench", "Measure what mlguard costs on a table, object by object."),
     "doctor": Verb("mlguard.cli.verbs.doctor", "Find what is disabled, bypassed, changed or at risk."),
@@ -69,6 +71,7 @@ class Root(LazyGroup):
     ) -> NoReturn:
         """Run one command line and exit."""
         state = State()
+        began = perf_counter()
         extra |= {"standalone_mode": False, "obj": state}
         try:
             code = super().main(args, "mlguard", **extra)
@@ -77,18 +80,30 @@ class Root(LazyGroup):
             _silence_stdout()
             code = BROKEN_PIPE
         except MlguardError as error:
-            say(str(error))
+            _tell(error)
             _traceback_if(state)
             code = error.exit_code
         except click.ClickException as error:
-            error.show()
+            if is_json():
+                log("error", kind="usage", message=error.format_message())
+            else:
+                error.show()
             code = Exit.USAGE
         except (click.Abort, KeyboardInterrupt):
             say(f"interrupted; {state.so}")
             code = INTERRUPTED
         except Exception as error:  # noqa: BLE001 - nobody is left who could handle it
             code = _unexpected(error, state)
-        sys.exit(int(code) if isinstance(code, int) else Exit.HOLDS)
+        ended = int(code) if isinstance(code, int) else Exit.HOLDS
+        log("ended", verb=state.verb, exit_code=int(ended), seconds=round(perf_counter() - began, 3))
+        sys.exit(ended)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb, and remember it for the log."""
+        ctx.ensure_object(State).verb = args[0]
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the verb; a closed pipe passes as what it is, since click would end it with the code for a violation."""
@@ -97,6 +112,17 @@ class Root(LazyGroup):
         except BrokenPipeError:
             _silence_stdout()
             return BROKEN_PIPE
+
+
+def _tell(error: MlguardError) -> None:
+    if not is_json():
+        say(str(error))
+        return
+    problems = [
+        {"message": one.message, "where": str(one.where) if one.where else None, "help": one.help or None}
+        for one in error.problems
+    ]
+    log("error", kind=type(error).__name__, message=error.message, problems=problems)
 
 
 def _silence_stdout() -> None:
@@ -150,6 +176,14 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     help="How to report, for the verbs that do: text, json and others.",
     expose_value=False,
     callback=lambda ctx, _, value: setattr(ctx.ensure_object(State), "format", value) if value else None,
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(FORMATS),
+    metavar="text|json",
+    help="How words on stderr are written; json: one object a line. $MLGUARD_LOG says it too.",
+    expose_value=False,
+    callback=lambda ctx, _, value: choose(value),
 )
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from mlguard.cli.log import is_json, log
 
 if TYPE_CHECKING:
     import psycopg
@@ -37,7 +40,10 @@ def out(text: str) -> None:
 
 
 def say(text: str) -> None:
-    """Write words."""
+    """Write words; as one JSON line where logs are JSON."""
+    if is_json():
+        log("said", message=text)
+        return
     click.echo(text, err=True, color=_colour())
 
 
@@ -59,7 +65,13 @@ def loud_cursor() -> type[psycopg.Cursor[Any]]:
     class LoudCursor(psycopg.Cursor[Any]):
         def execute(self, query: Any, params: Any = None, **kwargs: Any) -> Any:
             text = query.decode() if isinstance(query, bytes) else query
-            say(text.strip() + ";" if isinstance(text, str) else text.as_string(self))
-            return super().execute(query, params, **kwargs)
+            words = text.strip() if isinstance(text, str) else text.as_string(self)
+            if not is_json():
+                say(words + ";")
+            began = perf_counter()
+            try:
+                return super().execute(query, params, **kwargs)
+            finally:
+                log("sql", sql=words, seconds=round(perf_counter() - began, 6))
 
     return LoudCursor

@@ -6,12 +6,17 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from mlguard.cli.log import is_json, log
+
 Report = Callable[[str, int, int], None]
 
 
 @contextmanager
 def progress() -> Iterator[Report | None]:
     """Give the function to call before each step with (what, done, of how many); None without a terminal."""
+    if is_json():
+        yield lambda what, done, total: log("step", what=what, done=done, of=total)
+        return
     if not sys.stderr.isatty():
         yield None
         return

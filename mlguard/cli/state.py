@@ -25,6 +25,7 @@ class State:
     """The options that every verb shares.
 
     Attributes:
+        verb: the verb that runs.
         so: what is so when Ctrl-C comes now; a verb that changes something says it anew before it starts.
     """
 
@@ -36,6 +37,7 @@ class State:
     verbose: bool = False
     format: str | None = None
     so: str = "nothing was changed"
+    verb: str = ""
 
     def project(self) -> Project:
         """Load the SLO files, or what `--models` declares instead of them.

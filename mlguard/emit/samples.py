@@ -205,8 +205,11 @@ def _taken(
     gathered = (
         f"select\n{indent(_lines(arrays))}\nfrom (\n{indent(placed)}\n) as p\nwhere p.place <= {MOST}\ngroup by {group}"
     )
+    # A list of nulls alone would be of type text.
+    typed = arrived or any(is_number(column) for column in wanted)
+    nothing = "null" if typed else "null::double precision[]"
     lines = [
-        f"({literal(column.name)}, {f's.{name}, null::text[]' if is_number(column) else f'null, s.{name}'})"
+        f"({literal(column.name)}, {f's.{name}, null::text[]' if is_number(column) else f'{nothing}, s.{name}'})"
         for column, name in zip(wanted, names, strict=True)
     ]
     if arrived:

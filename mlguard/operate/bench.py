@@ -7,7 +7,6 @@ is rolled back, so what triggers append to schema mlguard goes too.
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
@@ -29,13 +28,13 @@ if TYPE_CHECKING:
 
 ROWS, ROUNDS, LOCK_SECONDS = 5000, 7, 3.0
 SAMPLE, PLAIN, WHOLE = "mlguard_bench_sample", "mlguard_bench_plain", "mlguard_bench_whole"
-Progress = "Callable[[str, int, int], None]"
 
 _CONSTRAINTS = """
 select c.conname as name, c.contype::text as kind, pg_get_constraintdef(c.oid) as definition,
        coalesce(o.slos, '{}') as slos, o.tbl is not null as ours
 from pg_catalog.pg_constraint as c
-left join mlguard.object as o on o.tbl = %(table)s and o.name = c.conname and o.kind in ('CHECK', 'UNIQUE', 'FOREIGN_KEY')
+left join mlguard.object as o
+  on o.tbl = %(table)s and o.name = c.conname and o.kind in ('CHECK', 'FOREIGN_KEY')
 where c.conrelid = %(oid)s and c.contype in ('c', 'f')
 order by c.conname
 """
@@ -154,8 +153,8 @@ def bench(
     require_runtime(connection)
     guarded_table(connection, table)
     try:
-        copies, skipped, taken = _copy(connection, table, rows, lock_timeout)
-        costs = _measured(connection, copies, skipped, rounds, taken, progress)
+        copies, skipped, taken, insert = _copy(connection, table, rows, lock_timeout)
+        costs = _measured(connection, copies, skipped, insert, rounds, taken, progress)
         plain, whole = costs.pop(PLAIN), costs.pop(WHOLE)
         added = [_added(cost, plain) for cost in costs.values()]
         conditions = _conditions(connection, program, taken, rounds) if program is not None else []
@@ -173,7 +172,18 @@ def bench(
         )
     finally:
         if not connection.closed:
-            connection.execute("discard temp")
+            _forget(connection)
+
+
+def _forget(connection: psycopg.Connection[Any]) -> None:
+    """Drop the copies; whatever else the session has stays."""
+    names = values(
+        connection,
+        "select c.relname from pg_catalog.pg_class as c"
+        " where c.relnamespace = pg_my_temp_schema() and c.relkind = 'r' and starts_with(c.relname, 'mlguard_bench_')",
+    )
+    if names:
+        _run(connection, f"drop table {', '.join(f'pg_temp.{quote_ident(name)}' for name in names)}")
 
 
 _OWN_BYTES = """
@@ -210,8 +220,8 @@ def _patient(connection: psycopg.Connection[Any], seconds: float) -> Iterator[No
 
 def _copy(
     connection: psycopg.Connection[Any], table: str, rows: int, lock_timeout: float
-) -> tuple[dict[str, Copy], list[tuple[str, str]], int]:
-    """Make the temporary tables; return them by name, what is left out, and how many rows there are to write."""
+) -> tuple[dict[str, Copy], list[tuple[str, str]], int, str]:
+    """Make the temporary tables; return them by name, what is left out, how many rows there are, and what is run."""
     with _patient(connection, lock_timeout):
         oid = values(connection, _OID, table=table)[0]
         name = TableName.parse(table)
@@ -231,7 +241,7 @@ def _copy(
         skipped += [
             (trigger.name, "judges an assertion, whose lock would make other COMMITs wait")
             for trigger in triggers
-            if "assertion" in trigger.name
+            if trigger.on_insert and "assertion" in trigger.name
         ]
         copies = {PLAIN: Copy(PLAIN, "plain", "", ()), WHOLE: Copy(WHOLE, "with mlguard", "", ())}
         parts: dict[str, list[str]] = {PLAIN: [], WHOLE: []}
@@ -254,14 +264,7 @@ def _copy(
                 _run(connection, statement)
         _run(connection, f"analyze pg_temp.{SAMPLE}")
     insert = f"({columns}) overriding system value select {columns} from pg_temp.{SAMPLE}"
-    _run(connection, f"create temp table mlguard_bench_insert as select {_text(insert)}::text as words")
-    return copies, skipped, taken
-
-
-def _text(words: str) -> str:
-    from mlguard.names import quote_literal
-
-    return quote_literal(words)
+    return copies, skipped, taken, insert
 
 
 def _constraint(copy: str, one: Constraint) -> str:
@@ -285,6 +288,7 @@ def _measured(
     connection: psycopg.Connection[Any],
     copies: dict[str, Copy],
     skipped: list[tuple[str, str]],
+    insert: str,
     rounds: int,
     rows: int,
     progress: Callable[[str, int, int], None] | None,
@@ -294,7 +298,6 @@ def _measured(
 
     many: dict[str, list[float]] = {name: [] for name in copies}
     one: dict[str, list[float]] = {name: [] for name in copies}
-    (insert,) = values(connection, "select words from pg_temp.mlguard_bench_insert")
     for turn in range(rounds + 1):
         for name, copy in list(copies.items()):
             if progress is not None:
@@ -319,20 +322,19 @@ def _measured(
 
 
 def _spent(connection: psycopg.Connection[Any], insert: str) -> float:
-    """Run one statement with all that COMMIT would judge, and roll it back; return microseconds, as the server counts."""
-    import psycopg
-
-    spent = 0.0
-    with connection.transaction() as transaction:
-        row = connection.execute(f"explain (analyze, timing off, summary on, format json) {insert}".encode()).fetchone()
-        assert row is not None
-        found = row[0] if isinstance(row[0], list) else json.loads(row[0])
-        spent = float(found[0]["Execution Time"]) * 1000
+    """Run one statement with all that COMMIT would judge, and roll it back; return microseconds."""
+    with connection.transaction(force_rollback=True):
+        spent = _explained(connection, insert)
         began = perf_counter()
         connection.execute("set constraints all immediate")
-        spent += (perf_counter() - began) * 1e6
-        raise psycopg.Rollback(transaction)
-    return spent
+        return spent + (perf_counter() - began) * 1e6
+
+
+def _explained(connection: psycopg.Connection[Any], query: str) -> float:
+    """Run a statement and return how long the server took for it and its triggers, in microseconds."""
+    # Without parameters, or psycopg would look for placeholders in names.
+    row = connection.execute(f"explain (analyze, timing off, summary on, format json) {query}".encode()).fetchone()
+    return float(row[0][0]["Execution Time"]) * 1000 if row is not None else 0.0
 
 
 def _added(cost: Cost, plain: Cost) -> Cost:
@@ -357,7 +359,4 @@ def _conditions(connection: psycopg.Connection[Any], program: TableProgram, rows
 
 def _read(connection: psycopg.Connection[Any], condition: str) -> float:
     query = f"select count(*) filter (where {condition}) from pg_temp.{SAMPLE} as r"
-    row = connection.execute(f"explain (analyze, timing off, summary on, format json) {query}".encode()).fetchone()
-    assert row is not None
-    found = row[0] if isinstance(row[0], list) else json.loads(row[0])
-    return float(found[0]["Execution Time"]) * 1000
+    return _explained(connection, query)

@@ -29,14 +29,16 @@ def is_long() -> bool:
     return "MLGUARD_FUZZ_SECONDS" in os.environ
 
 
-def run(share: float, example: Callable[[random.Random], None]) -> int:
-    """Run an example with one seed after the other until the time is over; return how many. A failure names its seed.
+def run(share: float, example: Callable[[random.Random], None], enough: Callable[[], bool] = lambda: True) -> int:
+    """Run an example with one seed after the other; return how many. A failure names its seed.
+
+    It ends when the time is over, in the long form not before there were `enough`.
 
     The first of them may take longer: it imports and warms what all of them use.
     """
     first = seed = int(os.environ.get("MLGUARD_FUZZ_SEED") or 0)
     end = time.monotonic() + seconds(share)
-    while seed == first or time.monotonic() < end:
+    while seed == first or time.monotonic() < end or (is_long() and not enough()):
         try:
             with _ends(LONGEST if seed > first else STUCK):
                 example(random.Random(seed))

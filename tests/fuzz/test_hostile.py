@@ -20,6 +20,7 @@ from mlguard.spec.source import Source
 from tests.fuzz import budget, sound
 from tests.fuzz.specs import Spec, spec
 
+LEAST = 10_000  # names and values in the long form
 VARIABLE = re.compile(r"_|(?:new|old|found|tg_\w+)\Z")
 
 
@@ -65,8 +66,7 @@ def test_hostile_names_and_values() -> None:
             counts["files"] += 1
             counts["words"] += len(found.values) + len(found.columns) + len(found.told) + 2
 
-    budget.run(0.25, example)
+    budget.run(0.25, example, lambda: counts["words"] >= LEAST)
     print(dict(counts))
     assert counts["files"] > 3 * counts["refused"]
-    if budget.is_long():
-        assert counts["words"] >= 10_000
+    assert not budget.is_long() or counts["words"] >= LEAST

@@ -36,7 +36,8 @@ from tests.fuzz import hostile
 
 AT = datetime(2026, 11, 20, 3, 12, tzinfo=UTC)
 ALLOWED = {
-    "html", "head", "meta", "title", "style", "body", "header", "h1", "h2", "h3", "h4", "p", "a", "div", "table", "thead",
+    "html", "head", "meta", "title", "style", "body", "header", "h1", "h2", "h3", "h4", "p", "a", "div", "table",
+    "thead",
     "tbody", "tr", "th", "td", "span", "section", "article", "code", "ul", "li", "footer", "svg", "g", "text", "rect",
     "path", "polyline", "polygon", "circle", "defs", "marker",
 }  # fmt: skip
@@ -56,7 +57,7 @@ class Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
         self.attributes += attrs
-        if tag not in ("meta",):
+        if tag != "meta":
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -89,8 +90,18 @@ def view(text: Any) -> Overview:
     incident = Incident(
         **{
             **dict.fromkeys(Incident.__dataclass_fields__),
-            **{"id": 412, "state": "open", "severity": "page", "slo": slo.slo, "table": name, "segment": {}},
-            **{"headline": text(), "opened_at": AT, "last_at": AT, "acked_by": text(), "label": text(), "cause": 3},
+            "id": 412,
+            "state": "open",
+            "severity": "page",
+            "slo": slo.slo,
+            "table": name,
+            "segment": {},
+            "headline": text(),
+            "opened_at": AT,
+            "last_at": AT,
+            "acked_by": text(),
+            "label": text(),
+            "cause": 3,
         }
     )
     table = TableView(
