@@ -25,7 +25,7 @@ def draft(message: str, installed: str | None) -> Draft:
     down = [runtime.read_sql(name) for name in reversed(ups) if name.endswith(".down")]
     lock = f"select pg_advisory_xact_lock({LOCK})"
     if installed is None:
-        first = ["create schema if not exists mlguard", _VERSIONS]
+        first = [frame.refuse_installed(known[-1]), "create schema if not exists mlguard", _VERSIONS]
         last = [f"insert into mlguard.alembic_version (version_num) values ({literal(known[-1])})"]
         undone = ["drop table mlguard.alembic_version", "drop schema mlguard"]
         guard = [frame.refuse_runtime_loss()]

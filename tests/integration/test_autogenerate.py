@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from psycopg.conninfo import make_conninfo
 
 from mlguard import api
 from mlguard.alembic import include_name, include_object, options
@@ -148,6 +149,20 @@ def test_a_database_without_the_runtime(pg_any: str, tmp_path: Path, monkeypatch
     sa.Table("customer", models, *columns)
     (line,) = project(pg_any, tmp_path, monkeypatch, models, **options()).found()
     assert line.startswith("op.alter_column('customer', 'age'")
+
+
+def test_a_user_without_rights_on_the_registry(
+    guarded_db: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    guard(guarded_db, tmp_path, "public")
+    prepare(guarded_db, "create role migrator login; grant create, usage on schema public to migrator")
+    try:
+        given = make_conninfo(guarded_db, user="migrator")
+        (line,) = project(given, tmp_path, monkeypatch, metadata(None), **options()).found()
+        assert line.startswith("op.alter_column('customer', 'age'")
+        assert "no rights on schema mlguard" in caplog.text
+    finally:
+        prepare(guarded_db, "drop owned by migrator; drop role migrator")
 
 
 def test_filters_one_by_one() -> None:

@@ -117,6 +117,8 @@ def test_life(pg: str, project: AlembicProject, monkeypatch: pytest.MonkeyPatch)
 
     write(project.folder, AFTER)
     assert len(revision("narrow")) == 2
+    with pytest.raises(DBAPIError, match="has the mlguard runtime already"):
+        project.again(runtime)
     project.upgrade()
     clean()
     prepare(pg, "insert into features.customer values (3, 50, 'x', 3, 'c@example.com', now())")
@@ -186,7 +188,9 @@ def test_stored_rows_that_break_a_rule(
         project.folder,
         "mlguard: 1\ntable: features.customer\nreads: none\ncolumns: {age: {range: [0, 130], required: true}}\n",
     )
-    table, late = revision("range")
+    done = mlguard("revision", "-m", "range")
+    assert "an upgrade of this database would fail: features.customer/age.range: 1 of 2 stored rows" in done.stderr
+    table, late = (Path(line) for line in done.stdout.splitlines())
     with pytest.raises(DBAPIError, match=r"age\.range"):
         project.upgrade()
     assert project.current(guarded_db) == [project.head_of(table)]
