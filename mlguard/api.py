@@ -87,10 +87,10 @@ def load(
 
 
 def compile_sql(project: Project) -> dict[TableName, tuple[DbObject, ...]]:
-    """Compile without a database, from the declared types.
+    """Compile without a database, from the declared types; one that is declared nowhere is written `unknown`.
 
     Raises:
-        SpecError: an expression is wrong, or names a column whose type is declared nowhere.
+        SpecError: an expression is wrong.
         CompileError: an SLO cannot be placed.
     """
     compiled = compile_project(project, None)
@@ -328,6 +328,7 @@ def apply(
         if made.runtime:
             runtime.install(connection)
         applied = run(connection, made, options or Options(), progress)
+        applied.runtime = made.runtime
         _set_baselines(project, connection)
         return applied
 

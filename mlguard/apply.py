@@ -43,6 +43,7 @@ class Applied:
     tables: list[TableName] = field(default_factory=list)
     moved: dict[TableName, int] = field(default_factory=dict)
     unvalidated: list[str] = field(default_factory=list)
+    runtime: str | None = None  # 'install 0004' or 'upgrade 0003 to 0004'
 
 
 def refuse_breaking(plan: Plan) -> None:

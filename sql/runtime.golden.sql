@@ -3903,8 +3903,11 @@ begin
     (select b.changed_at from mlguard._bucket b where b.tbl = p_table.tbl order by b.changed_at desc limit 1),
     (select b.shrunk_at from mlguard._bucket b where b.tbl = p_table.tbl and b.shrunk_at is not null
      order by b.shrunk_at desc limit 1));
-  -- What was never judged is judged for the first time, with all that came so far.
-  update mlguard._window w set checked_to = _seen where w.tbl = p_table.tbl and w.judged_to is null and w.checked_to < _seen;
+  -- What was never judged is judged for the first time, with all that came so far: rows of older windows may have come
+  -- since it was last seen when the first one closes.
+  update mlguard._window w
+  set checked_to = _seen, due_at = '-infinity'
+  where w.tbl = p_table.tbl and w.judged_to is null and w.checked_to < _seen;
   if _checked is null or _seen is null or _seen <= _checked then
     return 0;
   end if;
@@ -4902,6 +4905,7 @@ CREATE FUNCTION mlguard._learn_baseline(p_table mlguard._table, p_as_of timestam
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  _few constant bigint := 100000;  -- rows that are read in no time
   _work mlguard._baseline;
   _learns boolean := p_table.baseline ~ '^(first|previous) ';
   _lacking text[];
@@ -4954,11 +4958,15 @@ begin
   if _added > 0 then
     perform mlguard._use_baseline(p_table, _work.version);
   end if;
-  -- What could not be had is looked for again, but not with every sweep: it takes a pass over the table.
+  -- What could not be had is looked for again, but not with every sweep where that takes a long pass over the table.
   update mlguard._baseline b
   set next_at = case
     when cardinality(_lacking) <> _added or _lacking = '{}' then
-      coalesce(_next, p_as_of + case b.state when 'learning' then interval '1 hour' else interval '1 day' end)
+      coalesce(_next, p_as_of + case
+        when (select coalesce(sum(c.n), 0) from mlguard._bucket c where c.tbl = b.tbl and c.segment = '{}') <= _few then '0'
+        when b.state = 'learning' then interval '1 hour'
+        else interval '1 day'
+      end)
   end
   where b.tbl = p_table.tbl and b.version = _work.version;
   return _added;
@@ -10578,16 +10586,21 @@ CREATE FUNCTION mlguard.correlation_v1(p_states jsonb, p_key text) RETURNS doubl
 declare
   _a double precision := (p_states -> p_key ->> 3)::float8;
   _b double precision := (p_states -> p_key ->> 4)::float8;
+  _r double precision;
 begin
-  -- Two roots: the product of two sums of squares may overflow.
-  return case
-    when (p_states -> p_key ->> 0)::float8 >= 2 and _a > 0 and _b > 0
-    then greatest(least((p_states -> p_key ->> 5)::float8 / sqrt(_a) / sqrt(_b), 1), -1)
-  end;
+  if (p_states -> p_key ->> 0)::float8 >= 2 and _a > 0 and _b > 0 then
+    -- Two roots: the product of two sums of squares may overflow.
+    _r := (p_states -> p_key ->> 5)::float8 / sqrt(_a) / sqrt(_b);
+    -- Infinite values give NaN, of which least() would make 1.
+    if _r <> 'NaN' then
+      return greatest(least(_r, 1), -1);
+    end if;
+  end if;
+  return null;
 end
 $$;
 ALTER FUNCTION mlguard.correlation_v1(p_states jsonb, p_key text) OWNER TO postgres;
-COMMENT ON FUNCTION mlguard.correlation_v1(p_states jsonb, p_key text) IS 'Pearson correlation; null where one of the two columns does not vary.';
+COMMENT ON FUNCTION mlguard.correlation_v1(p_states jsonb, p_key text) IS 'Pearson correlation; null where one of the two columns does not vary, or a value is infinite.';
 CREATE FUNCTION mlguard.count_refusals_v1(p_no integer) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'

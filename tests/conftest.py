@@ -1,8 +1,9 @@
 """Fixtures over real PostgreSQL servers; each server starts when the first test of a worker asks for it.
 
-`pg18`, `pg15`   DSN of a fresh empty database on PostgreSQL 18, on the machine's own server
-`pg`, `pg_any`   the same on both, on 18 only (for slow suites)
-`db`, `guarded_db`   DSN of a fresh database with the runtime installed: on both, on 18 only
+`bare`, `bare18`, `bare15`, `bare_any`   DSN of a fresh empty database: on both servers, on PostgreSQL 18, on the
+                     machine's own server, on 18 only (for slow suites)
+`pg`, `pg18`, `pg15`, `pg_any`   the same with the runtime installed, which would take longer than most tests
+`db`, `guarded_db`   as `pg`, `pg18`
 `customer_db`        as `db`, with the guarded table features.customer of runtime_example
 """
 
@@ -49,44 +50,69 @@ def server(request: pytest.FixtureRequest) -> servers.TestServer:
 
 
 @pytest.fixture
-def pg18(server18: servers.TestServer) -> Iterator[str]:
+def bare18(server18: servers.TestServer) -> Iterator[str]:
     """DSN of an empty database on PostgreSQL 18."""
     with server18.database() as dsn:
         yield dsn
 
 
 @pytest.fixture
-def pg15(server_machine: servers.TestServer) -> Iterator[str]:
+def bare15(server_machine: servers.TestServer) -> Iterator[str]:
     """DSN of an empty database on the machine's own server."""
     with server_machine.database() as dsn:
         yield dsn
 
 
 @pytest.fixture
-def pg(server: servers.TestServer) -> Iterator[str]:
+def bare(server: servers.TestServer) -> Iterator[str]:
     """DSN of an empty database, on each server in turn."""
     with server.database() as dsn:
         yield dsn
 
 
 @pytest.fixture
-def pg_any(pg18: str) -> str:
+def bare_any(bare18: str) -> str:
     """DSN of an empty database on one server, for suites too slow to run on both."""
-    return pg18
+    return bare18
 
 
 @pytest.fixture
-def db(server: servers.TestServer) -> Iterator[str]:
+def pg18(server18: servers.TestServer) -> Iterator[str]:
+    """DSN of a database with the runtime installed, on PostgreSQL 18."""
+    with server18.guarded_database() as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def pg15(server_machine: servers.TestServer) -> Iterator[str]:
+    """DSN of a database with the runtime installed, on the machine's own server."""
+    with server_machine.guarded_database() as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def pg(server: servers.TestServer) -> Iterator[str]:
     """DSN of a database with the runtime installed, on each server in turn."""
     with server.guarded_database() as dsn:
         yield dsn
 
 
 @pytest.fixture
-def guarded_db(server18: servers.TestServer) -> Iterator[str]:
+def pg_any(pg18: str) -> str:
+    """DSN of a database with the runtime installed on one server, for suites too slow to run on both."""
+    return pg18
+
+
+@pytest.fixture
+def db(pg: str) -> str:
+    """DSN of a database with the runtime installed, on each server in turn."""
+    return pg
+
+
+@pytest.fixture
+def guarded_db(pg18: str) -> str:
     """DSN of a database with the runtime installed, on PostgreSQL 18."""
-    with server18.guarded_database() as dsn:
-        yield dsn
+    return pg18
 
 
 @pytest.fixture

@@ -32,13 +32,15 @@ def writable(name: str, scene: Scene, path: Path) -> bool:
 
 
 def number(name: str, what: str, scene: Scene, path: Path, *, floats: bool = False) -> SqlType | None:
-    """Return the type of a column that must be a number; faults are noted."""
+    """Return the type of a column that must be a number; faults are noted.
+
+    A column whose type nobody told yet is taken for double precision: the database tells before anything is made of it.
+    """
     if not writable(name, scene, path):
         return None
     shape = scene.shape.column(name)
     if shape is None or shape.type.kind is Kind.UNKNOWN:
-        scene.fault(f"{what} needs the type of {name}", path, f"columns: {{{name}: {{type: double precision}}}}")
-        return None
+        return SqlType(Kind.FLOAT8)
     if shape.type.kind not in NUMBERS or (floats and shape.type.kind not in FLOATS | {Kind.NUMERIC}):
         scene.fault(f"{what} needs a number{' with decimals' * floats}; {name} is {shape.type}", path)
         return None

@@ -114,6 +114,7 @@ join pg_catalog.pg_trigger as k
 where k.tgname > %(ours)s and not k.tgisinternal and k.tgenabled <> 'D'
   and k.tgtype & 3 = 3 and k.tgtype & 20 <> 0  -- BEFORE ROW (1, 2) of INSERT (4) or UPDATE (16)
   and exists (select from pg_catalog.pg_trigger as o where o.tgrelid = t.oid and o.tgname = %(ours)s)
+  and not exists (select from mlguard._object as m where m.tbl = t.tbl and m.name = k.tgname)
 order by 1
 """,
         **_named(tables),

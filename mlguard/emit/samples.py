@@ -154,8 +154,7 @@ def objects(program: TableProgram) -> list[DbObject]:
         f"{name}(_from timestamptz, _to timestamptz)",
         returns="table (bucket timestamptz, n bigint, k integer, column_name text, nums double precision[],"
         " texts text[])",
-        attributes="volatile\nsecurity definer\nset search_path = pg_catalog, pg_temp"
-        + settings(text_columns(program)),
+        attributes="stable\nsecurity definer\nset search_path = pg_catalog, pg_temp" + settings(text_columns(program)),
         about=f"A sample of each bucket of the stored rows of {one_line(str(program.table))} with event times from"
         " _from up to _to; null, null: of all.",
         declare=(),
@@ -169,18 +168,21 @@ def _taken(
 ) -> str:
     """Return the FROM clause that gives each sample as `s` and each of its columns as `c`.
 
-    Of each bucket the rows are taken that drew the least numbers: a uniform sample of exactly MOST rows. `first`
+    Of each bucket the rows are taken whose place hashes to the least numbers: a sample of exactly MOST rows. `first`
     thins rows while they are read, `thinned` once it is known how many rows their bucket has. `arrived`: the rows
     come in the order in which they were written; a column without a name then says at which place each came.
     """
     wanted = columns(program)
     names = [f"v_{number}" for number, _ in enumerate(wanted, 1)]
-    rows = [*grouping.selected, *([f"{PICK} as pick", f"r.{ARRIVAL} as seq"] if arrived else ["random() as pick"])]
+    rows = [*grouping.selected, f"{PICK} as pick", *([f"r.{ARRIVAL} as seq"] if arrived else [])]
     rows += [f"r.{quote_ident(column.name)} as {name}" for column, name in zip(wanted, names, strict=True)]
-    source = grouping.source.rows
+    # Picked by the place where a row stands, not by lot: who samples the same rows again finds the same.
+    stands = f"select r.*, row_number() over () - 1 as {ARRIVAL} from {grouping.source.rows}"
     if arrived:
-        source = f"(select r.*, row_number() over () - 1 as {ARRIVAL} from {source}) as r"
-    read = f"select\n{indent(_lines(rows))}\nfrom {source}{grouping.source.where(*filter(None, [first]))}"
+        read = f"from ({stands}) as r{grouping.source.where(*filter(None, [first]))}"
+    else:
+        read = f"from (\n{indent(stands + grouping.source.where())}\n) as r"
+    read = f"select\n{indent(_lines(rows))}\n{read}"
     partition = f"partition by {', '.join(grouping.of('r'))} " if grouping.keys else ""
     picked = ["r.*", "z.n", f"row_number() over ({partition}order by r.pick) as place"]
     if arrived:

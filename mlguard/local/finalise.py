@@ -83,7 +83,8 @@ def _correlation(states: Document, key: str | None) -> float | None:
     if not (positive(aa) and positive(bb)):
         return None
     # Two roots: the product of two sums of squares may overflow.
-    return greatest(least(ab / math.sqrt(aa) / math.sqrt(bb), 1.0), -1.0)
+    found = ab / math.sqrt(aa) / math.sqrt(bb)
+    return None if math.isnan(found) else max(min(found, 1.0), -1.0)  # infinite values give NaN
 
 
 def _distinct(states: Document, key: str | None) -> float | None:

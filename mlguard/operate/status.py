@@ -17,22 +17,31 @@ if TYPE_CHECKING:
     from mlguard.spec import Project
 
 NOT_APPLIED = "not applied"
+NOT_JUDGED = "not judged yet"
 _OUTCOMES = {"PASS": "holding", "FAIL": "failing", "INSUFFICIENT": "insufficient", "ERROR": "error", "NOTED": "noted"}
 
 _SLOS = """
 select s.id, s.tbl as "table", s.name, s.action, s.severity, s.place, s.shadow, s.version, s.since, s.tags,
        s.health, s.waived_until, r.refused, r.last_at as refused_last, v.n as recorded, v.last_at as recorded_last,
-       j.outcome, j.observed, j.judged_at, j.past
+       j.outcome, j.observed, j.judged_at, j.past, s.level in ('batch', 'window') as awaits_verdict
 from mlguard.slo as s
 left join mlguard.rejection as r on r.slo = s.id
 left join lateral (
-  select (array_agg(y.outcome))[1] as outcome, (array_agg(coalesce(y.observed, y.reason)))[1] as observed,
+  select (array_agg(y.outcome order by y.place))[1] as outcome,
+         (array_agg(coalesce(y.observed, y.reason) order by y.place))[1] as observed,
          max(y.at) as judged_at, (array_agg(y.vals[1] order by y.place desc))::float8[] as past
   from (
-    select w.*, row_number() over (order by w.id desc) as place
-    from mlguard.verdict as w
-    where w.slo = s.id and w.current and w.segment = '{}'
-    order by w.id desc
+    -- Of an SLO with segments the worst one speaks for its batch or window.
+    select u.*, row_number() over (order by u.newest desc) as place
+    from (
+      select distinct on (w.window_end, w.batch) w.*, max(w.id) over (partition by w.window_end, w.batch) as newest
+      from (
+        select v.* from mlguard.verdict as v where v.slo = s.id and v.current order by v.id desc limit 1200
+      ) as w
+      order by w.window_end, w.batch,
+               array_position('{FAIL,ERROR,NOTED,PASS,INSUFFICIENT}'::text[], w.outcome), w.id desc
+    ) as u
+    order by u.newest desc
     limit 24
   ) as y
 ) as j on s.level in ('batch', 'window', 'assertion') or (s.level = 'read' and s.action = 'warn')
@@ -83,6 +92,7 @@ class Facts:
     observed: str | None
     judged_at: datetime | None
     past: list[float | None] | None  # values of the first metric of the last verdicts, oldest first
+    awaits_verdict: bool  # whether only a verdict can tell that it holds
 
 
 @dataclass(frozen=True)
@@ -111,7 +121,7 @@ class SloStatus:
     table: str
     state: str
     # holding | held | off | waived | shadow | refused | kept out | recorded | not applied, and of batches and windows
-    # failing | noted | insufficient | error
+    # not judged yet | failing | noted | insufficient | error
     times: int | None  # how often, for refused, kept out and recorded
     at: datetime | None  # held since; off or waived until; last refused, kept out, recorded
     action: str
@@ -237,7 +247,7 @@ class _Look:
             return _OUTCOMES.get(fact.outcome, fact.outcome), None, fact.judged_at
         if fact.recorded:
             return "recorded", fact.recorded, fact.recorded_last
-        return "holding", None, None
+        return NOT_JUDGED if fact.awaits_verdict else "holding", None, None
 
 
 def _closing(connection: psycopg.Connection[Any], gate: Gate) -> list[str]:

@@ -29,21 +29,21 @@ def rows() -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["customer", "flights"])
-def test_an_example_is_applied_and_taken_out_again(name: str, pg18: str) -> None:
+def test_an_example_is_applied_and_taken_out_again(name: str, bare18: str) -> None:
     project = api.load(EXAMPLES / name / "slos")
-    with psycopg.connect(pg18, autocommit=True) as connection:
+    with psycopg.connect(bare18, autocommit=True) as connection:
         connection.execute((EXAMPLES / name / "schema.sql").read_text())
         connection.execute((EXAMPLES / name / "schema.sql").read_text())
-    api.apply(project, pg18)
-    assert api.plan(project, pg18).empty
-    api.remove(None, pg18)
+    api.apply(project, bare18)
+    assert api.plan(project, bare18).empty
+    api.remove(None, bare18)
 
 
-def test_a_month_of_real_flights_passes_and_the_slip_in_the_data_is_noted(pg18: str) -> None:
+def test_a_month_of_real_flights_passes_and_the_slip_in_the_data_is_noted(bare18: str) -> None:
     head, *flights = rows()
-    with psycopg.connect(pg18, autocommit=True) as connection:
+    with psycopg.connect(bare18, autocommit=True) as connection:
         connection.execute((FLIGHTS / "schema.sql").read_text())
-        api.apply(api.load(FLIGHTS / "slos"), pg18)
+        api.apply(api.load(FLIGHTS / "slos"), bare18)
         columns = head.strip()
         for _, day in itertools.groupby(flights, key=lambda line: line.partition(",")[0]):
             with connection.cursor().copy(f"copy features.flight ({columns}) from stdin (format csv)".encode()) as copy:
@@ -127,9 +127,9 @@ def test_the_slo_file_declares_every_column_of_the_data() -> None:
     assert sorted(flights.columns) == sorted(rows()[0].strip().split(","))
 
 
-def test_the_replay_of_a_year_tells_what_alarms(pg18: str) -> None:
+def test_the_replay_of_a_year_tells_what_alarms(bare18: str) -> None:
     lines: list[str] = []
-    tell(FLIGHTS, pg18, Screen(lines.append), days=DAYS)
+    tell(FLIGHTS, bare18, Screen(lines.append), days=DAYS)
     told = "\n".join(lines)
     assert re.findall(r"^── (\d)\.", told, re.MULTILINE) == ["1", "2", "3", "4", "5"]
     assert "coverage_drop" in told

@@ -99,16 +99,16 @@ def test_the_wheel_holds_the_package_and_nothing_else(contents: dict[str, bytes]
     assert "mlguard/py.typed" in found
 
 
-def test_the_installed_wheel_guards_a_database(installed: Path, pg18: str) -> None:
+def test_the_installed_wheel_guards_a_database(installed: Path, bare18: str) -> None:
     where = run(installed, "-c", "import mlguard; print(mlguard.__file__)")
     assert Path(where.stdout.strip()).is_relative_to(installed)
     flights = installed / "mlguard" / "_examples" / "flights"
-    with psycopg.connect(pg18, autocommit=True) as connection:
+    with psycopg.connect(bare18, autocommit=True) as connection:
         connection.execute((flights / "schema.sql").read_text())
     verb = ("-m", "mlguard", "--slos", str(flights / "slos"))
-    applied = run(installed, *verb, "apply", "--yes", MLGUARD_DSN=pg18)
+    applied = run(installed, *verb, "apply", "--yes", MLGUARD_DSN=bare18)
     assert applied.returncode == 0, applied.stderr
-    again = run(installed, *verb, "plan", "--detailed-exitcode", MLGUARD_DSN=pg18)
+    again = run(installed, *verb, "plan", "--detailed-exitcode", MLGUARD_DSN=bare18)
     assert again.returncode == 0, again.stdout + again.stderr
 
 

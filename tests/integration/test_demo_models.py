@@ -19,10 +19,10 @@ FLIGHTS = Path(__file__).parents[2] / "examples" / "flights"
 MOST_SECONDS = 90
 
 
-def test_a_model_from_its_approval_to_its_rollback(pg18: str) -> None:
+def test_a_model_from_its_approval_to_its_rollback(bare18: str) -> None:
     lines: list[str] = []
     screen = Screen(lines.append)
-    tell(FLIGHTS, pg18, screen)
+    tell(FLIGHTS, bare18, screen)
     if os.getloadavg()[0] < 2 * (os.cpu_count() or 1):  # on a machine that is busy with other things time says nothing
         assert screen.seconds < MOST_SECONDS
     told = "\n".join(lines)
@@ -57,24 +57,24 @@ def test_a_model_from_its_approval_to_its_rollback(pg18: str) -> None:
     assert told.count("ERROR:") == 2, "the two that the story is about"
 
     # What the screen shows is what is stored.
-    assert query(pg18, "select distinct model_version from predictions.arrival_delay_served") == [("1",)]
-    assert query(pg18, "select inputs_held, sum(n)::int from mlguard.prediction_batch group by 1 order by 1") == [
+    assert query(bare18, "select distinct model_version from predictions.arrival_delay_served") == [("1",)]
+    assert query(bare18, "select inputs_held, sum(n)::int from mlguard.prediction_batch group by 1 order by 1") == [
         (False, 17834 + 2542 - 945),
         (True, 945),
     ]
-    assert query(pg18, "select * from mlguard.verify_audit()") == []
-    assert query(pg18, "select rolname from pg_roles where rolname like 'demo%'") == [], "its people go"
+    assert query(bare18, "select * from mlguard.verify_audit()") == []
+    assert query(bare18, "select rolname from pg_roles where rolname like 'demo%'") == [], "its people go"
 
 
-def test_a_server_where_nobody_may_make_roles_is_refused_before_anything_is_made(pg18: str) -> None:
-    with psycopg.connect(pg18, autocommit=True) as admin:
+def test_a_server_where_nobody_may_make_roles_is_refused_before_anything_is_made(bare18: str) -> None:
+    with psycopg.connect(bare18, autocommit=True) as admin:
         admin.execute("create role nobody_much login")
         try:
             with pytest.raises(EngineError, match="you may not make roles here") as refused:
-                require_rights(psycopg.conninfo.make_conninfo(pg18, user="nobody_much"))
+                require_rights(psycopg.conninfo.make_conninfo(bare18, user="nobody_much"))
             assert "CREATEROLE" in str(refused.value.help)
             admin.execute("create role demo_anna")
             with pytest.raises(EngineError, match="role demo_anna is there already"):
-                require_rights(pg18)
+                require_rights(bare18)
         finally:
             admin.execute("drop role if exists nobody_much, demo_anna")

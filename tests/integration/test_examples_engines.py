@@ -50,10 +50,10 @@ def slos(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def tables(pg: str) -> str:
-    with psycopg.connect(pg, autocommit=True) as connection:
+def tables(bare: str) -> str:
+    with psycopg.connect(bare, autocommit=True) as connection:
         connection.execute(SCHEMA.encode())
-    return pg
+    return bare
 
 
 def test_both_engines_say_what_the_file_says(tables: str, slos: Path) -> None:

@@ -30,8 +30,8 @@ def outcome(connection: psycopg.Connection[tuple[str | None]], text: str) -> str
     return found[0] if expr.type.kind is not Kind.BOOL else str(found[0] in ("t", "true")).lower()
 
 
-def test_examples_give_the_documented_values(pg: str) -> None:
-    with psycopg.connect(pg) as connection:
+def test_examples_give_the_documented_values(bare: str) -> None:
+    with psycopg.connect(bare) as connection:
         connection.execute("set timezone = 'Asia/Tokyo'")  # must not matter
         connection.execute("set datestyle = 'ISO, DMY'")
         wrong = {
@@ -43,8 +43,8 @@ def test_examples_give_the_documented_values(pg: str) -> None:
 
 
 @pytest.mark.parametrize("setting", ["on", "off"])
-def test_backslashes_survive_any_setting(pg18: str, setting: str) -> None:
+def test_backslashes_survive_any_setting(bare18: str, setting: str) -> None:
     text = r"""'it''s a \d+\\ "quote"'"""
-    with psycopg.connect(pg18) as connection:
+    with psycopg.connect(bare18) as connection:
         connection.execute(f"set standard_conforming_strings = {setting}")
         assert outcome(connection, text) == r"""it's a \d+\\ "quote\""""[:-2] + '"'

@@ -28,9 +28,9 @@ ZONES = ("UTC", "Europe/Berlin", "Asia/Kolkata")
 
 
 @pytest.fixture
-def table(pg: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+def table(bare: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
     """A table `x` of rows full of edges, and PostgreSQL's reading of is_finite."""
-    with psycopg.connect(pg) as connection:
+    with psycopg.connect(bare) as connection:
         connection.execute("create type public.mood as enum ('sad', 'ok', 'happy')")
         # Comparison by bytes is what we write; the users' text below is compared by the column.
         bytewise = {"t": ' collate "C"', "u": ' collate "C"'}

@@ -18,8 +18,8 @@ PIECES = st.sampled_from(
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(pattern=st.lists(PIECES, max_size=8).map("".join))
-def test_faults_are_real(pg: str, pattern: str) -> None:
-    with psycopg.connect(pg, autocommit=True) as connection:
+def test_faults_are_real(bare: str, pattern: str) -> None:
+    with psycopg.connect(bare, autocommit=True) as connection:
         if regex_fault(pattern) is not None:
             with pytest.raises(psycopg.errors.InvalidRegularExpression):
                 connection.execute("select 'a' ~ %s", [pattern])

@@ -86,12 +86,12 @@ ORDER: dict[str, Callable[..., bool]] = {
 
 
 @pytest.mark.parametrize("op", ORDER)
-def test_comparison(pg18: str, op: str) -> None:
+def test_comparison(bare18: str, op: str) -> None:
     compare = ORDER[op]
-    check(pg18, "integer", f"a {op} b", INTEGERS, _strict(compare))
-    check(pg18, "double precision", f"a {op} b", FLOATS, _strict(lambda a, b: compare(_rank(a), _rank(b))))
-    check(pg18, "text", f"a {op} b", TEXTS, _strict(lambda a, b: compare(a.encode(), b.encode())))
-    check(pg18, "boolean", f"a {op} b", TRUTHS, _strict(compare))
+    check(bare18, "integer", f"a {op} b", INTEGERS, _strict(compare))
+    check(bare18, "double precision", f"a {op} b", FLOATS, _strict(lambda a, b: compare(_rank(a), _rank(b))))
+    check(bare18, "text", f"a {op} b", TEXTS, _strict(lambda a, b: compare(a.encode(), b.encode())))
+    check(bare18, "boolean", f"a {op} b", TRUTHS, _strict(compare))
 
 
 @pytest.mark.parametrize(
@@ -108,23 +108,27 @@ def test_comparison(pg18: str, op: str) -> None:
         ("a::smallint::integer", lambda a, _: a if -(2**15) <= a < 2**15 else NotImplemented),
     ],
 )
-def test_integers(pg18: str, text: str, model: Callable[..., Cell]) -> None:
+def test_integers(bare18: str, text: str, model: Callable[..., Cell]) -> None:
     unary = "b" not in text.replace("abs", "")
     check(
-        pg18, "integer", text, INTEGERS, (lambda a, b: None if a is None else model(a, b)) if unary else _strict(model)
+        bare18,
+        "integer",
+        text,
+        INTEGERS,
+        (lambda a, b: None if a is None else model(a, b)) if unary else _strict(model),
     )
 
 
-def test_between_with_a_null(pg18: str) -> None:
-    for a, b, _, found in values(pg18, "integer", "a between b and 7", INTEGERS):
+def test_between_with_a_null(bare18: str) -> None:
+    for a, b, _, found in values(bare18, "integer", "a between b and 7", INTEGERS):
         above = None if a is None or b is None else b <= a
         below = None if a is None else a <= 7
         wanted = False if False in (above, below) else None if None in (above, below) else True
         assert found == wanted, (a, b)
 
 
-def test_not_in_with_a_null(pg18: str) -> None:
-    for a, b, _, found in values(pg18, "integer", "a not in (b, 7)", INTEGERS):
+def test_not_in_with_a_null(bare18: str) -> None:
+    for a, b, _, found in values(bare18, "integer", "a not in (b, 7)", INTEGERS):
         wanted = None if a is None or (b is None and a != 7) else a not in (b, 7)
         assert found == wanted, (a, b)
 
@@ -145,8 +149,8 @@ def test_not_in_with_a_null(pg18: str) -> None:
         ("num_nulls(a, b)", lambda a, b: (a is None) + (b is None)),
     ],
 )
-def test_three_valued_logic(pg: str, text: str, model: Callable[[Cell, Cell], Cell]) -> None:
-    check(pg, "boolean", text, TRUTHS, model)
+def test_three_valued_logic(bare: str, text: str, model: Callable[[Cell, Cell], Cell]) -> None:
+    check(bare, "boolean", text, TRUTHS, model)
 
 
 @pytest.mark.parametrize(
@@ -161,16 +165,16 @@ def test_three_valued_logic(pg: str, text: str, model: Callable[[Cell, Cell], Ce
         ("1 / a > 0", lambda a: True if math.isnan(a) else NotImplemented if a == 0 else a > 0 and not math.isinf(a)),
     ],
 )
-def test_floats(pg: str, text: str, model: Callable[[float], Cell]) -> None:
-    check(pg, "double precision", text, FLOATS, lambda a, _: model(a) if isinstance(a, float) else None)
+def test_floats(bare: str, text: str, model: Callable[[float], Cell]) -> None:
+    check(bare, "double precision", text, FLOATS, lambda a, _: model(a) if isinstance(a, float) else None)
 
 
-def test_greatest_and_least_leave_nulls_out_and_take_nan_for_the_greatest(pg18: str) -> None:
+def test_greatest_and_least_leave_nulls_out_and_take_nan_for_the_greatest(bare18: str) -> None:
     def of(choose: Callable[..., float]) -> Callable[[Cell, Cell], Cell]:
         return lambda a, b: choose((x for x in (a, b) if isinstance(x, float)), key=_rank, default=None)
 
-    check(pg18, "double precision", "greatest(a, b)", FLOATS, of(max))
-    check(pg18, "double precision", "least(a, b)", FLOATS, of(min))
+    check(bare18, "double precision", "greatest(a, b)", FLOATS, of(max))
+    check(bare18, "double precision", "least(a, b)", FLOATS, of(min))
 
 
 @pytest.mark.parametrize(
@@ -189,6 +193,6 @@ def test_greatest_and_least_leave_nulls_out_and_take_nan_for_the_greatest(pg18: 
         ("a ~ '^[a-z]$'", lambda a, _: a in ("a", "b", "z")),
     ],
 )
-def test_texts(pg: str, text: str, model: Callable[..., Cell]) -> None:
+def test_texts(bare: str, text: str, model: Callable[..., Cell]) -> None:
     cells = [cell for cell in TEXTS if cell is not None]
-    check(pg, "text", text, cells, model)
+    check(bare, "text", text, cells, model)

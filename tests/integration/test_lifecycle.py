@@ -300,12 +300,14 @@ class TestOddNames:
             "a;b--",
         ],
     )
-    def test_any_name_postgresql_keeps(self, pg18: str, tmp_path: Path, name: str) -> None:
+    def test_any_name_postgresql_keeps(self, bare18: str, tmp_path: Path, name: str) -> None:
         import json
 
         quoted = '"' + name.replace('"', '""') + '"'
-        prepare(pg18, f"create schema {quoted}; create table {quoted}.{quoted} ({quoted} integer primary key, t text)")
-        before = query(pg18, "select count(*) from pg_class")
+        prepare(
+            bare18, f"create schema {quoted}; create table {quoted}.{quoted} ({quoted} integer primary key, t text)"
+        )
+        before = query(bare18, "select count(*) from pg_class")
         key = json.dumps(name)
         table = json.dumps(f"{name}.{name}")
         text = (
@@ -314,14 +316,14 @@ class TestOddNames:
             f"  t: {{type: text, in: [a, b]}}\n"
         )
         loaded = project(tmp_path, text)
-        api.apply(loaded, pg18)
-        assert api.plan(loaded, pg18).empty
-        prepare(pg18, f"insert into {quoted}.{quoted} values (1, 'a'), (50, 'b')")
-        assert query(pg18, "select count(*) from mlguard.quarantine") == [(1,)]
+        api.apply(loaded, bare18)
+        assert api.plan(loaded, bare18).empty
+        prepare(bare18, f"insert into {quoted}.{quoted} values (1, 'a'), (50, 'b')")
+        assert query(bare18, "select count(*) from mlguard.quarantine") == [(1,)]
         with pytest.raises(psycopg.errors.CheckViolation):
-            prepare(pg18, f"insert into {quoted}.{quoted} values (2, 'zzz')")
-        api.remove(None, pg18, discard=True, runtime_too=True)
-        assert query(pg18, "select count(*) from pg_class") == before
+            prepare(bare18, f"insert into {quoted}.{quoted} values (2, 'zzz')")
+        api.remove(None, bare18, discard=True, runtime_too=True)
+        assert query(bare18, "select count(*) from pg_class") == before
 
 
 class TestBadInput:
@@ -368,20 +370,20 @@ class TestBadInput:
         ],
     )
     def test_clear_error_and_unchanged_database(
-        self, pg18: str, tmp_path: Path, setup: str, text: str, message: str
+        self, bare18: str, tmp_path: Path, setup: str, text: str, message: str
     ) -> None:
-        prepare(pg18, CUSTOMER)
-        prepare(pg18, setup)
-        before = dump(pg18)
+        prepare(bare18, CUSTOMER)
+        prepare(bare18, setup)
+        before = dump(bare18)
         with pytest.raises(SpecError, match=re.escape(message)) as caught:
-            api.apply(project(tmp_path, "mlguard: 1\n" + text + "\n"), pg18)
+            api.apply(project(tmp_path, "mlguard: 1\n" + text + "\n"), bare18)
         assert all(problem.where is not None and problem.where.line >= 1 for problem in caught.value.problems)
-        assert dump(pg18) == before
-        assert query(pg18, "select count(*) from pg_namespace where nspname = 'mlguard'") == [(0,)]
+        assert dump(bare18) == before
+        assert query(bare18, "select count(*) from pg_namespace where nspname = 'mlguard'") == [(0,)]
 
-    def test_injection_stays_text(self, pg18: str, tmp_path: Path) -> None:
+    def test_injection_stays_text(self, bare18: str, tmp_path: Path) -> None:
         evil = "'); drop table features.customer; -- $mlguard$ \\"
-        prepare(pg18)
+        prepare(bare18)
         import json
 
         quoted = json.dumps(evil)
@@ -391,12 +393,12 @@ class TestBadInput:
             f"  email: {{type: text, not_in: {{values: [{quoted}], on_violation: quarantine, owner: {quoted}}}}}\n"
         )
         loaded = project(tmp_path, text)
-        api.apply(loaded, pg18)
-        assert api.plan(loaded, pg18).empty
-        with psycopg.connect(pg18, autocommit=True) as connection:
+        api.apply(loaded, bare18)
+        assert api.plan(loaded, bare18).empty
+        with psycopg.connect(bare18, autocommit=True) as connection:
             connection.execute("insert into features.customer (customer_id, plan) values (1, %s)", (evil,))
             connection.execute("insert into features.customer (customer_id, email) values (2, %s)", (evil,))
-        assert query(pg18, "select count(*) from features.customer") == [(1,)]
+        assert query(bare18, "select count(*) from features.customer") == [(1,)]
 
 
 def test_functions_with_arguments_are_known_again(pg: str, tmp_path: Path) -> None:
@@ -424,13 +426,13 @@ def test_two_tables_of_one_schema_with_the_same_slo(pg: str, tmp_path: Path) -> 
     assert api.plan(api.load(slos), pg).empty
 
 
-def test_an_owner_without_superuser_applies(pg: str, tmp_path: Path) -> None:
+def test_an_owner_without_superuser_applies(bare: str, tmp_path: Path) -> None:
     """Who installs owns schema mlguard; nothing needs a superuser."""
-    prepare(pg, "drop role if exists mlg_owner; create role mlg_owner login")
-    database = query(pg, "select current_database()")[0][0]
+    prepare(bare, "drop role if exists mlg_owner; create role mlg_owner login")
+    database = query(bare, "select current_database()")[0][0]
     try:
-        prepare(pg, f"grant create on database {database} to mlg_owner")
-        theirs = psycopg.conninfo.make_conninfo(pg, user="mlg_owner")
+        prepare(bare, f"grant create on database {database} to mlg_owner")
+        theirs = psycopg.conninfo.make_conninfo(bare, user="mlg_owner")
         prepare(theirs)
         loaded = project(tmp_path, FULL)
         api.apply(loaded, theirs)
@@ -441,7 +443,7 @@ def test_an_owner_without_superuser_applies(pg: str, tmp_path: Path) -> None:
         assert query(theirs, "select count(*) from features.customer_guarded") == [(1,)]
         api.remove(None, theirs, discard=True, runtime_too=True)
     finally:
-        prepare(pg, "drop owned by mlg_owner cascade; drop role mlg_owner")
+        prepare(bare, "drop owned by mlg_owner cascade; drop role mlg_owner")
 
 
 def test_a_renamed_column_makes_the_view_anew_and_keeps_its_readers(pg: str, tmp_path: Path) -> None:

@@ -174,6 +174,7 @@ def test_infinities_stay_infinite(guarded: psycopg.Connection[Any]) -> None:
     values = found(guarded)
     assert values["mean(x)"] == values["sum(x)"] == values["max(x)"] == values["sum(z)"] == values["max(z)"] == math.inf
     assert values["min(x)"] == 2
+    assert values["correlation(x, y)"] is None
     write(guarded, [(-math.inf, 1, "1", 1, "a", True)])
     values = found(guarded)
     assert values["min(x)"] == -math.inf

@@ -20,17 +20,17 @@ from tests.servers import TestServer
 APPLICATION = "select current_setting('application_name')"
 
 
-def test_a_dsn(pg_any: str) -> None:
-    with connect(pg_any) as connection:
+def test_a_dsn(bare_any: str) -> None:
+    with connect(bare_any) as connection:
         assert connection.execute(APPLICATION).fetchone() == ("mlguard",)
         assert not connection.autocommit
     assert connection.closed
-    with connect(pg_any.replace("postgresql://", "postgresql+psycopg://"), autocommit=True) as connection:
+    with connect(bare_any.replace("postgresql://", "postgresql+psycopg://"), autocommit=True) as connection:
         assert connection.autocommit
 
 
-def test_the_environment(pg_any: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLGUARD_DSN", pg_any)
+def test_the_environment(bare_any: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLGUARD_DSN", bare_any)
     with connect() as connection:
         name, host = connection.info.dbname, connection.info.host
     monkeypatch.delenv("MLGUARD_DSN")
@@ -41,8 +41,8 @@ def test_the_environment(pg_any: str, monkeypatch: pytest.MonkeyPatch) -> None:
         assert connection.info.dbname == name
 
 
-def test_a_given_connection_stays_open(pg_any: str) -> None:
-    with psycopg.connect(pg_any) as given:
+def test_a_given_connection_stays_open(bare_any: str) -> None:
+    with psycopg.connect(bare_any) as given:
         with connect(given) as connection:
             assert connection is given
         assert not given.closed
@@ -50,8 +50,8 @@ def test_a_given_connection_stays_open(pg_any: str) -> None:
         pass
 
 
-def test_sqlalchemy(pg_any: str) -> None:
-    engine = sqlalchemy.create_engine(pg_any.replace("postgresql://", "postgresql+psycopg://"))
+def test_sqlalchemy(bare_any: str) -> None:
+    engine = sqlalchemy.create_engine(bare_any.replace("postgresql://", "postgresql+psycopg://"))
     with connect(engine) as connection:
         assert connection.execute("select 1").fetchone() == (1,)
     with engine.connect() as opened:
@@ -87,8 +87,8 @@ def test_unreachable(dsn: str, words: str) -> None:
     assert caught.value.exit_code is Exit.ENGINE
 
 
-def test_refused_by_the_server(pg_any: str) -> None:
-    with pytest.raises(EngineError, match=r"does not exist\n.*check the database"), connect(pg_any + "&dbname=nope"):
+def test_refused_by_the_server(bare_any: str) -> None:
+    with pytest.raises(EngineError, match=r"does not exist\n.*check the database"), connect(bare_any + "&dbname=nope"):
         pass
     engine = sqlalchemy.create_engine("postgresql+psycopg://u:s3cr3t@127.0.0.1:1/x")
     with pytest.raises(EngineError, match="Connection refused") as caught, connect(engine):
@@ -96,9 +96,9 @@ def test_refused_by_the_server(pg_any: str) -> None:
     assert "s3cr3t" not in str(caught.value)
 
 
-def test_an_old_server_is_refused(pg_any: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_server_is_refused(bare_any: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mlguard.connect.OLDEST_SERVER", 99)
-    with pytest.raises(EngineError, match=r"the server is PostgreSQL 18\n.*PostgreSQL 99 or later"), connect(pg_any):
+    with pytest.raises(EngineError, match=r"the server is PostgreSQL 18\n.*PostgreSQL 99 or later"), connect(bare_any):
         pass
 
 

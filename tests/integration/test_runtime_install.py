@@ -20,9 +20,9 @@ from tests.runtime_example import make, rows, session, value, write
 LAST = runtime.versions()[-1]
 
 
-def test_install_check_uninstall(pg: str) -> None:
-    before = dump(pg)
-    with session(pg) as connection:
+def test_install_check_uninstall(bare: str) -> None:
+    before = dump(bare)
+    with session(bare) as connection:
         assert runtime.installed_version(connection) is None
         assert runtime.install(connection) == LAST
         assert runtime.install(connection) == LAST
@@ -31,14 +31,14 @@ def test_install_check_uninstall(pg: str) -> None:
         runtime.uninstall(connection)
         runtime.uninstall(connection)
         assert runtime.installed_version(connection) is None
-    assert dump(pg) == before
+    assert dump(bare) == before
 
 
-def test_the_plain_files_go_up_and_down(pg: str) -> None:
+def test_the_plain_files_go_up_and_down(bare: str) -> None:
     """A DBA may run the files with psql, without Alembic."""
-    before = dump(pg)
+    before = dump(bare)
     ups = sorted(runtime.sql_folder().glob("*.up.sql"))
-    with session(pg) as connection:
+    with session(bare) as connection:
         for up in ups:
             connection.execute(up.read_bytes())
             connection.execute(Path(str(up).replace(".up.", ".down.")).read_bytes())
@@ -51,10 +51,10 @@ def test_the_plain_files_go_up_and_down(pg: str) -> None:
         )
         for up in reversed(ups):
             connection.execute(Path(str(up).replace(".up.", ".down.")).read_bytes())
-    assert dump(pg) == before
+    assert dump(bare) == before
 
 
-def test_every_pair_has_its_revision(pg_any: str) -> None:
+def test_every_pair_has_its_revision(bare_any: str) -> None:
     names = [path.name.removesuffix(".up.sql") for path in sorted(runtime.sql_folder().glob("*.up.sql"))]
     downs = [path.name.removesuffix(".down.sql") for path in sorted(runtime.sql_folder().glob("*.down.sql"))]
     revisions = sorted(path.stem for path in (runtime.migrations_folder() / "versions").glob("[0-9]*.py"))
@@ -62,8 +62,8 @@ def test_every_pair_has_its_revision(pg_any: str) -> None:
     assert [name[:4] for name in names] == [f"{number:04}" for number in range(1, len(names) + 1)]
 
 
-def test_install_inside_a_transaction_of_the_caller(pg: str) -> None:
-    with session(pg, autocommit=False) as connection:
+def test_install_inside_a_transaction_of_the_caller(bare: str) -> None:
+    with session(bare, autocommit=False) as connection:
         connection.execute("create table kept (a int)")
         runtime.install(connection)
         connection.rollback()
@@ -75,20 +75,20 @@ def test_install_inside_a_transaction_of_the_caller(pg: str) -> None:
         assert runtime.check_version(connection) == LAST
 
 
-def test_twenty_at_once(pg: str) -> None:
+def test_twenty_at_once(bare: str) -> None:
     def install() -> str:
-        with psycopg.connect(pg, autocommit=True) as connection:
+        with psycopg.connect(bare, autocommit=True) as connection:
             return runtime.install(connection)
 
     with ThreadPoolExecutor(20) as pool:
         installers = [pool.submit(install) for _ in range(20)]
     assert {installer.result() for installer in installers} == {LAST}
-    with session(pg) as connection:
+    with session(bare) as connection:
         assert runtime.check_version(connection) == LAST
 
 
-def test_a_failing_file_leaves_nothing(pg_any: str) -> None:
-    with session(pg_any) as connection:
+def test_a_failing_file_leaves_nothing(bare_any: str) -> None:
+    with session(bare_any) as connection:
         connection.execute("create schema mlguard; create view mlguard.slo as select 1 as a")
         with pytest.raises(psycopg.errors.DuplicateTable):
             runtime.install(connection)
@@ -112,13 +112,13 @@ def test_version_skew_is_said_both_ways(guarded_db: str) -> None:
             runtime.uninstall(connection)
 
 
-def test_not_installed_is_said(pg_any: str) -> None:
-    with session(pg_any) as connection, pytest.raises(RuntimeVersionError, match="not installed in this database"):
+def test_not_installed_is_said(bare_any: str) -> None:
+    with session(bare_any) as connection, pytest.raises(RuntimeVersionError, match="not installed in this database"):
         runtime.check_version(connection)
 
 
-def test_upgrading_from_an_older_version(pg_any: str) -> None:
-    with session(pg_any) as connection:
+def test_upgrading_from_an_older_version(bare_any: str) -> None:
+    with session(bare_any) as connection:
         runtime.install(connection)
         write_version = "update mlguard.alembic_version set version_num = %s"
         [down] = runtime.sql_folder().glob(f"{LAST}_*.down.sql")
@@ -146,20 +146,20 @@ def test_uninstall_refuses_to_lose(customer_db: str) -> None:
         assert value(connection, "select count(*) from pg_namespace where nspname = 'mlguard'") == 0
 
 
-def test_an_ordinary_user_installs_it(pg: str) -> None:
+def test_an_ordinary_user_installs_it(bare: str) -> None:
     """NOSUPERUSER, NOCREATEROLE: CREATE on the database is all it takes."""
-    with session(pg) as admin:
+    with session(bare) as admin:
         admin.execute("create role plain login nosuperuser nocreaterole")
         try:
             admin.execute("select format('grant create on database %I to plain', current_database())")
             name = value(admin, "select current_database()")
-            with session(pg.replace("postgres@", "plain@")) as connection:
+            with session(bare.replace("postgres@", "plain@")) as connection:
                 with pytest.raises(EngineError, match=r"may not install .*\n.*grant create on database"):
                     runtime.install(connection)
                 admin.execute(f'grant create on database "{name}" to plain'.encode())
                 runtime.install(connection)
-            make(pg.replace("postgres@", "plain@"))
-            with session(pg.replace("postgres@", "plain@")) as connection:
+            make(bare.replace("postgres@", "plain@"))
+            with session(bare.replace("postgres@", "plain@")) as connection:
                 write(connection, 1, 28, bad=1)
                 [released] = rows(connection, "select outcome from mlguard.release(1, '{\"age\": 4}')")
                 assert released == ("released",)
@@ -185,12 +185,12 @@ def test_a_user_without_rights_is_told(guarded_db: str) -> None:
             admin.execute("drop role nobody_here")
 
 
-def test_alembic_itself(pg: str) -> None:
+def test_alembic_itself(bare: str) -> None:
     def alembic(*words: str) -> str:
         done = subprocess.run(
             [sys.executable, "-m", "alembic", *words],
             cwd=runtime.migrations_folder(),
-            env={**os.environ, "MLGUARD_DSN": pg, "PYTHONPATH": str(Path(runtime.__file__).parents[1])},
+            env={**os.environ, "MLGUARD_DSN": bare, "PYTHONPATH": str(Path(runtime.__file__).parents[1])},
             capture_output=True,
             text=True,
             check=False,
@@ -202,7 +202,7 @@ def test_alembic_itself(pg: str) -> None:
     assert "YYYY-MM-DD HH24:MI" in script
     alembic("upgrade", "head")
     assert LAST in alembic("current")
-    with session(pg) as connection:
+    with session(bare) as connection:
         assert runtime.check_version(connection) == LAST
         alembic("downgrade", "base")
         connection.execute("drop schema mlguard cascade")
@@ -210,7 +210,7 @@ def test_alembic_itself(pg: str) -> None:
         assert runtime.check_version(connection) == LAST
 
 
-def test_it_survives_dump_and_restore(customer_db: str, pg: str) -> None:
+def test_it_survives_dump_and_restore(customer_db: str, bare: str) -> None:
     with session(customer_db) as connection:
         write(connection, 1, 30, bad=1)
     done = subprocess.run(
@@ -219,7 +219,7 @@ def test_it_survives_dump_and_restore(customer_db: str, pg: str) -> None:
     script = "\n".join(
         line for line in done.stdout.splitlines() if not line.startswith(("\\", "SET transaction_timeout"))
     )
-    with session(pg) as connection:
+    with session(bare) as connection:
         connection.execute(script.encode())
         assert value(connection, "select count(*) from features.customer_guarded") == 29
         with pytest.raises(psycopg.errors.CheckViolation, match="tenure is -1"):

@@ -285,11 +285,11 @@ def test_health_of_an_slo(customer_db: str) -> None:
         }
 
 
-def test_roles_made_later_get_their_rights(pg_any: str) -> None:
+def test_roles_made_later_get_their_rights(bare_any: str) -> None:
     """Where the installer may not make roles, an administrator does, and the owner grants again."""
     from mlguard import runtime
 
-    with session(pg_any) as connection:
+    with session(bare_any) as connection:
         runtime.install(connection)
         connection.execute("revoke usage on schema mlguard from mlguard_task")
         connection.execute("revoke all on all tables in schema mlguard from mlguard_task")

@@ -56,6 +56,24 @@ def test_a_window_is_judged_once_it_has_closed(sales: str) -> None:
         ]
 
 
+def test_history_that_comes_after_the_first_row_is_judged_at_once(sales: str) -> None:
+    with session(sales) as connection:
+        add_window_slo(
+            connection, "amount_coverage", "coverage(amount)", ">= 0.75", since=datetime(2026, 1, 9, tzinfo=UTC)
+        )
+        sell(connection, 1, day="2026-01-09")
+        sweep(connection, "2026-01-09 18:00+00")
+        assert verdicts(connection, "amount_coverage") == []
+        sell(connection, 100, day="2026-01-06", missing=60)
+        sell(connection, 100, day="2026-01-07")
+        sweep(connection, "2026-01-09 18:01+00")
+        assert outcomes(connection, "amount_coverage") == {
+            "2026-01-06": "NOTED",  # before the SLO: it acts on nothing
+            "2026-01-07": "PASS",
+            "2026-01-08": "INSUFFICIENT",
+        }
+
+
 def test_reopen_same_waits_for_the_window_itself(sales: str) -> None:
     with session(sales) as connection:
         add_window_slo(connection, "amount_coverage", "coverage(amount)", ">= 0.75", action="hold", reopen="same")

@@ -192,18 +192,18 @@ def test_other_tables_may_change_as_they_like(pg18: str, tmp_path: Path) -> None
 
 
 @pytest.fixture
-def owner(pg18: str) -> Any:
+def owner(bare18: str) -> Any:
     """DSN of an ordinary role that owns the database and its tables; it may make no event trigger."""
     name = "schema_owner"
-    with session(pg18) as connection:
+    with session(bare18) as connection:
         connection.execute(f"drop role if exists {name}".encode())
         connection.execute(f"create role {name} login".encode())
         database = connection.info.dbname
         connection.execute(f'alter database "{database}" owner to {name}'.encode())
         connection.execute(f"grant all on schema public to {name}".encode())
-    made = psycopg.conninfo.make_conninfo(pg18, user=name)
+    made = psycopg.conninfo.make_conninfo(bare18, user=name)
     yield made
-    with session(pg18) as connection:
+    with session(bare18) as connection:
         connection.execute(f"drop owned by {name} cascade".encode())
         connection.execute(f'alter database "{database}" owner to postgres'.encode())
         connection.execute(f"drop role {name}".encode())

@@ -124,6 +124,11 @@ def test_the_sampler_reads_stored_rows(learned: psycopg.Connection[Any]) -> None
     ).fetchall()
     assert found == [("2026-01-01", 500, 500, 7, 500), ("2026-01-02", 4500, 2000, 7, 2000)]
     assert learned.execute("select count(*) from mlguard.\"sample f.t\"('2026-01-02', null)").fetchone() == (7,)
+    again = [
+        learned.execute('select * from mlguard."sample f.t"(null, null) order by bucket, column_name').fetchall()
+        for _ in range(2)
+    ]
+    assert again[0] == again[1]
 
 
 @pytest.fixture

@@ -239,8 +239,8 @@ def as_wide(found: SloViolation) -> tuple[Any, ...]:
 WANTED = (WriteRefused, SLO, "features.customer", "age", {"age": -4}, "0 to 130", {"customer_id": 1017}, "23514")
 
 
-def test_psycopg(pg18: str) -> None:
-    with psycopg.connect(pg18, autocommit=True) as connection:
+def test_psycopg(bare18: str) -> None:
+    with psycopg.connect(bare18, autocommit=True) as connection:
         with pytest.raises(WriteRefused) as refused_write, violations():
             connection.execute(RAISE)
         assert as_wide(refused_write.value) == WANTED
@@ -260,8 +260,8 @@ def test_psycopg(pg18: str) -> None:
             connection.execute("select from nowhere")
 
 
-def test_sqlalchemy(pg18: str) -> None:
-    engine = sqlalchemy.create_engine(pg18.replace("postgresql://", "postgresql+psycopg://"))
+def test_sqlalchemy(bare18: str) -> None:
+    engine = sqlalchemy.create_engine(bare18.replace("postgresql://", "postgresql+psycopg://"))
     with engine.connect() as connection, pytest.raises(WriteRefused) as refused_write, violations():
         connection.exec_driver_sql(RAISE)
     engine.dispose()

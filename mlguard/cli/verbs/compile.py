@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 import click
 
 from mlguard.cli.echo import out, say
-from mlguard.cli.state import FILES, State, shared
+from mlguard.cli.state import DATABASE, FILES, State, shared
 from mlguard.errors import Exit, MlguardError
 
 if TYPE_CHECKING:
     from mlguard.names import TableName
+    from mlguard.program import Program
 
 
 @click.command("compile")
-@shared(*FILES)
+@shared(*DATABASE, *FILES)
 @click.option(
     "--out",
     "folder",
@@ -29,26 +30,43 @@ if TYPE_CHECKING:
 def command(state: State, folder: Path | None, expand: bool) -> Exit:
     """Print the SQL that SLO files become; needs no database.
 
-    Types come from the files' `type:`; what they leave open is taken to fit. `plan` takes them from the database.
+    Types come from the files' `type:`, or from the database where one is named by --dsn or --target. Where neither
+    tells a type that the SQL needs, stderr says so and the SQL is a sketch.
     """
     from mlguard.report.sql_text import expanded, script
 
     if expand and folder:
         raise click.UsageError("--expand prints an overview and --out writes SQL; say one of them")
-    project = state.project()
+    program = _program(state, told=not expand)
     if expand:
-        from mlguard.compile import compile_project
-
-        out("\n\n".join(expanded(program) for program in compile_project(project, None).tables.values()))
+        out("\n\n".join(expanded(made) for made in program.tables.values()))
         return Exit.HOLDS
-    from mlguard import api
+    from mlguard.emit.table import objects
 
-    scripts = {table: script(table, made) for table, made in api.compile_sql(project).items()}
+    scripts = {table: script(table, objects(made)) for table, made in program.tables.items()}
     if folder is not None:
         _write(folder, scripts)
     else:
         out("\n\n".join(scripts.values()))
     return Exit.HOLDS
+
+
+def _program(state: State, *, told: bool) -> Program:
+    """Compile the files; where SQL is made of it, say which types are missing."""
+    from mlguard.compile import compile_project
+    from mlguard.compile.declared import untold
+
+    project = state.project()
+    if state.address() is not None:
+        from mlguard import api
+
+        with state.database() as connection:
+            return api.program(project, connection)
+    program = compile_project(project, None)
+    if told:
+        for problem in untold(project, program):
+            say(f"not complete: {problem.render()}")
+    return program
 
 
 def _write(folder: Path, scripts: dict[TableName, str]) -> None:

@@ -43,6 +43,7 @@ def command(state: State, slo: str | None, table: str | None, since: datetime | 
         out(violations_text(found))
     if not found:
         say("no violation is recorded" + (f" since {since.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if since else ""))
+        say("`mlguard status` counts refused writes, `mlguard quarantine list` shows rows kept out")
     elif len(found) == limit:
         say(f"the newest {limit}; --limit shows more")
     return Exit.HOLDS

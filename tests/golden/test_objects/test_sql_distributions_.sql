@@ -53,11 +53,15 @@ begin
     select '{"values(plan)": {"c": {}, "other": 0, "n": 0}, "quantiles(tenure_days)": {"n": 0, "v": []}, "keys(plan, age)": {"t": 1, "k": {}, "n": 0}, "keys(age) where age is not missing": {"t": 1, "k": {}, "n": 0}}'::jsonb
       || case when _edges_1 is not null then jsonb_build_object('bins(tenure_days)', jsonb_build_object('v', _version, 'n', 0, 'c', array_fill(0, array[cardinality(_edges_1) + 1]))) else '{}' end as states
   ), binned as (
-    select p.bucket, b.no, b.bin, count(*) as looked_at, sum(p.weight)::bigint as c
-    from picked as p
-    cross join lateral (values
-      (2, cardinality(_edges_1) + 1 - width_bucket(-p.v_2, _edges_1))
-    ) as b (no, bin)
+    select b.bucket, b.no, b.bin, count(*) as looked_at, sum(b.weight)::bigint as c
+    from (
+      select p.bucket, p.weight,
+        unnest(array[2]) as no,
+        unnest(array[
+          cardinality(_edges_1) + 1 - width_bucket(-p.v_2, _edges_1)
+        ]) as bin
+      from picked as p
+    ) as b
     where b.bin is not null
     group by 1, 2, 3
   ), bins as (
@@ -72,12 +76,16 @@ begin
     ) as b
     join (values (2, 'bins(tenure_days)', cardinality(_edges_1) + 1)) as k (no, key, size) on k.no = b.no
   ), counted as (
-    select p.bucket, v.no, v.value, count(*) as looked_at, sum(p.weight)::bigint as c,
-      row_number() over (partition by p.bucket, v.no order by count(*) desc, v.value collate "C") as place
-    from picked as p
-    cross join lateral (values
-      (1, p.v_1)
-    ) as v (no, value)
+    select v.bucket, v.no, v.value, count(*) as looked_at, sum(v.weight)::bigint as c,
+      row_number() over (partition by v.bucket, v.no order by count(*) desc, v.value collate "C") as place
+    from (
+      select p.bucket, p.weight,
+        unnest(array[1]) as no,
+        unnest(array[
+          p.v_1
+        ]) as value
+      from picked as p
+    ) as v
     where v.value is not null
     group by 1, 2, 3
   ), categories as (
@@ -90,12 +98,16 @@ begin
     join (values (1, 'values(plan)')) as k (no, key) on k.no = v.no
     group by 1, 2
   ), ordered as (
-    select p.bucket, v.no, array_agg(v.x order by v.x) as xs, count(*) as k,
-      sum(p.weight)::bigint as n
-    from picked as p
-    cross join lateral (values
-      (3, p.v_3)
-    ) as v (no, x)
+    select v.bucket, v.no, array_agg(v.x order by v.x) as xs, count(*) as k,
+      sum(v.weight)::bigint as n
+    from (
+      select p.bucket, p.weight,
+        unnest(array[3]) as no,
+        unnest(array[
+          p.v_3
+        ]) as x
+      from picked as p
+    ) as v
     where v.x is not null
     group by 1, 2
   ), quantiles as (
@@ -208,7 +220,7 @@ $mlguard$;
 revoke all on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) is 'mlguard:features.customer:d756b5c68709';
+comment on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) is 'mlguard:features.customer:ab0a5dc09b2d';
 
 -- undo: drop function if exists mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone);
 
@@ -417,11 +429,15 @@ begin
     select '{"values(plan)": {"c": {}, "other": 0, "n": 0}, "quantiles(tenure_days)": {"n": 0, "v": []}, "keys(plan, age)": {"t": 1, "k": {}, "n": 0}, "keys(age) where age is not missing": {"t": 1, "k": {}, "n": 0}}'::jsonb
       || case when _edges_1 is not null then jsonb_build_object('bins(tenure_days)', jsonb_build_object('v', _version, 'n', 0, 'c', array_fill(0, array[cardinality(_edges_1) + 1]))) else '{}' end as states
   ), binned as (
-    select p.bucket, b.no, b.bin, count(*) as looked_at, sum(p.weight)::bigint as c
-    from picked as p
-    cross join lateral (values
-      (2, cardinality(_edges_1) + 1 - width_bucket(-p.v_2, _edges_1))
-    ) as b (no, bin)
+    select b.bucket, b.no, b.bin, count(*) as looked_at, sum(b.weight)::bigint as c
+    from (
+      select p.bucket, p.weight,
+        unnest(array[2]) as no,
+        unnest(array[
+          cardinality(_edges_1) + 1 - width_bucket(-p.v_2, _edges_1)
+        ]) as bin
+      from picked as p
+    ) as b
     where b.bin is not null
     group by 1, 2, 3
   ), bins as (
@@ -436,12 +452,16 @@ begin
     ) as b
     join (values (2, 'bins(tenure_days)', cardinality(_edges_1) + 1)) as k (no, key, size) on k.no = b.no
   ), counted as (
-    select p.bucket, v.no, v.value, count(*) as looked_at, sum(p.weight)::bigint as c,
-      row_number() over (partition by p.bucket, v.no order by count(*) desc, v.value collate "C") as place
-    from picked as p
-    cross join lateral (values
-      (1, p.v_1)
-    ) as v (no, value)
+    select v.bucket, v.no, v.value, count(*) as looked_at, sum(v.weight)::bigint as c,
+      row_number() over (partition by v.bucket, v.no order by count(*) desc, v.value collate "C") as place
+    from (
+      select p.bucket, p.weight,
+        unnest(array[1]) as no,
+        unnest(array[
+          p.v_1
+        ]) as value
+      from picked as p
+    ) as v
     where v.value is not null
     group by 1, 2, 3
   ), categories as (
@@ -454,12 +474,16 @@ begin
     join (values (1, 'values(plan)')) as k (no, key) on k.no = v.no
     group by 1, 2
   ), ordered as (
-    select p.bucket, v.no, array_agg(v.x order by v.x) as xs, count(*) as k,
-      sum(p.weight)::bigint as n
-    from picked as p
-    cross join lateral (values
-      (3, p.v_3)
-    ) as v (no, x)
+    select v.bucket, v.no, array_agg(v.x order by v.x) as xs, count(*) as k,
+      sum(v.weight)::bigint as n
+    from (
+      select p.bucket, p.weight,
+        unnest(array[3]) as no,
+        unnest(array[
+          p.v_3
+        ]) as x
+      from picked as p
+    ) as v
     where v.x is not null
     group by 1, 2
   ), quantiles as (
@@ -586,7 +610,7 @@ $mlguard$;
 revoke all on function mlguard."after rows features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer:ab670a9a1db7';
+comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer:e4990f7c50ea';
 
 -- undo: drop function if exists mlguard."after rows features.customer"();
 
@@ -645,11 +669,15 @@ begin
     select '{"values(plan)": {"c": {}, "other": 0, "n": 0}, "keys(plan, age)": {"t": 1, "k": {}, "n": 0}, "keys(age) where age is not missing": {"t": 1, "k": {}, "n": 0}}'::jsonb
       || case when _edges_1 is not null then jsonb_build_object('bins(tenure_days)', jsonb_build_object('v', _version, 'n', 0, 'c', array_fill(0, array[cardinality(_edges_1) + 1]))) else '{}' end as states
   ), binned as (
-    select p.bucket, b.no, b.bin, count(*) as looked_at, sum(p.weight)::bigint as c
-    from picked as p
-    cross join lateral (values
-      (2, cardinality(_edges_1) + 1 - width_bucket(-p.v_2, _edges_1))
-    ) as b (no, bin)
+    select b.bucket, b.no, b.bin, count(*) as looked_at, sum(b.weight)::bigint as c
+    from (
+      select p.bucket, p.weight,
+        unnest(array[2]) as no,
+        unnest(array[
+          cardinality(_edges_1) + 1 - width_bucket(-p.v_2, _edges_1)
+        ]) as bin
+      from picked as p
+    ) as b
     where b.bin is not null
     group by 1, 2, 3
   ), bins as (
@@ -664,12 +692,16 @@ begin
     ) as b
     join (values (2, 'bins(tenure_days)', cardinality(_edges_1) + 1)) as k (no, key, size) on k.no = b.no
   ), counted as (
-    select p.bucket, v.no, v.value, count(*) as looked_at, sum(p.weight)::bigint as c,
-      row_number() over (partition by p.bucket, v.no order by count(*) desc, v.value collate "C") as place
-    from picked as p
-    cross join lateral (values
-      (1, p.v_1)
-    ) as v (no, value)
+    select v.bucket, v.no, v.value, count(*) as looked_at, sum(v.weight)::bigint as c,
+      row_number() over (partition by v.bucket, v.no order by count(*) desc, v.value collate "C") as place
+    from (
+      select p.bucket, p.weight,
+        unnest(array[1]) as no,
+        unnest(array[
+          p.v_1
+        ]) as value
+      from picked as p
+    ) as v
     where v.value is not null
     group by 1, 2, 3
   ), categories as (
@@ -782,7 +814,7 @@ $mlguard$;
 revoke all on function mlguard."after removal features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after removal features.customer"() is 'mlguard:features.customer:1d03dfb0fca0';
+comment on function mlguard."after removal features.customer"() is 'mlguard:features.customer:13b2d8fef386';
 
 -- undo: drop function if exists mlguard."after removal features.customer"();
 

@@ -45,7 +45,7 @@ comment on function mlguard."recount features.customer"(timestamp with time zone
 create or replace function mlguard."sample features.customer"(_from timestamptz, _to timestamptz)
 returns table (bucket timestamptz, n bigint, k integer, column_name text, nums double precision[], texts text[])
 language plpgsql
-volatile
+stable
 security definer
 set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, YMD'
@@ -72,7 +72,7 @@ begin
       from (
         select
           date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00') as bucket,
-          random() as pick,
+          (r."mlguard arrival" * 2654435761 % 4294967296)::double precision / 4294967296 as pick,
           r."customer_id" as v_1,
           r."age" as v_2,
           r."plan" as v_3,
@@ -80,8 +80,10 @@ begin
           r."email" as v_5,
           r."payload" as v_6,
           r."event_ts" as v_7
-        from "features"."customer" as r
-        where (_from is null or (r."event_ts") >= _from) and (_to is null or (r."event_ts") < _to)
+        from (
+          select r.*, row_number() over () - 1 as "mlguard arrival" from "features"."customer" as r
+          where (_from is null or (r."event_ts") >= _from) and (_to is null or (r."event_ts") < _to)
+        ) as r
       ) as r
       join (
         select
@@ -112,7 +114,7 @@ $mlguard$;
 revoke all on function mlguard."sample features.customer"(timestamp with time zone, timestamp with time zone) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."sample features.customer"(timestamp with time zone, timestamp with time zone) is 'mlguard:features.customer:95de29f336c7';
+comment on function mlguard."sample features.customer"(timestamp with time zone, timestamp with time zone) is 'mlguard:features.customer:3c985f6c42df';
 
 -- undo: drop function if exists mlguard."sample features.customer"(timestamp with time zone, timestamp with time zone);
 

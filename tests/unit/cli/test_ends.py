@@ -89,7 +89,9 @@ def test_ctrl_c_during_apply_says_what_is_so(run: Run, monkeypatch: pytest.Monke
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "slos").mkdir()
     rules = "".join(f"  - {{name: rule_{number}, check: x > {number}}}\n" for number in range(400))
-    (tmp_path / "slos" / "a.slo.yaml").write_text(f"mlguard: 1\ntable: a.b\nslos:\n{rules}")
+    (tmp_path / "slos" / "a.slo.yaml").write_text(
+        f"mlguard: 1\ntable: a.b\ncolumns: {{x: {{type: bigint}}}}\nslos:\n{rules}"
+    )
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(

@@ -1,0 +1,20 @@
+"""History that is loaded after the first judgement."""
+
+from __future__ import annotations
+
+from mlguard.runtime import run_sql
+
+revision = "0031"
+down_revision = "0027"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Run the up half of the pair."""
+    run_sql("0031_backfill.up")
+
+
+def downgrade() -> None:
+    """Run the down half of the pair."""
+    run_sql("0031_backfill.down")
