@@ -12,9 +12,10 @@ from mlguard.alembic.drafts import Change, How, drafts, touched
 from mlguard.alembic.project import AlembicProject, Where
 from mlguard.apply import broken_words
 from mlguard.compile import compile_project
+from mlguard.compile.declared import untold
 from mlguard.emit.objects import LOCK_SHARE_ROWS, Statement
 from mlguard.emit.table import objects, quarantine_existing
-from mlguard.errors import PlanError
+from mlguard.errors import PlanError, SpecError
 from mlguard.names import TableName
 from mlguard.plan import Plan, Step, TablePlan, moves_rows, must_hold, needs_judging, plan_table
 
@@ -78,7 +79,12 @@ def write(
 
 
 def _everything(project: Project, connection: psycopg.Connection[Any] | None) -> list[Change]:
-    compiled = compile_project(project, None) if connection is None else api.program(project, connection)
+    if connection is None:
+        compiled = compile_project(project, None)
+        if problems := tuple(untold(project, compiled)):
+            raise SpecError(f"{len(problems)} types are told nowhere", problems=problems)
+    else:
+        compiled = api.program(project, connection)
     return [Change(_with_moves(plan_table(program, objects(program), None))) for program in compiled.tables.values()]
 
 

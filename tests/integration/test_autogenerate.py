@@ -142,12 +142,12 @@ def test_schemas_and_heads(guarded_db: str, tmp_path: Path, monkeypatch: pytest.
     assert kept.found(head="two@head") == ["op.drop_table('old', schema='legacy')"]
 
 
-def test_a_database_without_the_runtime(pg_any: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    prepare(pg_any, "create table customer (customer_id bigint primary key, age integer not null)")
+def test_a_database_without_the_runtime(bare_any: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare(bare_any, "create table customer (customer_id bigint primary key, age integer not null)")
     models = sa.MetaData()
     columns = (sa.Column("customer_id", sa.BigInteger, primary_key=True), sa.Column("age", sa.Integer))
     sa.Table("customer", models, *columns)
-    (line,) = project(pg_any, tmp_path, monkeypatch, models, **options()).found()
+    (line,) = project(bare_any, tmp_path, monkeypatch, models, **options()).found()
     assert line.startswith("op.alter_column('customer', 'age'")
 
 
