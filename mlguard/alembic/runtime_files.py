@@ -34,9 +34,8 @@ def draft(message: str, installed: str | None) -> Draft:
         last = [f"update mlguard.alembic_version set version_num = {literal(known[-1])}"]
         undone = [f"update mlguard.alembic_version set version_num = {literal(installed)}"]
         guard = [frame.refuse_version(known[-1])]
-    words = f"the mlguard runtime {known[-1]}"
     return Draft(
-        f"{message}: {words}",
-        (Part((frame.refuse_doubled(), lock, *first, *up, *last)),),
+        f"{message}: mlguard runtime",
+        (Part((frame.refuse_doubled(), lock, *first, *up, *last), about=f"the runtime {known[-1]}"),),
         (Part((frame.refuse_doubled(), lock, *guard, *down, *undone)),),
     )
