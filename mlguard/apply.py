@@ -52,23 +52,28 @@ def refuse_breaking(plan: Plan) -> None:
     Raises:
         PlanError: names every such rule with its count; nothing was changed.
     """
-    programs = {table.table: table.program for table in plan.tables}
-    faults = []
-    for found in plan.breaking:
-        table = TableName.parse(found.slo.partition("/")[0])
-        program = programs.get(table)
-        if (
-            found.rows
-            and program is not None
-            and (program.existing is Existing.FAIL or (found.refused and program.existing is not Existing.ALLOW))
-        ):
-            faults.append(f"{found.slo}: {found.words or f'{found.rows} of {found.total} stored rows break it'}")
+    faults = broken_words(plan)
     if faults:
         raise PlanError(
             "stored rows already break rules; nothing was changed:\n  " + "\n  ".join(faults),
             help="mend the rows, or say in the SLO file `existing: quarantine` (moves them out) or `existing: allow`"
             " (leaves them, the rule holds for new writes)",
         )
+
+
+def broken_words(plan: Plan) -> list[str]:
+    """Return the rules that stored rows break and may not, each with its count."""
+    programs = {table.table: table.program for table in plan.tables}
+    faults = []
+    for found in plan.breaking:
+        program = programs.get(TableName.parse(found.slo.partition("/")[0]))
+        if (
+            found.rows
+            and program is not None
+            and (program.existing is Existing.FAIL or (found.refused and program.existing is not Existing.ALLOW))
+        ):
+            faults.append(f"{found.slo}: {found.words or f'{found.rows} of {found.total} stored rows break it'}")
+    return faults
 
 
 def run(connection: psycopg.Connection[Any], plan: Plan, options: Options, progress: Progress | None = None) -> Applied:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import shutil
 from pathlib import Path
@@ -85,6 +86,17 @@ class AlembicProject:
         command.revision(
             self.config(), message, head=head, branch_label=label, version_path=self.migrations / "versions"
         )
+
+    def again(self, path: Path) -> None:
+        """Run the upgrade of one file where it has run already; what it did is rolled back."""
+        with psycopg.connect(os.environ["MLGUARD_DSN"]) as connection:
+            versions = connection.execute("select version_num from alembic_version").fetchall()
+            connection.execute("delete from alembic_version")
+        try:
+            command.upgrade(self.config(), self.head_of(path))
+        finally:
+            with psycopg.connect(os.environ["MLGUARD_DSN"]) as connection:
+                connection.execute("insert into alembic_version values (%s)", versions[0])
 
     def head_of(self, path: Path) -> str:
         """Return the revision id of a file."""

@@ -6,6 +6,7 @@ A column that mlguard made NOT NULL looks like any other, so that a comparator a
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -21,18 +22,27 @@ if TYPE_CHECKING:
     from alembic.operations.ops import AlterColumnOp
 
 PLUGIN = "mlguard.not_null"
+ROLE = "mlguard_platform"  # may read the registry
 SCHEMA = "mlguard"
 PREFIX = "mlguard_"
 DEFAULT_PLUGINS = ("alembic.autogenerate.*",)
 _CONSTRAINTS = ("unique_constraint", "check_constraint", "foreign_key_constraint", "index")
 _KEY = "mlguard_not_null"  # where what was read is kept for the rest of one comparison
-_REGISTRY = "select has_schema_privilege(n.oid, 'usage') from pg_catalog.pg_namespace as n where n.nspname = 'mlguard'"
+_REGISTRY = """
+select has_schema_privilege(n.oid, 'usage') and has_table_privilege(o.oid, 'select')
+       and has_table_privilege(t.oid, 'select')
+from pg_catalog.pg_namespace as n
+join pg_catalog.pg_class as o on o.relnamespace = n.oid and o.relname = '_object'
+join pg_catalog.pg_class as t on t.relnamespace = n.oid and t.relname = '_table'
+where n.nspname = 'mlguard'
+"""
 _NOT_NULL = """
 select t.schema_name, t.table_name, o.name
 from mlguard._object as o join mlguard._table as t using (tbl)
 where o.kind = 'NOT_NULL' and o.undo <> '{}'
 """
 
+log = logging.getLogger(__name__)
 NameFilter = Callable[[str | None, Any, Any], bool]
 ObjectFilter = Callable[[Any, str | None, Any, bool, Any], bool]
 
@@ -112,9 +122,13 @@ def leave_not_null(
 
 
 def _not_null(connection: sqlalchemy.Connection) -> set[tuple[str, str, str]]:
-    if connection.dialect.name != "postgresql" or not connection.scalar(sqlalchemy.text(_REGISTRY)):
+    """Return the columns that SLOs made NOT NULL, as (schema, table, name of the object)."""
+    if connection.dialect.name != "postgresql":
         return set()
-    return {(row[0], row[1], row[2]) for row in connection.execute(sqlalchemy.text(_NOT_NULL))}
+    may = connection.scalar(sqlalchemy.text(_REGISTRY))
+    if may is False:
+        log.warning("no rights on schema mlguard: columns that an SLO made NOT NULL look as if you had; grant %s", ROLE)
+    return {(row[0], row[1], row[2]) for row in connection.execute(sqlalchemy.text(_NOT_NULL))} if may else set()
 
 
 def _register() -> None:

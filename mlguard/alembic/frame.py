@@ -55,6 +55,16 @@ def refuse_doubled() -> str:
     return _do(f"begin\n{_DOUBLED}end")
 
 
+def refuse_installed(runtime: str) -> str:
+    """Return what refuses to install the runtime where there is one."""
+    return _do(
+        "begin\n  if to_regclass('mlguard.alembic_version') is not null then\n"
+        "    raise exception using message = 'this database has the mlguard runtime already',\n"
+        f"      hint = 'where it is {runtime}, mark this revision as done'\n        || ': alembic stamp';\n"
+        "  end if;\nend"
+    )
+
+
 def refuse_version(runtime: str) -> str:
     """Return what refuses a database whose runtime is not of this version."""
     return _do(f"declare\n  _there text;\nbegin\n{_other(runtime)}end")

@@ -10,10 +10,12 @@ from mlguard import api, runtime
 from mlguard.alembic import earlier, runtime_files
 from mlguard.alembic.drafts import Change, How, drafts, touched
 from mlguard.alembic.project import AlembicProject, Where
+from mlguard.apply import broken_words
 from mlguard.compile import compile_project
+from mlguard.compile.declared import untold
 from mlguard.emit.objects import LOCK_SHARE_ROWS, Statement
 from mlguard.emit.table import objects, quarantine_existing
-from mlguard.errors import PlanError
+from mlguard.errors import PlanError, SpecError
 from mlguard.names import TableName
 from mlguard.plan import Plan, Step, TablePlan, moves_rows, must_hold, needs_judging, plan_table
 
@@ -30,6 +32,7 @@ class Written:
     files: tuple[Path, ...]
     tables: tuple[TableName, ...]
     baselines: tuple[TableName, ...] = ()  # whose baseline is a file, which is read when it is set
+    breaking: tuple[str, ...] = ()  # rules that rows stored here break: an upgrade of this database would fail
 
 
 def write(
@@ -59,6 +62,7 @@ def write(
             changed behind mlguard's back.
     """
     target = AlembicProject(where or Where())
+    breaking: tuple[str, ...] = ()
     if connection is None or from_nothing:
         changes, installed, step = _everything(project, connection), None, True
     else:
@@ -66,15 +70,21 @@ def write(
         plan = api.make_plan(project, connection, prune=prune)
         changes, installed = difference(plan, connection), runtime.installed_version(connection)
         step = plan.runtime is not None
+        breaking = tuple(broken_words(plan))
     how = How(message, runtime.versions()[-1], lock_timeout)
     found = drafts(changes, how, runtime_files.draft(message, installed) if step else None)
     tables = tuple(change.plan.table for change in changes)
     read = tuple(file.table for file in project.files if file.table in tables and file.baseline.kind == "file")
-    return Written(tuple(target.write(found)), tables, read)
+    return Written(tuple(target.write(found)), tables, read, breaking)
 
 
 def _everything(project: Project, connection: psycopg.Connection[Any] | None) -> list[Change]:
-    compiled = compile_project(project, None) if connection is None else api.program(project, connection)
+    if connection is None:
+        compiled = compile_project(project, None)
+        if problems := tuple(untold(project, compiled)):
+            raise SpecError(f"{len(problems)} types are told nowhere", problems=problems)
+    else:
+        compiled = api.program(project, connection)
     return [Change(_with_moves(plan_table(program, objects(program), None))) for program in compiled.tables.values()]
 
 

@@ -25,7 +25,7 @@ def draft(message: str, installed: str | None) -> Draft:
     down = [runtime.read_sql(name) for name in reversed(ups) if name.endswith(".down")]
     lock = f"select pg_advisory_xact_lock({LOCK})"
     if installed is None:
-        first = ["create schema if not exists mlguard", _VERSIONS]
+        first = [frame.refuse_installed(known[-1]), "create schema if not exists mlguard", _VERSIONS]
         last = [f"insert into mlguard.alembic_version (version_num) values ({literal(known[-1])})"]
         undone = ["drop table mlguard.alembic_version", "drop schema mlguard"]
         guard = [frame.refuse_runtime_loss()]
@@ -34,9 +34,8 @@ def draft(message: str, installed: str | None) -> Draft:
         last = [f"update mlguard.alembic_version set version_num = {literal(known[-1])}"]
         undone = [f"update mlguard.alembic_version set version_num = {literal(installed)}"]
         guard = [frame.refuse_version(known[-1])]
-    words = f"the mlguard runtime {known[-1]}"
     return Draft(
-        f"{message}: {words}",
-        (Part((frame.refuse_doubled(), lock, *first, *up, *last)),),
+        f"{message}: mlguard runtime",
+        (Part((frame.refuse_doubled(), lock, *first, *up, *last), about=f"the runtime {known[-1]}"),),
         (Part((frame.refuse_doubled(), lock, *guard, *down, *undone)),),
     )

@@ -27,7 +27,7 @@ def untold(project: Project, program: Program) -> tuple[Problem, ...]:
             message, name = f"the guarded view of {table} needs its columns", "<name>"
         else:
             continue
-        help_ = f"columns: {{{name}: {{type: …}}}}; or mlguard compile --dsn …, which takes types from the database"
+        help_ = f"columns: {{{name}: {{type: …}}}}; or give --dsn, to take types from a database"
         problems.append(Problem(message, where[table], help_))
     return tuple(problems)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from psycopg.conninfo import make_conninfo
 
 from mlguard import api
 from mlguard.alembic import include_name, include_object, options
@@ -141,13 +142,27 @@ def test_schemas_and_heads(guarded_db: str, tmp_path: Path, monkeypatch: pytest.
     assert kept.found(head="two@head") == ["op.drop_table('old', schema='legacy')"]
 
 
-def test_a_database_without_the_runtime(pg_any: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    prepare(pg_any, "create table customer (customer_id bigint primary key, age integer not null)")
+def test_a_database_without_the_runtime(bare_any: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare(bare_any, "create table customer (customer_id bigint primary key, age integer not null)")
     models = sa.MetaData()
     columns = (sa.Column("customer_id", sa.BigInteger, primary_key=True), sa.Column("age", sa.Integer))
     sa.Table("customer", models, *columns)
-    (line,) = project(pg_any, tmp_path, monkeypatch, models, **options()).found()
+    (line,) = project(bare_any, tmp_path, monkeypatch, models, **options()).found()
     assert line.startswith("op.alter_column('customer', 'age'")
+
+
+def test_a_user_without_rights_on_the_registry(
+    guarded_db: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    guard(guarded_db, tmp_path, "public")
+    prepare(guarded_db, "create role migrator login; grant create, usage on schema public to migrator")
+    try:
+        given = make_conninfo(guarded_db, user="migrator")
+        (line,) = project(given, tmp_path, monkeypatch, metadata(None), **options()).found()
+        assert line.startswith("op.alter_column('customer', 'age'")
+        assert "no rights on schema mlguard" in caplog.text
+    finally:
+        prepare(guarded_db, "drop owned by migrator; drop role migrator")
 
 
 def test_filters_one_by_one() -> None:

@@ -93,10 +93,10 @@ def clean() -> None:
         assert word not in mlguard("status").stdout
 
 
-def test_life(pg: str, project: AlembicProject, monkeypatch: pytest.MonkeyPatch) -> None:
-    use(pg, monkeypatch, "drop role if exists analyst;" + TABLES)
+def test_life(bare: str, project: AlembicProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(bare, monkeypatch, "drop role if exists analyst;" + TABLES)
     project.upgrade()  # makes Alembic's own table, which stays
-    empty = dump(pg)
+    empty = dump(bare)
 
     write(project.folder, BEFORE)
     runtime, table, late = revision("guard customers")
@@ -107,50 +107,52 @@ def test_life(pg: str, project: AlembicProject, monkeypatch: pytest.MonkeyPatch)
     clean()
     assert revision("again") == []
     with (
-        psycopg.connect(pg) as connection,
+        psycopg.connect(bare) as connection,
         pytest.raises(psycopg.errors.CheckViolation, match=r"age\.range: age is 200"),
     ):
         connection.execute("insert into features.customer values (2, 200, 'free', 3, 'b@example.com', now())")
-    with psycopg.connect(pg) as connection, pytest.raises(psycopg.errors.ForeignKeyViolation):
+    with psycopg.connect(bare) as connection, pytest.raises(psycopg.errors.ForeignKeyViolation):
         connection.execute("insert into features.customer values (2, 20, 'gold', 3, 'b@example.com', now())")
-    guarded = dump(pg)
+    guarded = dump(bare)
 
     write(project.folder, AFTER)
     assert len(revision("narrow")) == 2
+    with pytest.raises(DBAPIError, match="has the mlguard runtime already"):
+        project.again(runtime)
     project.upgrade()
     clean()
-    prepare(pg, "insert into features.customer values (3, 50, 'x', 3, 'c@example.com', now())")
-    assert query(pg, "select count(*) from mlguard.quarantine") == [(1,)]
-    prepare(pg, "select mlguard.discard(id, 'no such plan') from mlguard.quarantine")
+    prepare(bare, "insert into features.customer values (3, 50, 'x', 3, 'c@example.com', now())")
+    assert query(bare, "select count(*) from mlguard.quarantine") == [(1,)]
+    prepare(bare, "select mlguard.discard(id, 'no such plan') from mlguard.quarantine")
 
     project.downgrade("-2")
-    assert dump(pg) == guarded
+    assert dump(bare) == guarded
     write(project.folder, BEFORE)
     clean()
-    with psycopg.connect(pg) as connection, pytest.raises(psycopg.errors.ForeignKeyViolation):
+    with psycopg.connect(bare) as connection, pytest.raises(psycopg.errors.ForeignKeyViolation):
         connection.execute("insert into features.customer values (2, 20, 'gold', 3, 'b@example.com', now())")
     project.upgrade()  # up once more: what a downgrade leaves is what an upgrade expects
     project.downgrade(f"{project.head_of(late)}")
     monkeypatch.setenv("PGOPTIONS", "-c mlguard.discard=on")  # a person discarded a row, which is on record
     project.downgrade("base")
-    assert dump(pg) == empty
-    assert query(pg, "select count(*) from features.customer") == [(1,)]
-    prepare(pg, "drop owned by analyst; drop role analyst")
+    assert dump(bare) == empty
+    assert query(bare, "select count(*) from features.customer") == [(1,)]
+    prepare(bare, "drop owned by analyst; drop role analyst")
 
 
-def test_printed_sql_does_the_same(pg18: str, project: AlembicProject, monkeypatch: pytest.MonkeyPatch) -> None:
-    use(pg18, monkeypatch)
+def test_printed_sql_does_the_same(bare18: str, project: AlembicProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(bare18, monkeypatch)
     write(project.folder, BEFORE.replace("revoke: [analyst]\n", "").partition("  - name: no_orphan")[0])
-    prepare(pg18, "create table features.plan (plan text primary key)")
+    prepare(bare18, "create table features.plan (plan text primary key)")
     revision("guard: customers")
     printed = project.printed()
-    psql = [str(wheel_binaries(18) / "psql"), "-qX", "-v", "ON_ERROR_STOP=1", "-o", os.devnull, pg18]
+    psql = [str(wheel_binaries(18) / "psql"), "-qX", "-v", "ON_ERROR_STOP=1", "-o", os.devnull, bare18]
     subprocess.run(psql, input=printed, text=True, check=True)
     clean()
 
     doubled = printed.replace("%", "%%")
     head = doubled[doubled.index("do $mlguard$") : doubled.index("$mlguard$;") + len("$mlguard$;")]
-    with psycopg.connect(pg18) as connection, pytest.raises(psycopg.errors.RaiseException, match="sign doubled"):
+    with psycopg.connect(bare18) as connection, pytest.raises(psycopg.errors.RaiseException, match="sign doubled"):
         connection.execute(head.encode())
 
 
@@ -186,7 +188,9 @@ def test_stored_rows_that_break_a_rule(
         project.folder,
         "mlguard: 1\ntable: features.customer\nreads: none\ncolumns: {age: {range: [0, 130], required: true}}\n",
     )
-    table, late = revision("range")
+    done = mlguard("revision", "-m", "range")
+    assert "an upgrade of this database would fail: features.customer/age.range: 1 of 2 stored rows" in done.stderr
+    table, late = (Path(line) for line in done.stdout.splitlines())
     with pytest.raises(DBAPIError, match=r"age\.range"):
         project.upgrade()
     assert project.current(guarded_db) == [project.head_of(table)]
@@ -301,7 +305,7 @@ def test_heads_and_folders(guarded_db: str, tmp_path: Path, monkeypatch: pytest.
     where = "version_locations = %(here)s/migrations/versions:%(here)s/migrations/slos"
     project = AlembicProject(tmp_path, more=where, transaction_per_migration=True)
     use(guarded_db, monkeypatch)
-    write(project.folder, "mlguard: 1\ntable: features.customer\ncolumns: {age: {range: [0, 130]}}\n")
+    write(project.folder, "mlguard: 1\ntable: features.customer\ncolumns: {age: {type: integer, range: [0, 130]}}\n")
     project.empty("one", head="base", label="schema")
     project.empty("two", head="base", label="other")
     said = mlguard("revision", "-m", "guard", code=2).output
@@ -323,10 +327,12 @@ def test_heads_and_folders(guarded_db: str, tmp_path: Path, monkeypatch: pytest.
     assert "no nowhere.ini here" in mlguard("revision", "-m", "x", "--alembic-config", "nowhere.ini", code=2).output
 
 
-def test_two_tables_from_nothing(pg18: str, project: AlembicProject, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_tables_from_nothing(bare18: str, project: AlembicProject, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a database: types come from the files; each table is a transaction of its own."""
     for name in ("MLGUARD_DSN", "PGHOST"):
         monkeypatch.delenv(name, raising=False)
+    write(project.folder, "mlguard: 1\ntable: features.customer\nslos: [{name: adult, check: age % 2 = 0}]\n")
+    assert "type" in mlguard("revision", "-m", "x", "--from-nothing", code=2).output
     columns = "customer_id: {type: bigint}, age: {type: integer, range: [0, 130], required: true}"
     write(project.folder, f"mlguard: 1\ntable: features.customer\nreads: none\ncolumns: {{{columns}}}\n")
     write(
@@ -344,7 +350,7 @@ def test_two_tables_from_nothing(pg18: str, project: AlembicProject, monkeypatch
             for name in ([node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
         }
         assert imports <= {"alembic", "sqlalchemy", "typing"}
-    use(pg18, monkeypatch, CUSTOMER + "create table features.account (account_id bigint primary key, since date)")
+    use(bare18, monkeypatch, CUSTOMER + "create table features.account (account_id bigint primary key, since date)")
     project.upgrade()
     clean()
 

@@ -81,6 +81,8 @@ def command(
         out(str(path.relative_to(here) if path.is_relative_to(here) else path))
     tables = ", ".join(str(table) for table in written.tables)
     say(f"written: {tables or 'the runtime'}; alembic upgrade head runs it" if written.files else "nothing to do")
+    for words in written.breaking:
+        say(f"an upgrade of this database would fail: {words}")
     for table in written.baselines:
         say(f"{table}: its baseline is a file, which no migration reads: mlguard baseline set, after the upgrade")
     return Exit.HOLDS
