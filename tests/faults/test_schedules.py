@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from mlguard import api, doctor, runtime
-from mlguard.apply import Options
+from mlguard.patience import Options
 from mlguard.spec import Project
 from tests.faults import laws, ride
 from tests.faults.crashing import CrashingServer

@@ -105,7 +105,7 @@ class Writer:
     def _finish_prepared(self, connection: Connection) -> None:
         """Commit what was prepared before the connection was lost: the server has kept it."""
         for name, tokens in list(self._prepared.items()):
-            if connection.execute("select from pg_prepared_xacts where gid = %s", [name]).fetchone():
+            if connection.execute("select 1 from pg_prepared_xacts where gid = %s", [name]).fetchone():
                 connection.execute(f"commit prepared '{name}'".encode())
                 self.acknowledged += tokens
             del self._prepared[name]

@@ -15,8 +15,8 @@ import psycopg
 import pytest
 
 from mlguard import api
-from mlguard.apply import Options
 from mlguard.errors import ApplyError, PlanError, SpecError
+from mlguard.patience import Options
 from tests.support import CUSTOMER, prepare, project, query, write
 
 FULL = """
