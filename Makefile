@@ -35,6 +35,11 @@ demo: $(READY) ## the whole story on real data, on an embedded PostgreSQL, in ab
 test: $(READY) ## all tests, on real servers
 	$(BIN)/python -m pytest -n 2
 
+.PHONY: faults
+faults: $(READY) ## random schedules of faults on real servers, the seed of each printed; about half an hour
+	MLGUARD_SCHEDULES=$${MLGUARD_SCHEDULES:-500} MLGUARD_FIRST_SEED=$${MLGUARD_FIRST_SEED:-$$(date +%s)} \
+	MLGUARD_LIVE_ROWS=$${MLGUARD_LIVE_ROWS:-10000000} $(BIN)/python -m pytest -s tests/faults
+
 .PHONY: lint
 lint: $(READY) ## style and the layers of the modules
 	$(BIN)/ruff check .

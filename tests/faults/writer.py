@@ -71,6 +71,7 @@ class Writer:
         self.acknowledged: list[int] = []
         self.faults: list[str] = []
         self.refused = 0
+        self.no_space = 0
         self.repeated = 0
         self.lost = 0
         self._next = number * 1_000_000
@@ -118,8 +119,9 @@ class Writer:
             except AGAIN:
                 self.repeated += 1
                 continue
-            except EXPECTED:
+            except EXPECTED as error:
                 self.refused += 1
+                self.no_space += isinstance(error, errors.DiskFull)
                 return
             except LOST as error:
                 if error.sqlstate is not None and not error.sqlstate.startswith(("57", "08")):
