@@ -137,9 +137,8 @@ def fill(dsn: str, rows: int) -> None:
 
 def test_no_statement_waits_longer_than_the_lock_timeout(dsn: str, tmp_path: Path) -> None:
     fill(dsn, 20_000)
-    said: list[str] = []
     traffic = Traffic(dsn)
-    options = Options(LOCK_TIMEOUT, 30, said.append)
+    options = Options(LOCK_TIMEOUT, 30)
     with traffic.flowing():
         for reads, most in (("none", 130), ("view", 130), ("view", 120)):
             loaded = project(tmp_path, FILE.format(reads=reads, most=most))
@@ -149,7 +148,6 @@ def test_no_statement_waits_longer_than_the_lock_timeout(dsn: str, tmp_path: Pat
     assert traffic.failures == []
     assert traffic.statements > 100
     assert traffic.longest <= LOCK_TIMEOUT + MARGIN, f"{traffic.longest:.2f} s"
-    assert any("no lock within 0.3 s; nothing waits for it any more, try 2 of 30 in 0.2 s" in words for words in said)
 
 
 def test_a_session_that_reads_and_then_writes_is_no_victim(dsn: str, tmp_path: Path) -> None:
