@@ -39,6 +39,11 @@ test: $(READY) ## all tests, on real servers
 fuzz: $(READY) ## random files, expressions, names and values, for ten minutes
 	MLGUARD_FUZZ_SECONDS=$${MLGUARD_FUZZ_SECONDS:-600} $(BIN)/python -m pytest -s tests/fuzz
 
+.PHONY: faults
+faults: $(READY) ## random schedules of faults on real servers, the seed of each printed; about half an hour
+	MLGUARD_SCHEDULES=$${MLGUARD_SCHEDULES:-500} MLGUARD_FIRST_SEED=$${MLGUARD_FIRST_SEED:-$$(date +%s)} \
+	MLGUARD_LIVE_ROWS=$${MLGUARD_LIVE_ROWS:-10000000} $(BIN)/python -m pytest -s tests/faults
+
 .PHONY: lint
 lint: $(READY) ## style and the layers of the modules
 	$(BIN)/ruff check .

@@ -26,7 +26,7 @@ SLICES = 3  # short runs side by side: how long a flush takes drifts within seco
 def run(server: BenchServer, options: Options) -> list[Figure]:
     """Measure the single-row writers."""
     _install(server)
-    scripts = {name: _script(server.folder, table) for name, table in TABLES.items()}
+    scripts = {name: insert_script(server.folder, table) for name, table in TABLES.items()}
     figures = []
     for clients in CLIENTS:
         say(f"rows: {clients} client{'s' if clients > 1 else ''}")
@@ -60,7 +60,7 @@ def _install(server: BenchServer) -> None:
     )
 
 
-def _script(folder: Path, table: str) -> Path:
+def insert_script(folder: Path, table: str) -> Path:
     """Write a pgbench script that inserts one good row."""
     values = ":id, now()" + ", :f" * len(FLOATS) + ", :i" * len(INTS) + ", 'DE', 'gold'"
     path = folder / f"{table}.sql"

@@ -37,19 +37,19 @@ def run(server: BenchServer, options: Options) -> list[Figure]:
     slo_files.apply(
         server,
         "states",
-        _with(slo_files.row_rules("bench.states", "reject"), judged),
-        learned + _with(slo_files.row_rules("bench.profile", "reject"), [*judged, *distances]),
-        _with(slo_files.row_rules("bench.grown", "reject"), judged),
-        _with(slo_files.row_rules("bench.row_states", "reject", writes="rows"), [*_windows()]),
+        with_slos(slo_files.row_rules("bench.states", "reject"), judged),
+        learned + with_slos(slo_files.row_rules("bench.profile", "reject"), [*judged, *distances]),
+        with_slos(slo_files.row_rules("bench.grown", "reject"), judged),
+        with_slos(slo_files.row_rules("bench.row_states", "reject", writes="rows"), [*windows()]),
     )
     return [*_bulk(server, options), *_single(server, options)]
 
 
-def _with(text: str, slos: list[str]) -> str:
+def with_slos(text: str, slos: list[str]) -> str:
     return text + "slos:\n" + "".join(f"  - {slo}\n" for slo in slos)
 
 
-def _windows() -> list[str]:
+def windows() -> list[str]:
     return [f"{{name: nulls_{c}, check: null_rate({c}) <= 0.5}}" for c in NULLED] + [
         f"{{name: mean_{c}, check: mean({c}) <= 1000}}" for c in ("f07", "f08")
     ]
@@ -107,9 +107,9 @@ def _figures(series: Series) -> list[Figure]:
 
 
 def _single(server: BenchServer, options: Options) -> list[Figure]:
-    from bench.rows import _script
+    from bench.rows import insert_script
 
-    scripts = {PLAIN: _script(server.folder, "row_plain_2"), SINGLE: _script(server.folder, "row_states")}
+    scripts = {PLAIN: insert_script(server.folder, "row_plain_2"), SINGLE: insert_script(server.folder, "row_states")}
     seconds = max(1, options.seconds // 3)
     say("states: single rows, 1 and 4 clients")
     variants: dict[str, Callable[[], float]] = {

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from mlguard import catalog, catalog_assertions, evaluate, runtime, runtime_source
-from mlguard.apply import Applied, Options, Progress, refuse_breaking, run
+from mlguard.apply import Applied, Progress, refuse_breaking, run
 from mlguard.compile import compile_project
 from mlguard.compile.assertion import tables_read
 from mlguard.compile.labels import tables_joined
@@ -24,6 +24,7 @@ from mlguard.emit.objects import LOCK_SHARE_ROWS, DbObject, Kind, Statement
 from mlguard.emit.table import objects, quarantine_existing
 from mlguard.errors import ApplyError, PlanError
 from mlguard.names import TableName, quote_ident
+from mlguard.patience import Options
 from mlguard.plan import (
     Breaking,
     InstalledObject,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,30 +9,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mlguard import ledger
-from mlguard.emit.objects import Phase, Statement
+from mlguard.emit.objects import LOCK_CATALOGUE, LOCK_REFERENCES, LOCK_TRIGGER, Phase, Statement
 from mlguard.errors import ApplyError, PlanError
 from mlguard.names import TableName
+from mlguard.patience import Options, patiently, transaction
 from mlguard.plan import Plan, Step, TablePlan
 from mlguard.program import Existing, TableProgram
 
 if TYPE_CHECKING:
     import psycopg
 
+STRONG = frozenset({LOCK_CATALOGUE, LOCK_REFERENCES, LOCK_TRIGGER})  # they bar writers while they are held
 ONE_AT_A_TIME = 0x6D6C6775  # advisory lock key ('mlgu'): two applies wait for each other
 Progress = Callable[[str, int, int], None]  # what is being done, how many steps are done, of how many
-
-
-@dataclass(frozen=True)
-class Options:
-    """How patient apply is.
-
-    Attributes:
-        lock_timeout: seconds a statement may wait for a lock before the transaction is given up and tried again.
-        attempts: how often a table's transaction is tried.
-    """
-
-    lock_timeout: float = 3.0
-    attempts: int = 10
 
 
 @dataclass
@@ -162,52 +150,6 @@ def _unlock(connection: psycopg.Connection[Any]) -> bool:
     return bool(held and held[0])
 
 
-@contextmanager
-def _transaction(connection: psycopg.Connection[Any], options: Options) -> Iterator[None]:
-    with connection.transaction():
-        connection.execute("set local search_path = ''")
-        connection.execute("select set_config('lock_timeout', %s, true)", (f"{int(options.lock_timeout * 1000)}ms",))
-        yield
-
-
-def _patiently(
-    options: Options, table: TableName, work: Callable[[], None], *, left: str = "the table is unchanged"
-) -> None:
-    """Run `work` until it gets its locks; every failed try has rolled back whole, and `left` says to what."""
-    import psycopg
-
-    for attempt in range(1, options.attempts + 1):
-        try:
-            work()
-        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as exc:
-            if attempt == options.attempts:
-                raise ApplyError(
-                    f"{table}: could not lock the table within {options.lock_timeout:g} s in {attempt} attempts;"
-                    f" {left}",
-                    help="see who holds it: select * from pg_locks where not granted; or give --lock-timeout",
-                ) from exc
-            time.sleep(min(0.1 * 2**attempt, 5.0))
-        except psycopg.errors.InsufficientPrivilege as exc:
-            raise ApplyError(
-                f"{table}: {_said(exc)}",
-                help="apply as the owner of the table (or a member of the owning role) who may use schema mlguard",
-            ) from exc
-        except psycopg.DatabaseError as exc:
-            raise ApplyError(f"{table}: PostgreSQL refused a step: {_said(exc)}; {left}") from exc
-        else:
-            return
-
-
-def _said(exc: psycopg.Error) -> str:
-    """Return the server's own words; its DETAIL only where it names objects, since it may hold a row."""
-    import psycopg
-
-    words = (exc.diag.message_primary or str(exc)).strip()
-    if isinstance(exc, psycopg.errors.DependentObjectsStillExist) and exc.diag.message_detail:
-        return f"{words}: {exc.diag.message_detail}"
-    return words
-
-
 def _prepare(connection: psycopg.Connection[Any], table: TablePlan, options: Options, counter: _Counter) -> None:
     """Build indexes outside any transaction; one left half-built by an interrupted run is dropped first."""
     for step, statement in table.in_phase(Phase.PREPARE):
@@ -222,9 +164,9 @@ def _prepare(connection: psycopg.Connection[Any], table: TablePlan, options: Opt
         if found and found[0]:
             continue
         if found:
-            _patiently(options, table.table, partial(_plainly, connection, f"drop index concurrently {index.sql}"))
+            patiently(options, table.table, partial(_plainly, connection, f"drop index concurrently {index.sql}"))
         try:
-            _patiently(options, table.table, partial(_plainly, connection, statement.sql))
+            patiently(options, table.table, partial(_plainly, connection, statement.sql))
         except ApplyError:
             _plainly(connection, f"drop index concurrently if exists {index.sql}")
             raise
@@ -240,21 +182,43 @@ def _change(
     recount = ledger.recount(table)
 
     def work() -> None:
-        with _transaction(connection, options):
-            if recount is not None:
-                # States that writers now under way append may lack the new ones: the recount must come after them.
-                connection.execute(f"lock table {table.table.sql} in share row exclusive mode".encode())
+        with transaction(connection, options):
             if table.program is not None:
                 remember_table(connection, table.program)
+            mode = _mode(table, counts=recount is not None)
             for step, statement in table.in_phase(Phase.CHANGE):
                 counter.step(f"{table.table}: {step.what}")
+                if mode and statement.lock in STRONG:
+                    _lock(connection, table.table, mode)
+                    mode = None
                 cursor = connection.execute(statement.sql.encode())
                 if step.verb == "move":
                     moved = cursor.fetchone()
                     applied.moved[table.table] = applied.moved.get(table.table, 0) + (moved[0] if moved else 0)
+            if mode:
+                _lock(connection, table.table, mode)
             _write(connection, ledger.after_change(table))
 
-    _patiently(options, table.table, work)
+    patiently(options, table.table, work)
+
+
+def _mode(table: TablePlan, *, counts: bool) -> str | None:
+    """Return the strongest lock on its table that the change needs.
+
+    It is taken at once: a weaker one that grows would bar writers while it waits for readers, and a session that reads
+    and then writes would wait for us as we do for it, until PostgreSQL ends one of the two.
+    """
+    locks = {statement.lock for _, statement in table.in_phase(Phase.CHANGE)}
+    if LOCK_CATALOGUE in locks:
+        return "access exclusive"
+    # States that writers now under way append may lack new ones: the recount must come after them.
+    return "share row exclusive" if counts or locks & STRONG else None
+
+
+def _lock(connection: psycopg.Connection[Any], table: TableName, mode: str) -> None:
+    (exists,) = connection.execute("select to_regclass(%s) is not null", (table.sql,)).fetchone() or (False,)
+    if exists:
+        connection.execute(f"lock table {table.sql} in {mode} mode".encode())
 
 
 def _backfill(connection: psycopg.Connection[Any], table: TablePlan, options: Options, counter: _Counter) -> None:
@@ -268,11 +232,11 @@ def _backfill(connection: psycopg.Connection[Any], table: TablePlan, options: Op
     counter.step(f"{table.table}: count stored rows")
 
     def work() -> None:
-        with _transaction(connection, options):
+        with transaction(connection, options):
             _write(connection, ledger.count_rows(recount))
 
     left = "its rules stand, its stored rows are not counted: run `mlguard apply` again"
-    _patiently(options, table.table, work, left=left)
+    patiently(options, table.table, work, left=left)
 
 
 def _afterwards(
@@ -318,11 +282,11 @@ def _after(
     sql = head + alters if len(pending) > 1 else pending[0][1].sql
 
     def work() -> None:
-        with _transaction(connection, options):
+        with transaction(connection, options):
             connection.execute(sql.encode())
             _write(connection, ledger.read_back(table.table, [step for step, _ in pending]))
 
-    _patiently(options, table.table, work, left="the rule holds for new writes")
+    patiently(options, table.table, work, left="the rule holds for new writes")
 
 
 def remember_table(connection: psycopg.Connection[Any], program: TableProgram) -> None:

@@ -290,7 +290,7 @@ def guarded(connection: psycopg.Connection[Any]) -> dict[str, Guarded]:
 @contextmanager
 def _plain_times(connection: psycopg.Connection[Any]) -> Iterator[None]:
     """Have times in PostgreSQL's own definitions printed the same whatever the session prefers."""
-    wanted = {"timezone": "UTC", "datestyle": "ISO, MDY", "intervalstyle": "postgres"}
+    wanted = definitions.PLAIN
     with connection.transaction():
         before = {name: rows(connection, "select current_setting(%(name)s)", name=name)[0][0] for name in wanted}
         for settings in (wanted, before):

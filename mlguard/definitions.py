@@ -108,6 +108,18 @@ def queries_of(kinds: Iterable[Kind]) -> dict[Kind, str]:
     return {kind: query for kind, query in QUERIES.items() if kind in wanted}
 
 
+# Settings under which a definition reads the same whoever asks: values in it are printed by them.
+PLAIN = {"TimeZone": "UTC", "DateStyle": "ISO, MDY", "IntervalStyle": "postgres"}
+
+
+def plainly(sql: str) -> list[str]:
+    """Return the statement between two that set PLAIN for it, and give the transaction its own settings back."""
+    keep = ", ".join(f"set_config('mlguard.own_{name}', current_setting('{name}'), true)" for name in PLAIN)
+    change = ", ".join(f"set_config('{name}', {literal(value)}, true)" for name, value in PLAIN.items())
+    back = ", ".join(f"set_config('{name}', current_setting('mlguard.own_{name}'), true)" for name in PLAIN)
+    return [f"select {keep}", f"select {change}", sql, f"select {back}"]
+
+
 def remember(table: TableName, made: Sequence[DbObject]) -> str:
     """Return the statement that keeps the hash of each object's definition; search_path must be empty when it runs.
 

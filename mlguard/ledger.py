@@ -172,7 +172,7 @@ def keep_hash(item: DbObject, text: str) -> str:
 def read_back(table: TableName, steps: Iterable[Step]) -> list[str]:
     """Return what keeps PostgreSQL's own definitions of what the steps made."""
     made = [step.made for step in steps if step.made is not None]
-    return [definitions.remember(table, made)] if made else []
+    return definitions.plainly(definitions.remember(table, made)) if made else []
 
 
 def _objects(table: TablePlan) -> list[str]:

@@ -19,8 +19,8 @@ import psycopg
 from psycopg import errors
 
 from mlguard import api
-from mlguard.apply import Options
 from mlguard.errors import MlguardError
+from mlguard.patience import Options
 from mlguard.spec import Project
 from tests.faults.crashing import CrashingServer
 from tests.faults.ride import DAYS, day
@@ -287,7 +287,7 @@ def wait_until_quiet(dsn: str) -> None:
         try:
             with psycopg.connect(dsn, autocommit=True) as connection:
                 while connection.execute(
-                    "select from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+                    "select 1 from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
                     " and backend_type = 'client backend'"
                 ).fetchone():
                     time.sleep(0.02)

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or os.geteuid() != 0, reason="a disk of a few megabytes is a tmpfs, which only root mounts"
 )
 VERBS = ("insert", "copy", "upsert", "merge", "update", "delete", "release", "discard", "except")
+LONG = "MLGUARD_SCHEDULES" in os.environ  # `make faults`
 UNDER = {
     "kept rows": ("_quarantine",),
     "audit": ("_event", "_event_seal", "_unsealed"),
@@ -104,7 +105,7 @@ def check(dsn: str, started: list[tuple[Writer, threading.Thread]]) -> None:
     assert acknowledged
 
 
-@pytest.mark.parametrize("under", UNDER)
+@pytest.mark.parametrize("under", list(UNDER) if LONG else ["kept rows"])
 def test_a_full_disk_refuses_whole_transactions(tmp_path: Path, under: str) -> None:
     with CrashingServer() as server:
         assert server.folder is not None
@@ -120,10 +121,11 @@ def test_a_full_disk_refuses_whole_transactions(tmp_path: Path, under: str) -> N
                 time.sleep(0.5)
             check(dsn, started)
             if under != "audit":  # a dozen acts fit into the page that is there
-                assert sum(writer.refused for writer, _ in started) > 20
+                assert sum(writer.no_space for writer, _ in started) > 0
             server.stop()
 
 
+@pytest.mark.skipif(not LONG, reason="takes half a minute: make faults")
 def test_a_full_disk_under_the_wal_stops_the_server_and_loses_nothing(tmp_path: Path) -> None:
     with CrashingServer(settings={"max_wal_size": "48MB", "min_wal_size": "32MB", "wal_recycle": "off"}) as server:
         assert server.folder is not None

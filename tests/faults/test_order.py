@@ -19,10 +19,10 @@ update mlguard._window set checked_to = checked_to + interval '1 hour'
 
 
 @pytest.fixture
-def judged(db: str) -> Iterator[Connection]:
+def judged(guarded_db: str) -> Iterator[Connection]:
     """A table whose first day was judged good."""
-    metrics_example.make(db)
-    with session(db) as connection:
+    metrics_example.make(guarded_db)
+    with session(guarded_db) as connection:
         add_window_slo(connection, "filled", "coverage(amount)", ">= 0.75", min_rows=1)
         sell(connection, 20)
         sell(connection, 20, day="2026-01-02")

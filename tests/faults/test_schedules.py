@@ -1,7 +1,7 @@
 """Random schedules: many writers, faults at random points, and the laws that must hold after each.
 
-`make faults` plays MLGUARD_SCHEDULES of them; MLGUARD_SEED=… plays one again, MLGUARD_REPEAT=… times, as what
-meets what is up to the server.
+`make faults` plays MLGUARD_SCHEDULES of them, and keeps those that failed in .pytest_cache/d/faults/failed.
+MLGUARD_SEED=… plays one again, MLGUARD_REPEAT=… times, as what meets what is up to the server.
 """
 
 from __future__ import annotations
@@ -14,15 +14,21 @@ import psycopg
 import pytest
 
 from mlguard import api, doctor, runtime
-from mlguard.apply import Options
+from mlguard.patience import Options
 from mlguard.spec import Project
 from tests.faults import laws, ride
 from tests.faults.crashing import CrashingServer
 from tests.faults.schedule import RARE, Play, Schedule, draw, patiently, settle
 from tests.support import project
 
-SHORT = 12
-NAMED: dict[str, int] = {}
+# What each fault was found to break, or the first seed that draws it: the short form.
+NAMED = {
+    "the file changes while late rows are not folded yet": 4,
+    "the clock goes back between two folds": 46,
+    "the server is killed": 6,
+    "a backend is killed": 3,
+    "a client and the sweeper are killed": 14,
+}
 TEMPLATE = "ride"
 
 
@@ -31,7 +37,7 @@ def seeds() -> list[int]:
     if named := os.environ.get("MLGUARD_SEED"):
         return [int(named)] * int(os.environ.get("MLGUARD_REPEAT", "1"))
     first = int(os.environ.get("MLGUARD_FIRST_SEED", "1"))
-    return [*NAMED.values(), *range(first, first + int(os.environ.get("MLGUARD_SCHEDULES", str(SHORT))))]
+    return [*NAMED.values(), *range(first, first + int(os.environ.get("MLGUARD_SCHEDULES", "0")))]
 
 
 @dataclass
@@ -58,7 +64,7 @@ def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
 
 
 @pytest.mark.parametrize("seed", seeds())
-def test_the_laws_hold_after_any_schedule(arena: Arena, seed: int) -> None:
+def test_the_laws_hold_after_any_schedule(arena: Arena, seed: int, request: pytest.FixtureRequest) -> None:
     schedule = draw(seed)
     database = f"ride_{abs(seed)}"
     with psycopg.connect(arena.server.dsn, autocommit=True) as admin:
@@ -79,6 +85,9 @@ def test_the_laws_hold_after_any_schedule(arena: Arena, seed: int) -> None:
             found += [f"doctor: {f}" for f in doctor.examine(connection) if f.name not in allowed(schedule)]
             patiently(lambda: found.extend(laws.stuck(connection)))
         print(f"{schedule}; {played.counts}")
+        if found and (cache := getattr(request.config, "cache", None)):
+            with (cache.mkdir("faults") / "failed").open("a", encoding="utf-8") as failed:
+                failed.write(f"{schedule}\n")
         assert not found, f"MLGUARD_SEED={seed}: {schedule}\n" + "\n".join(found)
     finally:
         with psycopg.connect(arena.server.dsn, autocommit=True) as admin:

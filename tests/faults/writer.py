@@ -71,6 +71,7 @@ class Writer:
         self.acknowledged: list[int] = []
         self.faults: list[str] = []
         self.refused = 0
+        self.no_space = 0
         self.repeated = 0
         self.lost = 0
         self._next = number * 1_000_000
@@ -105,7 +106,7 @@ class Writer:
     def _finish_prepared(self, connection: Connection) -> None:
         """Commit what was prepared before the connection was lost: the server has kept it."""
         for name, tokens in list(self._prepared.items()):
-            if connection.execute("select from pg_prepared_xacts where gid = %s", [name]).fetchone():
+            if connection.execute("select 1 from pg_prepared_xacts where gid = %s", [name]).fetchone():
                 connection.execute(f"commit prepared '{name}'".encode())
                 self.acknowledged += tokens
             del self._prepared[name]
@@ -118,8 +119,9 @@ class Writer:
             except AGAIN:
                 self.repeated += 1
                 continue
-            except EXPECTED:
+            except EXPECTED as error:
                 self.refused += 1
+                self.no_space += isinstance(error, errors.DiskFull)
                 return
             except LOST as error:
                 if error.sqlstate is not None and not error.sqlstate.startswith(("57", "08")):

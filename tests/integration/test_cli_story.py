@@ -19,8 +19,8 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
-from mlguard.apply import Options
 from mlguard.cli import cli
+from mlguard.patience import Options
 from tests.support import prepare, query
 
 Run = Callable[..., Result]

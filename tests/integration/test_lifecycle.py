@@ -15,8 +15,8 @@ import psycopg
 import pytest
 
 from mlguard import api
-from mlguard.apply import Options
 from mlguard.errors import ApplyError, PlanError, SpecError
+from mlguard.patience import Options
 from tests.support import CUSTOMER, prepare, project, query, write
 
 FULL = """
@@ -219,20 +219,27 @@ class TestBusyTables:
 
     def test_apply_waits_for_a_short_lock(self, pg: str, tmp_path: Path) -> None:
         prepare(pg)
-        released = threading.Event()
+        released, told = threading.Event(), threading.Event()
+        said: list[str] = []
+
+        def say(words: str) -> None:
+            said.append(words)
+            told.set()
 
         def block() -> None:
             with psycopg.connect(pg) as blocker:
                 blocker.execute("lock table features.customer in access share mode")
                 released.set()
-                time.sleep(1.0)
+                told.wait(30)
 
         thread = threading.Thread(target=block)
         thread.start()
         released.wait()
-        api.apply(project(tmp_path, FULL), pg, options=Options(0.2, 20))
+        api.apply(project(tmp_path, FULL), pg, options=Options(0.2, 20, say))
         thread.join()
         assert api.plan(project(tmp_path, FULL), pg).empty
+        waits = "features.customer: no lock within 0.2 s; nothing waits for it any more, try 2 of 20 in 0.2 s"
+        assert said[0] == waits
 
     def test_two_applies_do_not_mix(self, pg: str, tmp_path: Path) -> None:
         prepare(pg)

@@ -14,10 +14,11 @@ import psycopg
 import pytest
 
 from mlguard import api, catalog
-from mlguard.apply import Options, run
+from mlguard.apply import run
 from mlguard.emit.table import objects
 from mlguard.errors import ApplyError
 from mlguard.names import TableName
+from mlguard.patience import Options
 from mlguard.plan import Plan, plan_table
 from mlguard.program import Span, TableProgram, TableShape
 from tests import judged

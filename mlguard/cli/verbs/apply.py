@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlguard.cli.echo import out
+from mlguard.cli.echo import out, say
 from mlguard.cli.options import lock_timeout
 from mlguard.cli.state import DATABASE, FILES, State, shared
 from mlguard.errors import Exit
@@ -29,9 +29,9 @@ def command(state: State, yes: bool, dry_run: bool, lock_timeout: float, prune: 
     Run again, it takes up where it stopped, and with nothing to do it does nothing.
     """
     from mlguard import api
-    from mlguard.apply import Options
     from mlguard.cli.planning import agreed, must_ask, refuse_partial_prune, tell, with_readers
     from mlguard.cli.progress import progress
+    from mlguard.patience import Options
 
     must_ask("apply", yes=yes, dry_run=dry_run)
     refuse_partial_prune(state, prune=prune)
@@ -51,7 +51,7 @@ def command(state: State, yes: bool, dry_run: bool, lock_timeout: float, prune: 
             project,
             connection,
             prune=prune,
-            options=Options(lock_timeout=lock_timeout),
+            options=Options(lock_timeout=lock_timeout, say=say),
             progress=report,
             confirm=confirm,
         )

@@ -43,9 +43,9 @@ def command(
     schema mlguard recorded. Refuses while rows wait in quarantine.
     """
     from mlguard import api
-    from mlguard.apply import Options
     from mlguard.cli.planning import agreed, must_ask, removal, tell
     from mlguard.cli.progress import progress
+    from mlguard.patience import Options
 
     if everything == bool(tables):
         raise click.UsageError("say which tables, or --all")
@@ -69,7 +69,7 @@ def command(
             connection,
             discard=discard_quarantine or runtime_too,  # --runtime says that the audit may go
             runtime_too=runtime_too,
-            options=Options(lock_timeout=lock_timeout),
+            options=Options(lock_timeout=lock_timeout, say=say),
             progress=report,
         )
     tell(applied, "removed")
