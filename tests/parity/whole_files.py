@@ -75,7 +75,7 @@ def make(number: int, conditions: Sequence[str], seed: int) -> Case:
     zone = chance.choice(ZONES)
     head = [
         "mlguard: 1", f"table: {table}", "key: [row_no]", "event_time: ts", f"time_zone: {zone}", "reads: none",
-        f"baseline: {chance.choice(['first 2 days', 'first 3 days', 'previous 2 days'])}",
+        f"baseline: first {chance.choice([2, 3])} days",
         *(["missing: [NaN, '']"] if chance.random() < 0.4 else []),
         "columns:", *(f"  {name}: {{type: '{kind}'}}" for name, kind in ALL.items() if kind != "mood"),
     ]  # fmt: skip
