@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from mlguard import api
+from mlguard.emit.after_statement import SAMPLE
 from mlguard.emit.duck_core import duck_type
 from mlguard.emit.duck_rules import json_duck
 from mlguard.local import LocalReport, judge
@@ -31,16 +32,16 @@ from mlguard.program import Action, Rule
 from mlguard.report.verdict import Outcome
 from mlguard.spec import Project
 from tests import servers
+from tests.parity.divergences import WHOLE
 from tests.parity.engines import spelled_for_duck
 from tests.parity.more import combined, single
 from tests.parity.test_metric_parity import same_value
 from tests.parity.test_row_life import plain
-from tests.parity.whole_files import ALL, DAYS, REPAIRS, START, Case, duck_columns, make
+from tests.parity.whole_files import ALL, DAYS, REPAIRS, START, Case, duck_columns, given_case, make
 from tests.unit.lang.generate import conditions
 
 TOGETHER = 8  # files of one project and database
-FILES = int(os.environ.get("MLGUARD_PARITY_FILES", "32"))
-RECORDED = 100  # rows of one SLO and statement that are recorded
+FILES = int(os.environ.get("MLGUARD_PARITY_FILES", "24"))
 UNTIL = START + timedelta(days=DAYS + 9)
 COMPARED = ("row_no", *REPAIRS)  # what repairs may change, and the key
 MEMBERS = "(0, 'a'), (7, 'é'), (null, ''), (-1, null)"  # what rules look up
@@ -71,11 +72,6 @@ class Life:
     recorded: dict[str, set[int]] = field(default_factory=dict)  # by SLO, rows that landed
     batches: dict[str, dict[Any, Any]] = field(default_factory=dict)  # by SLO, then batch and segment
     windows: dict[str, dict[Any, Any]] = field(default_factory=dict)  # by SLO, then end and segment
-
-
-@pytest.fixture(scope="module")
-def server(server18: servers.TestServer) -> servers.TestServer:
-    return server18
 
 
 def on_postgres(dsn: str, cases: Sequence[Case], project: Project) -> list[Life]:
@@ -199,7 +195,7 @@ def differences(case: Case, theirs: Life, project: Project) -> Iterator[str]:
     ours = _here(report, case)
     for slo, keys in ours.recorded.items():
         written = theirs.recorded.get(slo, set())
-        if not written <= keys or (len(keys) <= RECORDED and written != keys):
+        if not written <= keys or (len(keys) <= SAMPLE and written != keys):
             yield f"recorded by {slo}: {_first(keys - written)} on files alone, {_first(written - keys)} there alone"
     if more := theirs.recorded.keys() - ours.recorded:
         yield f"recorded in PostgreSQL alone: {sorted(more)}"
@@ -277,20 +273,46 @@ def _compared(slo: str, mine: dict[Any, Any], theirs: dict[Any, Any]) -> Iterato
 CASE = st.tuples(st.lists(conditions(1) | combined() | single(), min_size=3, max_size=5), st.integers(0, 2**40))
 
 
-@settings(
-    max_examples=max(FILES // TOGETHER, 1),
-    deadline=None,
-    print_blob=True,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
-@given(drawn=st.lists(CASE, min_size=TOGETHER, max_size=TOGETHER))
+def tried(server: servers.TestServer, folder: Path, drawn: Sequence[tuple[list[str], int]]) -> None:
+    found = run(server, folder, [make(number, texts, seed) for number, (texts, seed) in enumerate(drawn)])
+    assert not found, "\n\n".join(found)
+
+
+def many(files: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Try so many files, TOGETHER at a time."""
+
+    def decorated(test: Callable[..., None]) -> Callable[..., None]:
+        given_ = given(drawn=st.lists(CASE, min_size=TOGETHER, max_size=TOGETHER))(test)
+        return settings(
+            max_examples=max(files // TOGETHER, 1),
+            deadline=None,
+            print_blob=True,
+            phases=[Phase.explicit, Phase.reuse, Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )(given_)
+
+    return decorated
+
+
+@many(FILES)
 def test_whole_files_end_the_same(
-    server: servers.TestServer, tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[list[str], int]]
+    server18: servers.TestServer, tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[list[str], int]]
 ) -> None:
-    cases = [make(number, texts, seed) for number, (texts, seed) in enumerate(drawn)]
-    folder = tmp_path_factory.mktemp("files")
-    found = run(server, folder, cases)
+    tried(server18, tmp_path_factory.mktemp("files"), drawn)
+
+
+@many(FILES // 4)
+def test_whole_files_end_the_same_on_an_older_server(
+    server_machine: servers.TestServer, tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[list[str], int]]
+) -> None:
+    tried(server_machine, tmp_path_factory.mktemp("files"), drawn)
+
+
+def test_what_once_differed_does_not(server18: servers.TestServer, tmp_path: Path) -> None:
+    names = list(WHOLE)
+    assert len(names) <= TOGETHER
+    cases = [given_case(number, *WHOLE[name]) for number, name in enumerate(names)]
+    found = run(server18, tmp_path, cases)
     assert not found, "\n\n".join(found)
 
 
