@@ -15,7 +15,7 @@ from bench.options import Options
 from bench.servers import EMBEDDED, MACHINE, running
 
 SUITES = ("writes", "rows", "states", "labels", "reads", "predictions", "requests", "verbs", "local")
-ALONE = ("peers", "endurance", "concurrency")
+ALONE = ("peers", "local_peers", "endurance", "concurrency")
 """Suites that run only when they are named: they install other tools and take long."""
 
 

@@ -28,6 +28,7 @@ _TRUE, _FALSE = (
     ("t", "tr", "tru", "true", "y", "ye", "yes", "on", "1"),
     (*("f", "fa", "fal", "fals", "false", "n", "no", "of", "off", "0"),),
 )
+_FROM_16 = "[-+]?(0[xXoObB][0-9a-fA-F_]+|[0-9.]+_[0-9_.eE+-]*)"
 _ROUGH = "[eE].*[0-9]{3}|([0-9][._]?){18}"
 _TOO_ROUGH = "a number of more than 17 digits, or beyond double precision, as numeric"
 _NOT_READ = "text that is not one"
@@ -48,7 +49,7 @@ def from_text(w: Writer, expr: tree.Cast) -> str:
     name = duck_type(expr.type)
     trimmed = "trim({x}, chr(32) || chr(9) || chr(10) || chr(11) || chr(12) || chr(13))"
     if kind in INTEGERS:
-        w.doubt(whole("[-+]?0[xXoObB][0-9a-fA-F_]+", text), "a number in another base, read from PostgreSQL 16 on")
+        w.doubt(whole(_FROM_16, text), "a number in another base or with underscores, read from PostgreSQL 16 on")
         good = whole(f"[-+]?{_DIGITS}", "{x}")
         value = f"cast(replace({trimmed}, '_', '') as {name})"
     elif kind in FLOATS:
@@ -145,7 +146,7 @@ def read_numeric(w: Writer, expr: tree.Cast) -> Num:
         made = w.let((text,), lambda x: f"cast({x} as {held})")
     else:
         text = w.write(expr.operand)
-        w.doubt(whole("[-+]?0[xXoObB][0-9a-fA-F_]+", text), "a number in another base, read from PostgreSQL 16 on")
+        w.doubt(whole(_FROM_16, text), "a number in another base or with underscores, read from PostgreSQL 16 on")
         if not bounded:
             w.doubt(f"regexp_matches({text}, '{_ROUGH}')", _TOO_ROUGH)
         pattern = rf"[-+]?{_MANTISSA}([eE][-+]?[0-9]+)?"

@@ -28,6 +28,7 @@ class Judged:
     doubts: tuple[tuple[str, str], ...]  # condition (TRUE or FALSE) → why the row is not judged where it is TRUE
     lookups: tuple[tree.InTable, ...]  # what source_duck must join for it
     fallible: bool  # whether some row raises
+    counted: str  # as `broken`, but NULL where the rule is: as good under CASE and WHERE, and less to compute
 
 
 def judged_duck(rule: Rule, program: TableProgram, row: str) -> Judged:
@@ -56,7 +57,9 @@ def judged_duck(rule: Rule, program: TableProgram, row: str) -> Judged:
     doubts = tuple((_certain(condition), why) for condition, why in writer.doubts.items())
     if writer.fails:
         broken = f"coalesce({tried(broken)}, true)"
-    return Judged(f"({broken})", doubts, tuple(writer.lookups), bool(writer.fails))
+    plain = not writer.fails and not rule.nulls_fail and where is None
+    counted = f"(not {writer.atom(check)})" if plain else f"({broken})"
+    return Judged(f"({broken})", doubts, tuple(writer.lookups), bool(writer.fails), counted)
 
 
 def _certain(condition: str) -> str:

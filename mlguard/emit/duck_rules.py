@@ -175,6 +175,7 @@ class Scan:
     refused: tuple[tuple[Rule, NotLocal], ...]  # rules that are not judged, and why
     kept_out: str  # TRUE where the row is kept out
     acted_on: tuple[str | None, ...]  # per rule: TRUE where a repair with `max_bad` mended the row
+    counted: tuple[str, ...]  # as `broken`, for CASE and WHERE
 
 
 def scan_duck(
@@ -200,15 +201,16 @@ def scan_duck(
     if out:
         source = f"(select {row}.*, {kept_out} as {quote_ident(KEPT_OUT)} from {source}) as {row}"
         kept_out = f"{row}.{quote_ident(KEPT_OUT)}"
-    broken = tuple(
-        one.broken if diverts(rule) or not out else f"({one.broken} and not {kept_out})" for rule, one in judged
+    broken, loose = (
+        tuple(text if diverts(rule) or not out else f"({text} and not {kept_out})" for rule, text in texts)
+        for texts in ([(rule, one.broken) for rule, one in judged], [(rule, one.counted) for rule, one in judged])
     )
     undecided = tuple(" or ".join(condition for condition, _ in one.doubts) or None for _, one in judged)
     doubts = tuple(tuple(why for _, why in one.doubts) for _, one in judged)
     rules = tuple(rule for rule, _ in judged)
     counted = {rule for rule in _repairing(program) if rule.max_bad is not None}
     acted = tuple(f"{row}.{quote_ident(ACTED_ON + rule.name)}" if rule in counted else None for rule in rules)
-    return Scan(source, rules, broken, undecided, doubts, tuple(refused), kept_out, acted)
+    return Scan(source, rules, broken, undecided, doubts, tuple(refused), kept_out, acted, loose)
 
 
 def violations_duck(scan: Scan, program: TableProgram, row: str = "r") -> str:

@@ -65,6 +65,6 @@ def doubled(engine: Engine, program: TableProgram, given: Collection[TableName])
         sql, name = doubled_duck(source.table, source.on), source.shape.table
         ((more,),) = engine.rows(sql, f"{program.table}: {what}", table=str(source.table))
         if more:
-            rows = "1 row" if more == 1 else f"{more} rows"
-            found[what] = f"could not be judged: {rows} too many of {name} for one ({', '.join(source.on)})"
+            rows, key = "1 row" if more == 1 else f"{more} rows", ", ".join(source.on)
+            found[what] = f"could not be judged: ({key}) is not unique in {name}, {rows} too many"
     return found

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 ARMED, ALL = "armed", "all"
 TRIAL, LAST, BUDGET = 10, 60, 0.05  # scopes a trial takes, that count of it, and the share of them that may alarm
 ON_TRIAL = "shadow: on trial until its alarms keep within the budget"
+SEVERAL = "several signs at once, the plainest: "
 _WORDS = {
     "null": "null_rate({0})", "mean": "mean({0})", "negative": "negative_rate({0})",
     "same": "share of rows where {0} repeats the time before", "magnitude": "order of magnitude of {0}",
@@ -69,14 +70,16 @@ class Learned:
             verdict = self.learner.judge(sample, partial(_counts, rule=rule))
             name = TABLE if rule.column is None else rule.column
             worst = next((column for column in verdict.columns if column.column == name), None)
+            said = f"{_words(worst.series)} is {figure(worst.value)}" if worst is not None else ""
             if self.past < LEARNED_AT:
-                words = f"learning: {self.past} of {LEARNED_AT} past windows or batches"
-                found.append((rule, Found(scope, Outcome.INSUFFICIENT, n, reason=words)))
+                why = f"learning: {self.past} of {LEARNED_AT} past windows or batches"
+                found.append((rule, Found(scope, Outcome.INSUFFICIENT, n, observed=said, reason=why)))
             elif worst is None:
                 found.append((rule, Found(scope, Outcome.INSUFFICIENT, n, reason="no series has a band yet")))
             else:
                 score = worst.score / float(rule.tolerance)
-                words = f"{_words(worst.series)} is {figure(worst.value)}{_band(worst.band.low, worst.band.high)}"
+                plainest = SEVERAL if score > 1 and abs(worst.z) <= worst.limit else ""
+                words = f"{plainest}{said}{_band(worst.band.low, worst.band.high)}"
                 outcome, reason = Outcome.PASS, ""
                 if score > 1:
                     acts = ARMED in rule.learned or (armed and not rule.shadow)

@@ -75,7 +75,7 @@ def row_rules(program: TableProgram, given: Collection[TableName]) -> RowRules:
         why = {rule.id: error.message for rule in known.rules if rule.level in (Level.ROW, Level.BATCH, Level.WINDOW)}
         return RowRules((), f"{table} as r", "false", False, refused | why)
     refused |= {rule.id: error.message for rule, error in scan.refused}
-    found = zip(scan.rules, scan.broken, scan.acted_on, scan.undecided, scan.doubts, strict=True)
+    found = zip(scan.rules, scan.counted, scan.acted_on, scan.undecided, scan.doubts, strict=True)
     rules = tuple(
         RowRule(rule, _bad(broken, acted, scan.kept_out), doubt, whys[0] if whys else "")
         for rule, broken, acted, doubt, whys in found

@@ -15,3 +15,10 @@ def engines(server18: servers.TestServer) -> Iterator[Engines]:
     """A table in PostgreSQL 18 and the same in DuckDB."""
     with server18.database() as dsn, both(dsn) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def older_engines(server_machine: servers.TestServer) -> Iterator[Engines]:
+    """The same in the machine's own PostgreSQL."""
+    with server_machine.database() as dsn, both(dsn) as made:
+        yield made

@@ -1,6 +1,7 @@
-"""Every divergence ever found, by name: a rule and the values of its columns, on which both engines must now agree.
+"""Every divergence ever found, by name, on which both engines must now agree.
 
-A new one comes from a failure of test_rules: its message is the entry.
+FOUND: a rule and the values of its columns; a new one comes from a failure of test_rules: its message is the entry.
+WHOLE: keys of an SLO file, its SLOs, and loads of rows (what a row does not say is NULL); from test_whole_files.
 """
 
 from __future__ import annotations
@@ -62,4 +63,69 @@ FOUND: dict[str, Example] = {
     "an array without elements": ("array_length(a, 1) is null and cardinality(a) = 0", {"a": "{}"}),
     "a pattern that is nearly reached": ("t like u", {"t": "12:30", "u": "1%:\\"}),
     "a new line is any character": ("t ~ 'a.b' and not t ~ '^b'", {"t": "a\nb"}),
+}
+
+Loads = list[list[dict[str, str | None]]]
+
+
+def _each(column: str, *values: str) -> list[dict[str, str | None]]:
+    return [{column: value} for value in values]
+
+
+def _days(column: str, values: dict[int, str]) -> list[dict[str, str | None]]:
+    """One row for each letter of a day's text, an hour apart."""
+    return [
+        {column: letter, "hours": str(24 * day + hour / 2)}
+        for day, letters in values.items()
+        for hour, letter in enumerate(letters)
+    ]
+
+
+WHOLE: dict[str, tuple[str, str, Loads]] = {
+    "a share of few rows is not judged": (
+        "",
+        (
+            "  - {name: a, check: i > 0, on_violation: quarantine, max_bad: 10%}\n"
+            "  - {name: b, check: i < 9, on_violation: reject, max_bad: 10%, min_rows: 3}\n"
+        ),
+        [_each("i", "-1", "-1", "1"), _each("i", "1", "9", "9"), _each("i", "9")],
+    ),
+    "rows that a repair mended count against its max_bad": (
+        "",
+        (
+            "  - {name: a, check: i >= 0, on_violation: repair, repair: {clamp: [0, 9]}, max_bad: 2 rows}\n"
+            "  - {name: b, check: i / s < 9, on_violation: repair, repair: {i: i / s}, max_bad: 0 rows}\n"
+        ),
+        [_each("i", "-1", "-1", "1"), _each("i", "-1", "-1", "-1"), [{"i": "5", "s": "0"}], _each("i", "-5")],
+    ),
+    "a load that is kept out as a whole is no batch": (
+        "",
+        (
+            "  - {name: a, check: i > 0, on_violation: quarantine}\n"
+            "  - {name: b, check: row_count() >= 0, over: batch}\n"
+            "  - {name: c, check: \"delta(mean(i), '90 days') < 9\", over: batch, min_rows: 1}\n"
+        ),
+        [_each("i", "1"), _each("i", "-1", "-2"), _each("i", "2", "-2"), _each("i", "3"), _each("i", "7")],
+    ),
+    "segments of a sliding window are counted from its first step on": (
+        "baseline: first 2 days\n",
+        (
+            "  - {name: a, check: row_count() < 3, over: last 2 days, by: [t], max_segments: 1}\n"
+            "  - {name: b, check: row_count() > 0, over: 6 hours}\n"
+        ),
+        [_days("t", {0: "aab", 1: "bbab", 2: "bbbbbb", 3: "aabb"})],
+    ),
+    "the days of a baseline are those of the session's clock": (
+        "baseline: first 2 days\ntime_zone: Europe/Berlin\n",
+        "  - {name: a, check: row_count() < 3, over: 1 day, by: [t], max_segments: 1}\n",
+        [_days("t", {1: "aab", 2: "bcc", 3: "ccccc", 4: "aaac"})],
+    ),
+    "a looked-up table is read twice in one query": (
+        "",
+        (
+            "  - {name: a, check: i IN (SELECT number FROM public.members), on_violation: quarantine}\n"
+            "  - {name: b, check: i NOT IN (SELECT number FROM public.members), where: s > 0, on_violation: warn}\n"
+        ),
+        [[{"i": "7", "s": "1"}, {"i": "8", "s": "1"}], _each("i", "0", "7")],
+    ),
 }

@@ -55,6 +55,8 @@ DOUBTED: dict[str, Doubt] = {
     "classes beyond ASCII": Doubt(r"t ~ '^\w$'", {"t": "\u0301"}, differs=False),
     "a date that is not spelled as ISO 8601": Doubt("t::date = '2024-02-03'", {"t": "Feb 3 2024"}),
     "a number in base 16": Doubt("t::integer = 31", {"t": "0x1F"}),
+    "a number with underscores": Doubt("t::integer = 1000", {"t": "1_000"}, differs=False),
+    "a numeric with underscores": Doubt("t::numeric(9,2) = 1000.5", {"t": "1_000.5"}, differs=False),
     "a float in base 16": Doubt("t::double precision = 31", {"t": "0x1F"}),
     "numeric text of many digits": Doubt("t::numeric = 1", {"t": "1.000000000000000000001"}),
     "numeric text beyond double precision": Doubt("t::numeric = 'Infinity'", {"t": "1e400"}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psycopg
@@ -107,21 +107,41 @@ SPECS = st.tuples(
 )
 
 
-@settings(
-    max_examples=TABLES,
-    deadline=None,
-    print_blob=True,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
-@given(
-    specs=st.lists(SPECS, min_size=RULES, max_size=RULES),
-    drawn=st.lists(rows(), min_size=2, max_size=6),
-    seed=st.integers(0, 2**32),
-)
+def many(tables: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Try RULES rules on so many tables."""
+
+    def decorated(test: Callable[..., None]) -> Callable[..., None]:
+        given_ = given(
+            specs=st.lists(SPECS, min_size=RULES, max_size=RULES),
+            drawn=st.lists(rows(), min_size=2, max_size=6),
+            seed=st.integers(0, 2**32),
+        )(test)
+        return settings(
+            max_examples=tables,
+            deadline=None,
+            print_blob=True,
+            phases=[Phase.explicit, Phase.reuse, Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )(given_)
+
+    return decorated
+
+
+@many(TABLES)
 def test_rows_break_the_same_rules(
     engines: Engines, specs: list[tuple[str, str | None, str, bool]], drawn: list[Row], seed: int
 ) -> None:
+    judged_alike(engines, specs, drawn, seed)
+
+
+@many(TABLES // 10)
+def test_rows_break_the_same_rules_on_an_older_server(
+    older_engines: Engines, specs: list[tuple[str, str | None, str, bool]], drawn: list[Row], seed: int
+) -> None:
+    judged_alike(older_engines, specs, drawn, seed)
+
+
+def judged_alike(engines: Engines, specs: list[tuple[str, str | None, str, bool]], drawn: list[Row], seed: int) -> None:
     chance = random.Random(seed)
     loaded = [*drawn, *(tuple(chance.choice(values_of(name)) for name in COLUMNS) for _ in range(EDGES))]
     engines.load(loaded)

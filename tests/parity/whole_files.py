@@ -58,6 +58,9 @@ REPAIRS = {
 NOT_KEPT = ('{"a":"\\u0000"}', '{"a":1e999}')
 
 
+_TYPES = "\n".join(f"  {name}: {{type: '{kind}'}}" for name, kind in ALL.items() if kind != "mood")
+
+
 @dataclass(frozen=True)
 class Case:
     """One SLO file, and the loads of its table."""
@@ -75,9 +78,9 @@ def make(number: int, conditions: Sequence[str], seed: int) -> Case:
     zone = chance.choice(ZONES)
     head = [
         "mlguard: 1", f"table: {table}", "key: [row_no]", "event_time: ts", f"time_zone: {zone}", "reads: none",
-        f"baseline: {chance.choice(['first 2 days', 'first 3 days', 'previous 2 days'])}",
+        f"baseline: first {chance.choice([2, 3])} days",
         *(["missing: [NaN, '']"] if chance.random() < 0.4 else []),
-        "columns:", *(f"  {name}: {{type: '{kind}'}}" for name, kind in ALL.items() if kind != "mood"),
+        "columns:", _TYPES,
     ]  # fmt: skip
     texts = [text for text in (*conditions, *SIMPLE) if compiled(text) is not None and _is_judged(text, zone)]
     slos: list[str] = []
@@ -87,6 +90,28 @@ def make(number: int, conditions: Sequence[str], seed: int) -> Case:
             slos.append(slo)
     text = "\n".join([*head, "slos:", *(slos or ["  - {name: s, check: row_no > 0}"])]) + "\n"
     return Case(table, text, _loads(chance), tuple(slos))
+
+
+def given_case(number: int, more: str, slos: str, loads: Sequence[Sequence[dict[str, str | None]]]) -> Case:
+    """Return a case of given SLOs and rows.
+
+    Args:
+        number: of its table.
+        more: further keys of the file.
+        slos: the list under `slos`.
+        loads: rows by column; what a row does not say is NULL, its time START and `hours` later.
+    """
+    table, place, made = f"f.t{number}", 0, []
+    for load, rows in enumerate(loads):
+        cells = []
+        for row in rows:
+            at = START + timedelta(hours=float(row.get("hours") or 0))
+            known = {**row, "row_no": str(place), "load": str(load), "ts": at.isoformat(sep=" ")}
+            cells.append(tuple(known.get(name) for name in ALL))
+            place += 1
+        made.append(tuple(cells))
+    head = f"mlguard: 1\ntable: {table}\nkey: [row_no]\nevent_time: ts\nreads: none\n{more}columns:\n{_TYPES}\n"
+    return Case(table, f"{head}slos:\n{slos}", tuple(made), ())
 
 
 @lru_cache(maxsize=1000)

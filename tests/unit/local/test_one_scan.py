@@ -52,7 +52,7 @@ def scans(folder: Path, text: str) -> list[tuple[str, int]]:
     assert report.local is not None
     found = []
     for query in queries:
-        if query.startswith("select"):
+        if query.startswith(("select", "with")):
             ((_, plan),) = report.local.connection.execute(f"explain {query}").fetchall()
             found.append((query, len(re.findall(r"(?:READ_)?PARQUET(?:_SCAN)?\s", str(plan)))))
     assert not report.having()
