@@ -11,7 +11,7 @@ from mlguard.emit import buckets, volume
 from mlguard.emit.table import count_broken, count_duplicates, count_orphans, judged_in_place, sample_broken
 from mlguard.evaluate_windows import last_verdicts
 from mlguard.plan import Breaking, must_hold
-from mlguard.program import Action, Level, Place, Rule, TableProgram
+from mlguard.program import Place, Rule, TableProgram
 from mlguard.report.of_rule import aged, counted, thin, verdict_of
 from mlguard.report.verdict import Outcome, Report, Verdict
 

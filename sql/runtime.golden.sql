@@ -2783,6 +2783,7 @@ declare
   _emptied bigint;
   _n bigint;
   _folded bigint := 0;
+  _at timestamptz;
 begin
   -- The caller has the lock of the table. Rows of batches that are held stay: a correction judges them again.
   for _round in 1..coalesce(p_most, 1000000) loop
@@ -2790,6 +2791,7 @@ begin
       select max(c.id)
       from (select s.id from mlguard._state s where s.tbl = p_tbl and not s.folded order by s.id limit _chunk) c);
     exit when _upto is null;
+    _at := mlguard._tick(p_tbl);
     _emptied := (
       select max(s.id)
       from mlguard._state s
@@ -2798,7 +2800,7 @@ begin
       where s.tbl = p_tbl and not s.folded and s.op = 'TRUNCATE' and s.id <= _upto and t.event_time is not null);
     if _emptied is not null then
       update mlguard._bucket b
-      set n = 0, states = '{"n": 0}', shrunk_at = clock_timestamp()
+      set n = 0, states = '{"n": 0}', shrunk_at = _at
       where b.tbl = p_tbl and b.n <> 0;
     end if;
     with held as materialized (
@@ -2826,8 +2828,8 @@ begin
       insert into mlguard._bucket (tbl, bucket, segment, n, states, changed_at, shrunk_at)
       select p_tbl, c.bucket, c.segment, coalesce(b.n, 0) + c.n,
              mlguard._unmerge(mlguard._merge(b.states, c.come), c.gone),
-             case when c.grew then clock_timestamp() else coalesce(b.changed_at, '-infinity') end,
-             case when c.grew then b.shrunk_at else clock_timestamp() end
+             case when c.grew then _at else coalesce(b.changed_at, '-infinity') end,
+             case when c.grew then b.shrunk_at else _at end
       from change c
       left join mlguard._bucket b on b.tbl = p_tbl and b.bucket = c.bucket and b.segment = c.segment
       on conflict (tbl, bucket, segment) do update
@@ -4044,8 +4046,11 @@ begin
     (select b.changed_at from mlguard._bucket b where b.tbl = p_table.tbl order by b.changed_at desc limit 1),
     (select b.shrunk_at from mlguard._bucket b where b.tbl = p_table.tbl and b.shrunk_at is not null
      order by b.shrunk_at desc limit 1));
-  -- What was never judged is judged for the first time, with all that came so far.
-  update mlguard._window w set checked_to = _seen where w.tbl = p_table.tbl and w.judged_to is null and w.checked_to < _seen;
+  -- What was never judged is judged for the first time, with all that came so far: rows of older windows may have come
+  -- since it was last seen when the first one closes.
+  update mlguard._window w
+  set checked_to = _seen, due_at = '-infinity'
+  where w.tbl = p_table.tbl and w.judged_to is null and w.checked_to < _seen;
   if _checked is null or _seen is null or _seen <= _checked then
     return 0;
   end if;
@@ -5058,6 +5063,7 @@ CREATE FUNCTION mlguard._learn_baseline(p_table mlguard._table, p_as_of timestam
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  _few constant bigint := 100000;  -- rows that are read in no time
   _work mlguard._baseline;
   _learns boolean := p_table.baseline ~ '^(first|previous) ';
   _lacking text[];
@@ -5110,11 +5116,15 @@ begin
   if _added > 0 then
     perform mlguard._use_baseline(p_table, _work.version);
   end if;
-  -- What could not be had is looked for again, but not with every sweep: it takes a pass over the table.
+  -- What could not be had is looked for again, but not with every sweep where that takes a long pass over the table.
   update mlguard._baseline b
   set next_at = case
     when cardinality(_lacking) <> _added or _lacking = '{}' then
-      coalesce(_next, p_as_of + case b.state when 'learning' then interval '1 hour' else interval '1 day' end)
+      coalesce(_next, p_as_of + case
+        when (select coalesce(sum(c.n), 0) from mlguard._bucket c where c.tbl = b.tbl and c.segment = '{}') <= _few then '0'
+        when b.state = 'learning' then interval '1 hour'
+        else interval '1 day'
+      end)
   end
   where b.tbl = p_table.tbl and b.version = _work.version;
   return _added;
@@ -7801,6 +7811,7 @@ CREATE FUNCTION mlguard._recount(p_tbl text, p_recount text, p_from timestamp wi
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
+  _at timestamptz := mlguard._tick(p_tbl);
   _n bigint;
 begin
   -- One statement, one snapshot: rows that were counted are exactly those whose states are dropped.
@@ -7816,29 +7827,54 @@ begin
       where s.tbl = $1
         and (($2 is null and $3 is null) or (s.bucket >= $2 and s.bucket < $3))
         and not exists (select from held h where h.batch in (s.batch, s.corrects))
+      returning s.bucket, s.sign, s.op, s.folded
     ), kept as (
       update mlguard._state s
       set folded = true
       where s.tbl = $1 and not s.folded
         and (($2 is null and $3 is null) or (s.bucket >= $2 and s.bucket < $3))
         and exists (select from held h where h.batch in (s.batch, s.corrects))
-    ), gone as (
-      delete from mlguard._bucket b
+      returning s.bucket, s.sign, s.op
+    ), news as materialized (
+      select u.bucket, bool_or(u.sign > 0) as grew, bool_or(u.op = 'TRUNCATE') as emptied
+      from (
+        select t.bucket, t.sign, t.op from told t where not t.folded
+        union all
+        select k.bucket, k.sign, k.op from kept k
+      ) u
+      group by u.bucket
+    ), gone as materialized (
+      select b.bucket, b.segment,
+             exists (select from news w where w.bucket = b.bucket or w.emptied) as is_news
+      from mlguard._bucket b
       where b.tbl = $1 and b.bucket >= coalesce($2, '-infinity') and b.bucket < coalesce($3, 'infinity')
         and not exists (select from counted c where c.bucket = b.bucket and c.segment = b.segment)
+    ), forgotten as (
+      delete from mlguard._bucket b
+      using gone g
+      where b.tbl = $1 and b.bucket = g.bucket and b.segment = g.segment and not g.is_news
+    ), left_empty as (
+      update mlguard._bucket b
+      set n = 0, states = '{"n": 0}', shrunk_at = $4
+      from gone g
+      where b.tbl = $1 and b.bucket = g.bucket and b.segment = g.segment and g.is_news and b.n <> 0
     )
-    insert into mlguard._bucket (tbl, bucket, segment, n, states, changed_at)
-    select $1, c.bucket, c.segment, c.n, c.states, '-infinity'
+    insert into mlguard._bucket as b (tbl, bucket, segment, n, states, changed_at, shrunk_at)
+    select $1, c.bucket, c.segment, c.n, c.states, case when w.grew then $4 else '-infinity' end,
+           case when not w.grew then $4 end
     from counted c
-    on conflict (tbl, bucket, segment) do update set n = excluded.n, states = excluded.states
+    left join news w on w.bucket = c.bucket
+    on conflict (tbl, bucket, segment) do update
+    set n = excluded.n, states = excluded.states, changed_at = greatest(b.changed_at, excluded.changed_at),
+        shrunk_at = greatest(b.shrunk_at, excluded.shrunk_at)
     $statement$, p_recount)
-  using p_tbl, p_from, p_to;
+  using p_tbl, p_from, p_to, _at;
   get diagnostics _n = row_count;
   return _n;
 end
 $_$;
 ALTER FUNCTION mlguard._recount(p_tbl text, p_recount text, p_from timestamp with time zone, p_to timestamp with time zone) OWNER TO postgres;
-COMMENT ON FUNCTION mlguard._recount(p_tbl text, p_recount text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Private. Replaces buckets by a recount of the stored rows. Windows are not judged anew for it: no row came.';
+COMMENT ON FUNCTION mlguard._recount(p_tbl text, p_recount text, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Private. Replaces buckets by a recount of the stored rows. Windows are judged anew only for rows whose states were not folded yet.';
 CREATE FUNCTION mlguard._recount_now(p_table mlguard._table) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7849,6 +7885,7 @@ declare
   _most constant integer := 200;
   _ids bigint[] := array(select d.id from mlguard._recount_due d where d.tbl = p_table.tbl);
   _part record;
+  _at timestamptz;
   _buckets timestamptz[];
   _segments jsonb[];
   _n bigint := 0;
@@ -7895,6 +7932,7 @@ begin
     where _part.shrunk and b.tbl = p_table.tbl and b.bucket >= coalesce(_part.first, '-infinity')
       and b.bucket < coalesce(_part.last, 'infinity');
     _n := _n + mlguard._recount(p_table.tbl, p_table.recount, _part.first, _part.last);
+    _at := mlguard._tick(p_table.tbl);
     if _part.shrunk then
       -- As where rows are deleted: a bucket of which nothing is left says so.
       insert into mlguard._bucket (tbl, bucket, segment, n, states, changed_at)
@@ -7902,13 +7940,13 @@ begin
       from unnest(_buckets, _segments) g (bucket, segment)
       on conflict (tbl, bucket, segment) do nothing;
       update mlguard._bucket b
-      set shrunk_at = clock_timestamp()
+      set shrunk_at = _at
       where b.tbl = p_table.tbl and b.bucket >= coalesce(_part.first, '-infinity')
         and b.bucket < coalesce(_part.last, 'infinity');
     else
       -- What was judged of them may have been wrong.
       update mlguard._bucket b
-      set changed_at = clock_timestamp()
+      set changed_at = _at
       where b.tbl = p_table.tbl and b.bucket >= coalesce(_part.first, '-infinity')
         and b.bucket < coalesce(_part.last, 'infinity');
     end if;
@@ -10128,6 +10166,22 @@ CREATE FUNCTION mlguard._text_series(p_scope bigint, p_before bigint) RETURNS TA
 $$;
 ALTER FUNCTION mlguard._text_series(p_scope bigint, p_before bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._text_series(p_scope bigint, p_before bigint) IS 'Private. Series of the other columns of a scope, against the pooled reference, the scope before and all ever seen.';
+CREATE FUNCTION mlguard._tick(p_tbl text) RETURNS timestamp with time zone
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $$
+  select greatest(
+    clock_timestamp(),
+    interval '1 microsecond' + (
+      select b.changed_at from mlguard._bucket b where b.tbl = p_tbl order by b.changed_at desc limit 1),
+    interval '1 microsecond' + (
+      select b.shrunk_at from mlguard._bucket b where b.tbl = p_tbl and b.shrunk_at is not null
+      order by b.shrunk_at desc limit 1),
+    interval '1 microsecond' + (select max(w.checked_to) from mlguard._window w where w.tbl = p_tbl))
+$$;
+ALTER FUNCTION mlguard._tick(p_tbl text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._tick(p_tbl text) IS 'Private. Now; or, where the clock was put back, just after all that was noted of the buckets of a table. The caller has its lock.';
 CREATE FUNCTION mlguard._ticket_named(p_source text) RETURNS bigint
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -11213,16 +11267,21 @@ CREATE FUNCTION mlguard.correlation_v1(p_states jsonb, p_key text) RETURNS doubl
 declare
   _a double precision := (p_states -> p_key ->> 3)::float8;
   _b double precision := (p_states -> p_key ->> 4)::float8;
+  _r double precision;
 begin
-  -- Two roots: the product of two sums of squares may overflow.
-  return case
-    when (p_states -> p_key ->> 0)::float8 >= 2 and _a > 0 and _b > 0
-    then greatest(least((p_states -> p_key ->> 5)::float8 / sqrt(_a) / sqrt(_b), 1), -1)
-  end;
+  if (p_states -> p_key ->> 0)::float8 >= 2 and _a > 0 and _b > 0 then
+    -- Two roots: the product of two sums of squares may overflow.
+    _r := (p_states -> p_key ->> 5)::float8 / sqrt(_a) / sqrt(_b);
+    -- Infinite values give NaN, of which least() would make 1.
+    if _r <> 'NaN' then
+      return greatest(least(_r, 1), -1);
+    end if;
+  end if;
+  return null;
 end
 $$;
 ALTER FUNCTION mlguard.correlation_v1(p_states jsonb, p_key text) OWNER TO postgres;
-COMMENT ON FUNCTION mlguard.correlation_v1(p_states jsonb, p_key text) IS 'Pearson correlation; null where one of the two columns does not vary.';
+COMMENT ON FUNCTION mlguard.correlation_v1(p_states jsonb, p_key text) IS 'Pearson correlation; null where one of the two columns does not vary, or a value is infinite.';
 CREATE FUNCTION mlguard.count_refusals_v1(p_no integer) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -16511,6 +16570,7 @@ GRANT ALL ON FUNCTION mlguard._tbl(p_table regclass) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._tell_act(p_incident bigint, p_words text, p_payload jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._tell_incidents() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._text_series(p_scope bigint, p_before bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._tick(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._ticket_named(p_source text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._ticket_named(p_source text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._together(p_one mlguard._incident, p_other mlguard._incident) FROM PUBLIC;

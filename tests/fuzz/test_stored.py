@@ -10,9 +10,9 @@ from typing import Any
 import psycopg
 
 from mlguard import api
-from mlguard.apply import Options
 from mlguard.errors import SpecError
 from mlguard.operate import quarantine_list, status, violations
+from mlguard.patience import Options
 from mlguard.report import status_text
 from mlguard.violation import SloViolation
 from tests import servers

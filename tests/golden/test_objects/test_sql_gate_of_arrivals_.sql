@@ -185,9 +185,9 @@ select
   t."email",
   t."payload",
   t."event_ts"
-from "features"."customer" as t
-where mlguard.guard_v1('features.customer')
-  and ((select mlguard.guard_v1('features.customer')) or t."customer_id" is null) is not null;
+from (select offset 0) as gate
+join "features"."customer" as t
+  on mlguard.guard_v1('features.customer');
 
 -- phase: change, locks: none
 do $mlguard$
@@ -199,6 +199,6 @@ end
 $mlguard$;
 
 -- phase: change, locks: none
-comment on view "features"."customer_guarded" is 'mlguard:features.customer:6b7a0b655eb5';
+comment on view "features"."customer_guarded" is 'mlguard:features.customer:25ce8968c3f6';
 
 -- undo: drop view if exists "features"."customer_guarded";

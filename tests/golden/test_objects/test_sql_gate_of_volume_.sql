@@ -52,8 +52,9 @@ select
   t."email",
   t."payload",
   t."event_ts"
-from "features"."customer" as t
-where case
+from (select offset 0) as gate
+join "features"."customer" as t
+  on case
     when not exists (
       select from mlguard._hold as h
       where h.tbl = 'features.customer' and h.ended_at is null
@@ -68,23 +69,7 @@ where case
     )
     then true
     else mlguard.guard_v1('features.customer')
-  end
-  and ((select case
-      when not exists (
-        select from mlguard._hold as h
-        where h.tbl = 'features.customer' and h.ended_at is null
-      )
-      and exists (
-        select
-        from "features"."customer" as v
-        where v."event_ts" > statement_timestamp() - interval '1 hour'
-          and v."event_ts" <= statement_timestamp()
-        order by v."event_ts" desc
-        offset 99
-      )
-      then true
-      else mlguard.guard_v1('features.customer')
-    end) or t."customer_id" is null) is not null;
+  end;
 
 -- phase: change, locks: none
 do $mlguard$
@@ -96,6 +81,6 @@ end
 $mlguard$;
 
 -- phase: change, locks: none
-comment on view "features"."customer_guarded" is 'mlguard:features.customer:245acd58f7e4';
+comment on view "features"."customer_guarded" is 'mlguard:features.customer:bb0b71bb77d6';
 
 -- undo: drop view if exists "features"."customer_guarded";

@@ -228,8 +228,9 @@ select
   t."payload",
   t."event_ts",
   t."tenure_at"
-from "features"."customer" as t
-where case
+from (select offset 0) as gate
+join "features"."customer" as t
+  on case
     when exists (
       select from mlguard._freshness as f
       where f.tbl = 'features.customer'
@@ -250,29 +251,7 @@ where case
     )
     then true
     else mlguard.guard_v1('features.customer')
-  end
-  and ((select case
-      when exists (
-        select from mlguard._freshness as f
-        where f.tbl = 'features.customer'
-          and f.newest between statement_timestamp() - interval '93600 seconds' and statement_timestamp()
-      )
-      and not exists (
-        select from mlguard._hold as h
-        where h.tbl = 'features.customer' and h.ended_at is null
-      )
-      and exists (
-        select
-        from "features"."customer" as v
-        where v."tenure_at" > ((statement_timestamp() at time zone 'Europe/Berlin' - interval '7 days') at time zone 'Europe/Berlin') at time zone 'Europe/Berlin' - interval '1 day'
-          and v."tenure_at" <= statement_timestamp() at time zone 'Europe/Berlin' + interval '1 day'
-          and ((v."tenure_at") at time zone 'Europe/Berlin') > (statement_timestamp() at time zone 'Europe/Berlin' - interval '7 days') at time zone 'Europe/Berlin'
-          and ((v."tenure_at") at time zone 'Europe/Berlin') <= statement_timestamp()
-        order by v."tenure_at" desc
-      )
-      then true
-      else mlguard.guard_v1('features.customer')
-    end) or t."customer_id" is null) is not null;
+  end;
 
 -- phase: change, locks: none
 do $mlguard$
@@ -284,6 +263,6 @@ end
 $mlguard$;
 
 -- phase: change, locks: none
-comment on view "features"."customer_guarded" is 'mlguard:features.customer:40de41d7f9a1';
+comment on view "features"."customer_guarded" is 'mlguard:features.customer:a65eba385e28';
 
 -- undo: drop view if exists "features"."customer_guarded";

@@ -185,8 +185,9 @@ select
   t."email",
   t."payload",
   t."event_ts"
-from "features"."customer" as t
-where case
+from (select offset 0) as gate
+join "features"."customer" as t
+  on case
     when exists (
       select from mlguard._freshness as f
       where f.tbl = 'features.customer'
@@ -198,20 +199,7 @@ where case
     )
     then true
     else mlguard.guard_v1('features.customer')
-  end
-  and ((select case
-      when exists (
-        select from mlguard._freshness as f
-        where f.tbl = 'features.customer'
-          and f.newest between statement_timestamp() - interval '93600 seconds' and statement_timestamp()
-      )
-      and not exists (
-        select from mlguard._hold as h
-        where h.tbl = 'features.customer' and h.ended_at is null
-      )
-      then true
-      else mlguard.guard_v1('features.customer')
-    end) or t."customer_id" is null) is not null;
+  end;
 
 -- phase: change, locks: none
 do $mlguard$
@@ -223,6 +211,6 @@ end
 $mlguard$;
 
 -- phase: change, locks: none
-comment on view "features"."customer_guarded" is 'mlguard:features.customer:9eceed0e52f4';
+comment on view "features"."customer_guarded" is 'mlguard:features.customer:3f0cc19530c3';
 
 -- undo: drop view if exists "features"."customer_guarded";

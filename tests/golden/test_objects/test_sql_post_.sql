@@ -1054,8 +1054,9 @@ select
   t."payload",
   t."event_ts",
   t."raw_days"
-from "features"."customer" as t
-where case
+from (select offset 0) as gate
+join "features"."customer" as t
+  on case
     when not exists (
       select from mlguard._hold as h
       where h.tbl = 'features.customer' and h.ended_at is null
@@ -1063,15 +1064,7 @@ where case
     then true
     else mlguard.guard_v1('features.customer')
   end
-  and ((select case
-      when not exists (
-        select from mlguard._hold as h
-        where h.tbl = 'features.customer' and h.ended_at is null
-      )
-      then true
-      else mlguard.guard_v1('features.customer')
-    end) or t."customer_id" is null) is not null
-  and (
+where (
     not (select exists (select from mlguard._review as w where w.tbl = 'features.customer' and w.status in ('pending', 'rejected')))
     or not exists (
       select from mlguard._review as w
@@ -1090,6 +1083,6 @@ end
 $mlguard$;
 
 -- phase: change, locks: none
-comment on view "features"."customer_guarded" is 'mlguard:features.customer:d02882649056';
+comment on view "features"."customer_guarded" is 'mlguard:features.customer:2d6eb36494e9';
 
 -- undo: drop view if exists "features"."customer_guarded";

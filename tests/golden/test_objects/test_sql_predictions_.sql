@@ -256,23 +256,16 @@ select
   t."email",
   t."payload",
   t."event_ts"
-from "features"."customer" as t
-where case
+from (select offset 0) as gate
+join "features"."customer" as t
+  on case
     when not exists (
       select from mlguard._hold as h
       where h.tbl = 'features.customer' and h.ended_at is null
     )
     then true
     else mlguard.guard_v1('features.customer')
-  end
-  and ((select case
-      when not exists (
-        select from mlguard._hold as h
-        where h.tbl = 'features.customer' and h.ended_at is null
-      )
-      then true
-      else mlguard.guard_v1('features.customer')
-    end) or t."customer_id" is null) is not null;
+  end;
 
 -- phase: change, locks: none
 do $mlguard$
@@ -284,7 +277,7 @@ end
 $mlguard$;
 
 -- phase: change, locks: none
-comment on view "features"."customer_guarded" is 'mlguard:features.customer:8952b9d1922d';
+comment on view "features"."customer_guarded" is 'mlguard:features.customer:13eace988bdf';
 
 -- undo: drop view if exists "features"."customer_guarded";
 
@@ -302,8 +295,9 @@ select
   t."email",
   t."payload",
   t."event_ts"
-from "features"."customer" as t
-where case
+from (select offset 0) as gate
+join "features"."customer" as t
+  on case
     when not exists (
       select from mlguard._hold as h
       where h.tbl = 'features.customer' and h.ended_at is null
@@ -311,15 +305,7 @@ where case
     then true
     else mlguard.guard_v1('features.customer')
   end
-  and ((select case
-      when not exists (
-        select from mlguard._hold as h
-        where h.tbl = 'features.customer' and h.ended_at is null
-      )
-      then true
-      else mlguard.guard_v1('features.customer')
-    end) or t."customer_id" is null) is not null
-  and t."plan" = (
+where t."plan" = (
     select m.version
     from mlguard._model_version as m
     where m.model = 'churn' and m.state = 'champion'
@@ -335,6 +321,6 @@ end
 $mlguard$;
 
 -- phase: change, locks: none
-comment on view "features"."customer_served" is 'mlguard:features.customer:f2146dc87612';
+comment on view "features"."customer_served" is 'mlguard:features.customer:3406bd18a037';
 
 -- undo: drop view if exists "features"."customer_served";

@@ -1,20 +1,20 @@
-"""Partitions: covered when made, judged when attached, taken out of the states when detached."""
+"""History that is loaded after the first judgement."""
 
 from __future__ import annotations
 
 from mlguard.runtime import run_sql
 
-revision = "0029"
-down_revision = "0027"
+revision = "0030"
+down_revision = "0029"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
     """Run the up half of the pair."""
-    run_sql("0029_partitions.up")
+    run_sql("0030_backfill.up")
 
 
 def downgrade() -> None:
     """Run the down half of the pair."""
-    run_sql("0029_partitions.down")
+    run_sql("0030_backfill.down")
