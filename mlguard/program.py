@@ -346,6 +346,7 @@ class Predictions:
     labels: LabelSource | None = None
     attributes: AttributeSource | None = None
     joined: tuple[FeatureSource, ...] = ()  # features that a training run reads beside the predictions
+    steps_in_file: Where | None = field(default=None, compare=False)
 
     @property
     def request(self) -> tuple[str, ...]:

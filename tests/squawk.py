@@ -29,6 +29,7 @@ OF_AUTOCOMMIT = {
 OF_REMOVAL = {
     "ban-drop-function": "generated, and called by generated objects only",
     "ban-drop-not-null": "an SLO made it NOT NULL",
+    "ban-drop-sequence": "what a statement's triggers tell each other",
     "ban-drop-view": "the guarded view goes with the guard",
 }
 OWN = "of schema mlguard, which is made or changed in one transaction"

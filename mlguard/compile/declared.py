@@ -7,7 +7,6 @@ from dataclasses import fields, is_dataclass
 
 from mlguard.errors import Problem
 from mlguard.lang.tree import Column
-from mlguard.lang.types import Kind
 from mlguard.program import Program, Reads, TableProgram
 from mlguard.spec import Project
 
@@ -15,28 +14,27 @@ _SHOWN = 5  # names in one message
 
 
 def untold(project: Project, program: Program) -> tuple[Problem, ...]:
-    """Return one problem a table whose SQL has to name a type that neither file nor database told."""
+    """Return one problem a guarded view that lists the declared columns only, where there must be more."""
     where = {file.table: file.where(("table",)) for file in project.files}
     problems = []
     for table, made in program.tables.items():
         names = undeclared(made)
-        if names:
-            shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
-            message, name = f"the SQL of {table} needs the type of {shown}", names[0]
-        elif made.reads is Reads.VIEW and not made.shape.columns:
-            message, name = f"the guarded view of {table} needs its columns", "<name>"
-        else:
+        if made.reads is not Reads.VIEW or not (names or not made.shape.columns):
             continue
-        help_ = f"columns: {{{name}: {{type: …}}}}; or give --dsn, to take types from a database"
+        shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+        message = f"the guarded view of {table} lists the columns that its file declares"
+        message += f", which {shown} {'are' if len(names) > 1 else 'is'} not" if names else ": none"
+        name = names[0] if names else "<name>"
+        help_ = f"columns: {{{name}: {{type: …}}}}; or mlguard compile --dsn …, which takes columns from the database"
         problems.append(Problem(message, where[table], help_))
     return tuple(problems)
 
 
 def undeclared(program: TableProgram) -> tuple[str, ...]:
-    """Return the columns whose type nobody told: those that an expression names, and those that are listed."""
-    named = {item.name for item in _columns(program) if item.type.kind is Kind.UNKNOWN}
-    named |= {item.name for item in program.shape.columns if item.type.kind is Kind.UNKNOWN}
-    return tuple(sorted(named))
+    """Return the columns of the table that its expressions name and its file does not declare."""
+    declared = {column.name for column in program.shape.columns}
+    told = {item.name for item in _columns((program.rules, program.event_time))} | set(program.key)
+    return tuple(sorted(told - declared))
 
 
 def _columns(value: object) -> Iterator[Column]:

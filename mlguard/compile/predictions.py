@@ -31,6 +31,7 @@ def predictions_of(
         features=tuple(file.features),
         when_features_held=file.when_features_held,
         steps=steps,
+        steps_in_file=scene.where(("post",)),
         raw=raw_of(file, scene, steps),
         labels=labels,
         attributes=attributes,

@@ -23,6 +23,7 @@ PUBLIC = (
     "copying_v1",
     "end_batch",
     "gate_open_v1",
+    "guard_between_v1",
     "guard_v1",
     "may_mend_v1",
     "publish",

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from mlguard.emit.objects import DbObject, Kind, Statement, comment, function
 from mlguard.emit.pg_expr import Writer, to_sql
 from mlguard.emit.pg_guard import guard
-from mlguard.emit.rules import one_line, parameter_types
+from mlguard.emit.rules import Types, one_line
 from mlguard.lang.analyse import columns_of
 from mlguard.lang.measure import CAN_BE_NAN
 from mlguard.lang.precedence import AND, CAST
@@ -163,9 +163,10 @@ def _name(program: TableProgram, condition: Expr) -> str:
 def _judge(program: TableProgram, name: str, condition: Expr) -> DbObject:
     columns = columns_of(condition)
     why = f"{program.table}: {one_line(spelled(condition))} could raise, so a function judges it"
-    types = {name: without_modifier(type_) for name, type_ in parameter_types(program, columns, why).items()}
-    parameters = ", ".join(f"{quote_ident(column)} {types[column]}" for column in columns)
-    signature = f"{name}({', '.join(types[column] for column in columns)})"
+    known = Types(program, why)
+    types = [without_modifier(known[column]) for column in columns]
+    parameters = ", ".join(f"{quote_ident(column)} {type_}" for column, type_ in zip(columns, types, strict=True))
+    signature = f"{name}({', '.join(types)})"
     body = (
         f"  return {to_sql(condition, None, program.time_zone)};\n"
         "exception\n  when others then\n    return false;  -- a condition that errors on a row is not true for it"

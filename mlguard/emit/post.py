@@ -9,7 +9,6 @@ of `post_slow`, which does everything over again, with lines for the change log 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 
 from mlguard.emit import post_names, rows_mode
@@ -18,7 +17,7 @@ from mlguard.emit.pg_expr import Writer, to_sql
 from mlguard.emit.pg_guard import guard
 from mlguard.emit.pg_probe import ProbeWriter, plain_lookups
 from mlguard.emit.post_names import of, stepped
-from mlguard.emit.rules import literal, one_line
+from mlguard.emit.rules import Types, literal, one_line
 from mlguard.emit.triggers import trigger_function
 from mlguard.lang.analyse import columns_of, lookups_of
 from mlguard.lang.tree import Expr
@@ -40,8 +39,7 @@ class Entry:
             for number, name in enumerate(stepped(program), 1)
             if any(name in step.targets and step.when is None for step in of(program).steps)
         }
-        # A column that the file does not declare, where no database is asked, has no type yet.
-        self.types = defaultdict(lambda: "unknown", {item.name: str(item.type) for item in program.shape.columns})
+        self.types = Types(program, f"the steps of {one_line(str(program.table))} run in functions", of(program).steps_in_file)
         self.made: list[DbObject] = []
         self._waiting: list[tuple[str, tuple[str, ...]]] = []
 

@@ -80,23 +80,24 @@ def judge_name(rule: Rule) -> str:
     return f"mlguard.{quote_ident(fit(f'judge {rule.id} ({columns})'))}"
 
 
-def parameter_types(
-    program: TableProgram, columns: tuple[str, ...], why: str, where: Where | None = None
-) -> dict[str, str]:
-    """Return the types of the columns that a generated function takes.
+class Types(dict[str, str]):
+    """The types of a table's columns by name; one that neither file nor database told is asked for in vain."""
 
-    Raises:
-        CompileError: one of them is declared nowhere, and no database was asked.
-    """
-    types = {column.name: str(column.type) for column in program.shape.columns if column.type != UNKNOWN}
-    untyped = next((column for column in columns if column not in types), None)
-    if untyped is not None:
+    def __init__(self, program: TableProgram, why: str, where: Where | None = None) -> None:
+        super().__init__({column.name: str(column.type) for column in program.shape.columns if column.type != UNKNOWN})
+        self._why, self._where = why, where
+
+    def __missing__(self, name: str) -> str:
+        """Refuse a column of no known type.
+
+        Raises:
+            CompileError: always.
+        """
         raise CompileError(
-            f"{why}, and nothing says of what type {one_line(untyped)} is",
-            help="declare its type under columns; plan and apply take it from the database",
-            where=where,
+            f"{self._why}, and nothing says of what type {one_line(name)} is",
+            help="declare its type under columns, or give compile --dsn; plan and apply take it from the database",
+            where=self._where,
         )
-    return types
 
 
 def judge(rule: Rule, program: TableProgram) -> DbObject:
@@ -105,9 +106,7 @@ def judge(rule: Rule, program: TableProgram) -> DbObject:
     Raises:
         CompileError: the type of a column it takes is declared nowhere, and no database was asked.
     """
-    types = parameter_types(
-        program, rule.columns, f"{rule.id} could raise, so a function judges it", rule.where_in_file
-    )
+    types = Types(program, f"{rule.id} could raise, so a function judges it", rule.where_in_file)
     parameters = ", ".join(f"{quote_ident(column)} {types[column]}" for column in rule.columns)
     # A function keeps no length or precision of its arguments' types.
     argument_types = ", ".join(without_modifier(types[column]) for column in rule.columns)

@@ -167,7 +167,7 @@ METRICS: dict[str, MetricEntry] = {
         ),
         MetricEntry(
             "correlation",
-            "Pearson's, over rows where both are values; no value where one does not vary; to rounding",
+            "Pearson's, over rows where both are values; no value where one does not vary or is infinite; to rounding",
             (Takes.NUMBER, Takes.NUMBER),
             usage="correlation(x, y)",
         ),

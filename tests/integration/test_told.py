@@ -48,12 +48,15 @@ def test_steps_on_a_column_without_a_type_are_valid(slos: Path) -> None:
     assert (done.exit_code, done.stdout) == (0, "")
 
 
-def test_sql_without_types_says_what_is_missing(slos: Path) -> None:
+def test_sql_without_types_says_what_is_missing(slos: Path, tmp_path: Path) -> None:
+    done = CliRunner().invoke(cli, ["compile", "--slos", str(slos)])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "nothing says of what type score is" in done.stderr
+    write(tmp_path, SLOS.replace("post:", "columns: {score: {type: double precision}, raw_score: {type: real}}\npost:"))
     done = CliRunner().invoke(cli, ["compile", "--slos", str(slos)])
     assert done.exit_code == 0
     assert "zz_mlguard_before_row" in done.stdout
-    assert "t.slo.yaml:3:8: the SQL of predictions.churn needs the type of as_of" in done.stderr
-    assert "help: columns: {as_of: {type: …}}" in done.stderr
+    assert "lists the columns that its file declares, which as_of, customer_id are not" in done.stderr
 
 
 def test_sql_takes_types_from_the_database_that_is_named(pg: str, slos: Path) -> None:

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 def command(state: State, folder: Path | None, expand: bool) -> Exit:
     """Print the SQL that SLO files become; needs no database.
 
-    Types come from the files' `type:`, or from the database where one is named by --dsn or --target. Where neither
-    tells a type that the SQL needs, stderr says so and the SQL is a sketch.
+    Columns and types come from the files' `columns:`, or from the database where one is named by --dsn or --target. A
+    type that the SQL needs and neither tells is an error; of a guarded view that lacks columns stderr says so.
     """
     from mlguard.report.sql_text import expanded, script
 

@@ -18,7 +18,7 @@ def lines(text: str) -> list[dict[str, Any]]:
 
 
 def test_every_line_is_an_object(run: Run, tmp_path: Any) -> None:
-    (tmp_path / "a.slo.yaml").write_text("mlguard: 1\ntable: a.b\nkey: [k]\n")
+    (tmp_path / "a.slo.yaml").write_text("mlguard: 1\ntable: a.b\nkey: [k]\ncolumns: {k: {type: bigint}}\n")
     done = run("--log-format", "json", "--slos", str(tmp_path), "compile", "--out", str(tmp_path / "sql"))
     said, ended = lines(done.stderr)
     assert said["event"] == "said"
