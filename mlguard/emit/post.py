@@ -39,7 +39,8 @@ class Entry:
             for number, name in enumerate(stepped(program), 1)
             if any(name in step.targets and step.when is None for step in of(program).steps)
         }
-        self.types = Types(program, f"the steps of {one_line(str(program.table))} run in functions", of(program).steps_in_file)
+        why = f"the steps of {one_line(str(program.table))} run in functions"
+        self.types = Types(program, why, of(program).steps_in_file)
         self.made: list[DbObject] = []
         self._waiting: list[tuple[str, tuple[str, ...]]] = []
 

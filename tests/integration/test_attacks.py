@@ -333,23 +333,6 @@ def test_what_postgresql_itself_allows(attacked: World) -> None:
     assert saw(attacked.attack(TASK, "select * from public.hand()"), attacked), "what a writer hands on"
 
 
-def test_an_outer_join_with_a_held_table_that_is_empty(pg: str, tmp_path: Path) -> None:
-    """From PostgreSQL 16 on no row is there to ask the gate for, and joined columns are NULL."""
-    prepare(pg, "create schema features; create table features.early (id bigint primary key, at timestamptz)")
-    head = "mlguard: 1\ntable: features.early\nkey: [id]\nevent_time: at\nslos:\n  - "
-    api.apply(project(tmp_path, head + "{name: fresh, check: staleness() <= INTERVAL '1 hour'}"), pg)
-    with psycopg.connect(pg, autocommit=True) as reader:
-        joined = "select g, e.id from generate_series(1, 2) as g left join features.early_guarded as e on e.id = g"
-        if reader.info.server_version >= 160000:
-            assert reader.execute(joined).fetchall() == [(1, None), (2, None)]
-        else:
-            with pytest.raises(psycopg.Error, match="has no rows"):
-                reader.execute(joined)
-        for asked in ("select mlguard.assert_ok('features.early')", "select * from features.early_guarded"):
-            with pytest.raises(psycopg.Error, match="has no rows"):
-                reader.execute(asked.encode())
-
-
 def test_what_was_open_before_the_hold_stays_readable(guarded_db: str, tmp_path: Path) -> None:
     """A cursor and a snapshot show the rows as they were when the gate was open: as they were judged good."""
     prepare(guarded_db, "create schema features; create table features.early (id bigint primary key, note text)")

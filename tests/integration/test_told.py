@@ -52,7 +52,8 @@ def test_sql_without_types_says_what_is_missing(slos: Path, tmp_path: Path) -> N
     done = CliRunner().invoke(cli, ["compile", "--slos", str(slos)])
     assert (done.exit_code, done.stdout) == (2, "")
     assert "nothing says of what type score is" in done.stderr
-    write(tmp_path, SLOS.replace("post:", "columns: {score: {type: double precision}, raw_score: {type: real}}\npost:"))
+    told = "columns: {score: {type: double precision}, raw_score: {type: double precision}}\npost:"
+    write(tmp_path, SLOS.replace("post:", told))
     done = CliRunner().invoke(cli, ["compile", "--slos", str(slos)])
     assert done.exit_code == 0
     assert "zz_mlguard_before_row" in done.stdout
