@@ -90,6 +90,10 @@ select array[p.oid::regprocedure::text, p.proname, (p.proname = any (%(open)s)):
 from pg_catalog.pg_proc as p
 where p.pronamespace = pg_catalog.to_regnamespace('mlguard') and p.prokind = 'f' and p.proname = any (%(names)s)
   and pg_catalog.has_function_privilege('public', p.oid, 'execute') <> (p.proname = any (%(open)s))
+  -- Where all are everybody's, as after a restore without privileges, one finding says so for all.
+  and not exists (
+    select from pg_catalog.pg_proc as g
+    where g.oid = pg_catalog.to_regprocedure('mlguard.grant_roles()') and g.proacl is null and p.proacl is null)
 order by 1
 """,
         open=list(PUBLIC),
@@ -100,7 +104,7 @@ order by 1
             message = f"not everybody may call mlguard.{name}: writes or guarded reads of others fail"
             yield Finding("opened", message, f"grant execute on function {signature} to public;")
         else:
-            message = f"everybody may call mlguard.{name}, which runs with its owner's rights"
+            message = f"everybody may call mlguard.{name}, which is not theirs"
             yield Finding("opened", message, f"revoke execute on function {signature} from public;")
 
 
