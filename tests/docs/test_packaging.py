@@ -157,7 +157,7 @@ def test_make_lists_every_target() -> None:
     listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     targets = re.findall(r"^\.PHONY: (\w+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert re.findall(r"make (\w+)", listed) == targets
-    assert {"demo", "test", "lint", "types", "bench", "golden", "clean", "help"} == set(targets)
+    assert {"demo", "test", "fuzz", "faults", "lint", "types", "bench", "golden", "clean", "help"} == set(targets)
 
 
 @pytest.mark.parametrize(

@@ -600,9 +600,9 @@ def test_what_cannot_be_judged_is_refused_before_anything_is_changed(
     assert problem.where.line == 6
 
 
-def test_row_security_that_would_hide_rows_is_refused(pg18: str, tmp_path: Path) -> None:
+def test_row_security_that_would_hide_rows_is_refused(bare18: str, tmp_path: Path) -> None:
     prepare(
-        pg18,
+        bare18,
         STAFF
         + """
         alter table hr.employee enable row level security;
@@ -617,11 +617,11 @@ def test_row_security_that_would_hide_rows_is_refused(pg18: str, tmp_path: Path)
         """,
     )
     try:
-        owner = psycopg.conninfo.make_conninfo(pg18, user="assertion_owner")
+        owner = psycopg.conninfo.make_conninfo(bare18, user="assertion_owner")
         with pytest.raises(SpecError, match=r"row-level security hides rows of hr\.employee"):
             api.plan(project(tmp_path, SAME_SALARY), owner)
     finally:
-        prepare(pg18, "drop owned by assertion_owner cascade; drop role assertion_owner")
+        prepare(bare18, "drop owned by assertion_owner cascade; drop role assertion_owner")
 
 
 def test_a_violation_that_slips_in_before_the_triggers_stand_is_told(db: str, tmp_path: Path) -> None:

@@ -282,12 +282,12 @@ def test_a_disabled_clone_is_found(day: str) -> None:
         assert doctor.examine(connection) == []
 
 
-def test_an_ordinary_owner_needs_no_superuser(pg18: str, loaded: Project) -> None:
+def test_an_ordinary_owner_needs_no_superuser(bare18: str, loaded: Project) -> None:
     """Without event triggers cover_partitions() hangs the triggers on; the rest is the owner's right."""
-    name = query(pg18, "select current_database()")[0][0]
-    prepare(pg18, f'create role parting login nosuperuser nocreaterole; grant create on database "{name}" to parting')
+    name = query(bare18, "select current_database()")[0][0]
+    prepare(bare18, f'create role parting login nosuperuser nocreaterole; grant create on database "{name}" to parting')
     try:
-        plain = pg18.replace("postgres@", "parting@")
+        plain = bare18.replace("postgres@", "parting@")
         prepare(plain, TABLE)
         api.apply(loaded, plain)
         prepare(
@@ -306,4 +306,4 @@ def test_an_ordinary_owner_needs_no_superuser(pg18: str, loaded: Project) -> Non
         assert api.plan(loaded, plain).empty
         assert {found for found, _ in findings(plain)} <= {"role"}
     finally:
-        prepare(pg18, "reassign owned by parting to postgres; drop owned by parting; drop role parting")
+        prepare(bare18, "reassign owned by parting to postgres; drop owned by parting; drop role parting")

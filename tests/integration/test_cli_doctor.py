@@ -284,7 +284,7 @@ def test_a_server_that_counts_no_rows(guarded: str) -> None:
     assert only(guarded, "track-counts").fix
 
 
-def test_a_database_without_mlguard(pg18: str) -> None:
-    done = CliRunner().invoke(cli, ["doctor", "--dsn", pg18])
+def test_a_database_without_mlguard(bare18: str) -> None:
+    done = CliRunner().invoke(cli, ["doctor", "--dsn", bare18])
     assert done.exit_code == 3
     assert "not installed" in done.stderr

@@ -210,8 +210,8 @@ def test_sweep_only_leaves_the_outbox(connection: Connection, run: Run) -> None:
     assert rows(connection, "select attempts, delivered_at from mlguard.outbox") == [(0, None)]
 
 
-def test_once_fails_in_words(run: Run, pg: str, db: str) -> None:
-    assert "not installed" in run("watch", "--once", "--dsn", pg, code=3).stderr
+def test_once_fails_in_words(run: Run, bare: str, db: str) -> None:
+    assert "not installed" in run("watch", "--once", "--dsn", bare, code=3).stderr
     assert "cannot connect" in run("watch", "--once", "--dsn", "host=127.0.0.1 port=1", code=3).stderr
     assert "cannot connect" in run("watch", "--dsn", "host=127.0.0.1 port=1", code=3).stderr
 

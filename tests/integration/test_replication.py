@@ -143,34 +143,34 @@ def caught_up(published: str) -> None:
 
 
 def test_a_subscriber_takes_over_rows_and_gate(
-    published: str, pg18: str, subscribe: Callable[[str, str], None], tmp_path: Path
+    published: str, bare18: str, subscribe: Callable[[str, str], None], tmp_path: Path
 ) -> None:
     """The schema without its triggers, and the few tables of mlguard that a guarded read asks."""
-    prepare(pg18, f"do $$ begin {ROLES} exception when duplicate_object then null; end $$")
+    prepare(bare18, f"do $$ begin {ROLES} exception when duplicate_object then null; end $$")
     copy, wanted = tmp_path / "schema", tmp_path / "list"
     assert run("pg_dump", "-Fc", "--schema-only", "--no-owner", f"--file={copy}", dsn=published).returncode == 0
     listed = run("pg_restore", "--list", copy).stdout.splitlines()
     wanted.write_text("\n".join(line for line in listed if " TRIGGER " not in line), encoding="utf-8")
-    done = run("pg_restore", "--no-owner", f"--use-list={wanted}", "-d", pg18, copy)
+    done = run("pg_restore", "--no-owner", f"--use-list={wanted}", "-d", bare18, copy)
     assert done.stderr == ""
     subscribe(
-        pg18,
+        bare18,
         "table features.customer, mlguard.alembic_version, mlguard._table, mlguard._slo, mlguard._object,"
         " mlguard._hold, mlguard._freshness, mlguard._waiver, mlguard._incident",
     )
     read = "select count(*)::int from features.customer_guarded"
-    assert query(pg18, read) == [(10,)]
+    assert query(bare18, read) == [(10,)]
     prepare(published, "insert into features.customer values (11, 30, 5, now()), (12, -4, 5, now())")
     caught_up(published)
-    assert query(pg18, read) == [(11,)]
-    assert query(pg18, "select count(*) from mlguard._quarantine") == [(0,)], "kept out once, where it was written"
+    assert query(bare18, read) == [(11,)]
+    assert query(bare18, "select count(*) from mlguard._quarantine") == [(0,)], "kept out once, where it was written"
     prepare(published, "insert into features.customer values (13, 30, 5000, now())")
     caught_up(published)
     with pytest.raises(psycopg.Error, match=r"is held since .* mean\(tenure\) is 5000"):
-        query(pg18, read)
+        query(bare18, read)
     prepare(published, "delete from features.customer where customer_id = 13")
     caught_up(published)
-    assert query(pg18, read) == [(11,)]
+    assert query(bare18, read) == [(11,)]
 
 
 def test_a_subscriber_with_a_guard_of_its_own(

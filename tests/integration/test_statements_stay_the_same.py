@@ -158,4 +158,5 @@ def test_the_runtime_puts_no_values_into_what_it_executes(guarded: psycopg.Conne
     ).fetchall()
     assert found
     calls = [(name, call) for name, body in found for call in re.findall(r"(?is)execute format\(.*?;", body)]
-    assert [name for name, call in calls if "%L" in call] == []
+    # DDL takes no parameters; a comment is the only place where one of its words is a value.
+    assert [name for name, call in calls if "%L" in call and "'comment on " not in call] == []

@@ -46,7 +46,8 @@ CHECK = '"mlguard_plan.in"'
 OFF = "alter table mlguard.{0} disable trigger all;"
 ON = "alter table mlguard.{0} enable always trigger refuse_rewriting;"
 EDIT = (
-    OFF.format("_event") + "{0};" + ON.format("_event") + "alter table mlguard._event enable always trigger await_seal"
+    OFF.format("_event") + "{0};" + ON.format("_event") + "alter table mlguard._event enable always trigger await_seal,"
+    " enable always trigger refuse_deletion"
 )
 
 

@@ -99,10 +99,10 @@ def contents(connection: psycopg.Connection[Any]) -> dict[str, list[Any]]:
     return found
 
 
-def test_every_version_since_0019_hands_its_rows_on(pg18: str) -> None:
-    with session(pg18) as connection:
+def test_every_version_since_0019_hands_its_rows_on(bare18: str) -> None:
+    with session(bare18) as connection:
         bring(connection, "0019")
-        runtime_example.make(pg18)
+        runtime_example.make(bare18)
         runtime_example.write(connection, 1, 40, bad=2)
         runtime_example.write(connection, 41, 80)
         connection.execute(FILL.encode())
@@ -155,9 +155,9 @@ class Writer:
 
 
 @pytest.fixture
-def older(pg: str) -> str:
+def older(bare: str) -> str:
     """DSN of a database that the client of version 0025 guards, with rows of every kind."""
-    with session(pg) as connection:
+    with session(bare) as connection:
         bring(connection, "0025")
         connection.execute(OLDER.read_bytes())
         connection.execute(
@@ -172,7 +172,7 @@ def older(pg: str) -> str:
                     ", (42, null, 'pro', 1, now()), (43, null, 'pro', 1, now()), (44, null, 'pro', 1, now())"
                     ", (45, null, 'pro', 1, now())".encode()
                 )
-    return pg
+    return bare
 
 
 def test_a_database_of_an_older_client_goes_up_while_it_is_written_to(older: str, tmp_path: Path) -> None:
@@ -218,11 +218,11 @@ def test_a_database_of_an_older_client_goes_up_while_it_is_written_to(older: str
     assert query(older, "select sum(n)::int from mlguard._bucket where segment = '{}'") == [(21 + writer.good,)]
 
 
-def test_an_upgrade_gives_way_to_a_long_transaction(pg18: str) -> None:
+def test_an_upgrade_gives_way_to_a_long_transaction(bare18: str) -> None:
     """0021 alters tables that writers append to."""
-    with session(pg18) as connection, session(pg18, autocommit=False) as long, session(pg18) as other:
+    with session(bare18) as connection, session(bare18, autocommit=False) as long, session(bare18) as other:
         bring(connection, "0020")
-        runtime_example.make(pg18)
+        runtime_example.make(bare18)
         runtime_example.write(long, 1, 3)
         with pytest.raises(EngineError, match=r"could not be upgraded: canceling statement .* nothing was changed"):
             runtime.install(connection, lock_timeout=0.1, attempts=2)
@@ -288,7 +288,7 @@ def test_going_down_refuses_while_functions_are_called(guarded_db: str, tmp_path
     slos = "mlguard: 1\ntable: features.part\nslos:\n  - {name: odd, check: a % 2 = 1, on_violation: quarantine}\n"
     api.apply(project(tmp_path, slos), guarded_db)
     with session(guarded_db) as connection:
-        with pytest.raises(ApplyError, match=r"guarded by version 0031, whose functions they call: count before") as no:
+        with pytest.raises(ApplyError, match=r"guarded by version 0028, whose functions they call: count before") as no:
             runtime.downgrade(connection, "0027")
         assert no.value.help.startswith("mlguard remove takes the guards off")
         with pytest.raises(RuntimeVersionError, match="no version 0815"):
