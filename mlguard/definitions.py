@@ -59,10 +59,21 @@ from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.rel
 where c.relkind = 'v'
   and pg_catalog.obj_description(c.oid, 'pg_class') like 'mlguard:%'
 """,
-    Kind.ASSERTION: """
-select 'mlguard', 'mlguard.' || c.relname, pg_catalog.pg_get_viewdef(c.oid)
+    # Up to PostgreSQL 15 columns of a single table stand without its alias; without aliases all versions read alike.
+    Kind.ASSERTION: r"""
+select 'mlguard', 'mlguard.' || c.relname,
+       coalesce(
+         (select regexp_replace(
+            d.said, '(?<![\w$".])(?:' || string_agg(distinct a.found[1], '|') || ')\.(?=[\w"*])', '', 'g')
+          from regexp_matches(
+            d.said,
+            '(?:FROM|JOIN|,)\s+\(*(?:ONLY )?'
+            '(?:"[^"]+"|[a-z_][\w$]*)\.(?:"[^"]+"|[a-z_][\w$]*) ([a-z_]\w*)(?![\w$"])',
+            'g') as a (found)),
+         d.said)
 from pg_catalog.pg_class as c
-where c.relkind = 'v' and c.relname like 'assertion\\_%'
+cross join lateral (select pg_catalog.pg_get_viewdef(c.oid) as said) as d
+where c.relkind = 'v' and c.relname like 'assertion\_%'
   and c.relnamespace = pg_catalog.to_regnamespace('mlguard')
 """,
     Kind.POLICY: """

@@ -229,7 +229,19 @@ def _forget(table: TablePlan) -> list[str]:
 
 
 def _forget_slos(slos: Sequence[str]) -> list[str]:
-    return [f"delete from mlguard._slo where id = any({texts(slos)})"] if slos else []
+    """Forget SLOs, also where objects that stay as they are say whom they serve."""
+    if not slos:
+        return []
+    gone = texts(slos)
+    return [
+        f"delete from mlguard._slo where id = any({gone})",
+        (
+            "update mlguard._object as o\n"
+            "set slos = array(select s.slo from unnest(o.slos) with ordinality as s (slo, place)\n"
+            f"                 where s.slo <> all ({gone}) order by s.place)\n"
+            f"where o.slos && {gone}"
+        ),
+    ]
 
 
 def _columns(table: TablePlan) -> list[str]:

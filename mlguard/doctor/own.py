@@ -120,6 +120,7 @@ join pg_catalog.pg_class as c on c.oid = d.refobjid
 join pg_catalog.pg_attribute as a on a.attrelid = c.oid and a.attnum = d.refobjsubid
 where d.classid = 'pg_catalog.pg_class'::regclass and d.refclassid = 'pg_catalog.pg_class'::regclass
   and d.deptype in ('a', 'i') and c.relnamespace = pg_catalog.to_regnamespace('mlguard')
+  and c.relpersistence = 'p'  -- what is not logged cannot be read on a standby, and no row of it stays
 order by 1
 """,
     )

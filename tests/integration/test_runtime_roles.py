@@ -35,6 +35,8 @@ ACTS_ON_INCIDENTS = {"snooze", "resolve", "label", "claim_outbox", "delivered", 
 ACTS_ON_BASELINES = {"set_baseline", "keep_baseline", "baseline_columns"}
 ACTS_ON_MODELS = {"approve", "promote", "challenge", "rollback", "retire", "audit_head", "verify_audit"}
 ACTS_ON_MODELS |= {"reinstate", "cancel_retrain", "set_retrain_policy"}
+ACTS_ON_MODELS |= {"set_retention"}
+ACTS_ON_PARTITIONS = {"attach_partition", "detach_partition", "cover_partitions", "written_v1"}
 ACTS_ON_PREDICTIONS = {"review_accept", "review_override", "review_reject"}
 TRAINS = {"begin_training", "ticket_v1", "request_retrain", "claim_retrain", "heartbeat", "finish_retrain"}
 LOADER_S = {"begin_batch", "end_batch", "publish", "_written", "_same_columns"}
@@ -113,7 +115,10 @@ def test_functions_by_role(db: str) -> None:
             "arrivals_v1",
         }
         of_platform = {name for name in platform - task if not name.startswith("_")}
-        assert of_platform == ACTS | ACTS_ON_INCIDENTS | ACTS_ON_BASELINES | ACTS_ON_MODELS | ACTS_ON_PREDICTIONS
+        assert (
+            of_platform
+            == ACTS | ACTS_ON_INCIDENTS | ACTS_ON_BASELINES | ACTS_ON_MODELS | ACTS_ON_PREDICTIONS | ACTS_ON_PARTITIONS
+        )
 
 
 def test_a_task_cannot_release(customer_db: str) -> None:
