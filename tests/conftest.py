@@ -9,11 +9,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests import runtime_example, servers
+
+# The same cases each time: a change is not refused by chance. MLGUARD_HYPOTHESIS=default draws new ones.
+settings.load_profile(os.environ.get("MLGUARD_HYPOTHESIS", "ci"))
 
 NO_MACHINE_SERVER = "needs a PostgreSQL 14 to 17 of the machine's own: none is installed under /usr/lib/postgresql"
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from mlguard.alembic.text import Draft, Part
 
@@ -53,7 +55,16 @@ OF_RUNTIME = {
 
 def lint(sql: str, off: Iterable[str], *options: str) -> None:
     done = subprocess.run(
-        ["squawk", "--pg-version", "14.0", "--reporter", "gcc", "--exclude", ",".join(off), *options],
+        [
+            Path(sys.executable).with_name("squawk"),
+            "--pg-version",
+            "14.0",
+            "--reporter",
+            "gcc",
+            "--exclude",
+            ",".join(off),
+            *options,
+        ],
         input=sql,
         capture_output=True,
         text=True,
