@@ -31,11 +31,11 @@ from mlguard.plan import (
     InstalledTable,
     Plan,
     TablePlan,
+    fingerprint,
     moves_rows,
     needs_judging,
     plan_removal,
     plan_table,
-    unchanged,
 )
 from mlguard.program import Program, TableProgram
 from mlguard.report.verdict import Report
@@ -88,11 +88,11 @@ def load(
 
 
 def compile_sql(project: Project) -> dict[TableName, tuple[DbObject, ...]]:
-    """Compile without a database, from the declared types; one that is declared nowhere is written `unknown`.
+    """Compile without a database, from the declared types.
 
     Raises:
         SpecError: an expression is wrong.
-        CompileError: an SLO cannot be placed.
+        CompileError: an SLO cannot be placed, or its SQL needs a type that is declared nowhere.
     """
     compiled = compile_project(project, None)
     return {table: objects(found) for table, found in compiled.tables.items()}
@@ -142,7 +142,7 @@ def installed_tables(connection: psycopg.Connection[Any]) -> dict[str, Installed
                         slos=item.slos,
                         hash=item.hash,
                         undo=item.undo,
-                        intact=adopted or unchanged(definition, item.recorded),
+                        intact=adopted or fingerprint(definition) == item.recorded,
                         present=adopted or definition is not None,
                         validated=definition is None or not definition.endswith("NOT VALID"),
                     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -251,27 +250,5 @@ def moves_rows(program: TableProgram) -> bool:
 
 
 def fingerprint(definition: str | None) -> str:
-    """Return the hash kept of PostgreSQL's own definition, the same from every major version."""
-    return digest(_without_aliases(definition or ""))
-
-
-def unchanged(definition: str | None, recorded: str) -> bool:
-    """Say whether PostgreSQL's own definition is the recorded one; older clients hashed the text as it stood."""
-    return recorded in (fingerprint(definition), digest(definition or ""))
-
-
-def _without_aliases(definition: str) -> str:
-    """Return a view's SELECT without the aliases before its columns, which only some major versions print."""
-    if not definition.startswith((" SELECT", " WITH")):
-        return definition
-    schemas = {schema for schema, _ in _SOURCE.findall(definition)}
-    aliases = {alias for _, alias in _SOURCE.findall(definition)} - schemas
-    if not aliases:
-        return definition
-    listed = "|".join(re.escape(alias) for alias in sorted(aliases, key=len, reverse=True))
-    return re.sub(rf'(?<![\w$".])(?:{listed})\.(?=[\w"*])', "", definition)
-
-
-# In FROM: schema, table and alias; keywords that may follow a table without an alias are none.
-_NAME = r'(?:"(?:[^"]|"")+"|[a-z_][\w$]*)'
-_SOURCE = re.compile(rf"(?:FROM|JOIN|,)\s+\(*(?:ONLY )?({_NAME})\.{_NAME} ({_NAME})(?![\w$\"])")
+    """Return the hash kept of PostgreSQL's own definition, as `definitions` words it alike for all major versions."""
+    return digest(definition or "")
