@@ -21,7 +21,7 @@ from mlguard.emit.rules import Types, literal, one_line
 from mlguard.emit.triggers import trigger_function
 from mlguard.lang.analyse import columns_of, lookups_of
 from mlguard.lang.tree import Expr
-from mlguard.lang.types import without_modifier
+from mlguard.lang.types import pinned, without_modifier
 from mlguard.names import quote_ident
 from mlguard.program import Points, Rule, Step, TableProgram
 
@@ -54,10 +54,9 @@ class Entry:
         away = f"return {self.slow}(NEW, OLD, TG_OP);"
         if lines is None:
             return (), f"{self._acting()}{self._update()}{away}"
-        declare = tuple(f"{local} {self.types[name]} := NEW.{quote_ident(name)}" for name, local in self.names.items())
-        declare += tuple(
-            f"{local}_next {self.types[name]}" for name, local in self.names.items() if self._needs_next(name)
-        )
+        kinds = {name: pinned(self.types[name]) for name in self.names}
+        declare = tuple(f"{local} {kinds[name]} := NEW.{quote_ident(name)}" for name, local in self.names.items())
+        declare += tuple(f"{local}_next {kinds[name]}" for name, local in self.names.items() if self._needs_next(name))
         text = "\n".join(lines)
         return declare, f"<<plain>>\nbegin\n{indent(text)}\nend plain;\n{self._acting()}{self._update()}{away}"
 

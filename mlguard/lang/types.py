@@ -80,6 +80,27 @@ def without_modifier(text: str) -> str:
     return " ".join(_MODIFIER.sub("", text).split())
 
 
+# Names of types that PostgreSQL's grammar itself takes for those of pg_catalog, whatever search_path finds under them.
+_GRAMMAR = frozenset(
+    {
+        *("bigint", "bit", "bit varying", "boolean", "char", "char varying", "character", "character varying", "dec"),
+        *("decimal", "double precision", "float", "int", "integer", "interval", "nchar", "numeric", "real", "smallint"),
+        *("time", "time with time zone", "time without time zone"),
+        *("timestamp", "timestamp with time zone", "timestamp without time zone", "varchar"),
+    }
+)
+
+
+def pinned(text: str) -> str:
+    """Return a type name that means the same whatever search_path is: text is pg_catalog.text.
+
+    A writer's own temporary type is found before PostgreSQL's wherever pg_temp is not named last.
+    """
+    bare = without_modifier(text).removesuffix("[]").lower()
+    known = "." in bare or bare in _GRAMMAR or bare.startswith("interval ")
+    return text if known else f"pg_catalog.{text}"
+
+
 def parse_type(text: str) -> SqlType | None:
     """Read a type name as users declare it or format_type() prints it; None where the language does not know it."""
     spelled = " ".join(text.strip().split())

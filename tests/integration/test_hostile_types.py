@@ -22,7 +22,7 @@ insert into ops.plans values ('free'), ('pro');
 create schema predictions;
 create table predictions.churn (
   customer_id bigint primary key, as_of timestamptz default now(), score double precision, raw_score double precision,
-  model_version text);
+  label text, raw_label text, due date, raw_due date, model_version text);
 """
 
 CUSTOMER = """
@@ -57,8 +57,10 @@ when_features_held: allow
 post:
   - {name: prior, when: score IS NULL, set: {score: 0.5}}
   - {name: clip, clamp: {score: [0, 1]}}
+  - {name: tidy, set: {label: lower(label)}}
+  - {name: day, set: {due: "coalesce(due, DATE '2026-01-01')"}}
   - {name: unsure, when: score BETWEEN 0.45 AND 0.55, route: review}
-raw: {score: raw_score}
+raw: {score: raw_score, label: raw_label, due: raw_due}
 slos:
   - {name: mean_score, check: mean(score) <= 0.5, over: 1 day, by: model_version}
 """
@@ -129,6 +131,7 @@ def attack(dsn: str) -> set[str]:
         evil.execute(
             "insert into predictions.churn (customer_id, score, model_version) values (1, null, '7'), (2, 7, '7')"
         )
+        evil.execute("insert into predictions.churn (customer_id, score, label) values (3, 0.9, 'A')")
         evil.execute("update predictions.churn set score = 0.5 where customer_id = 2")
         evil.execute("select count(*) from features.customer_guarded")
         evil.execute("select mlguard.assert_ok('features.customer')")
