@@ -6,7 +6,7 @@ The files are the client's: whoever edits the database cannot edit them too.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -21,6 +21,7 @@ _FUNCTION = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 _RENAMED = re.compile(r"^alter function mlguard\.(\w+)\(.*?\) rename to (\w+);", re.MULTILINE)
+_SETTING = re.compile(r"^alter function mlguard\.(\w+)\([^;]*?\) set [^;]*;", re.MULTILINE)
 _TRIGGER = re.compile(
     r"^create (?:constraint )?trigger (\w+)\s.*?\bon mlguard\.(\w+)\b"
     r"|^drop trigger (?:if exists )?(\w+) on mlguard\.(\w+);",
@@ -44,7 +45,15 @@ def functions() -> dict[str, tuple[Source, ...]]:
     """Return the newest definition of each of the runtime's functions, by name; a name may have several."""
     found: dict[str, dict[str, Source]] = {}
     for text in _files():
-        for match in sorted((*_FUNCTION.finditer(text), *_RENAMED.finditer(text)), key=lambda each: each.start()):
+        parts = (*_FUNCTION.finditer(text), *_RENAMED.finditer(text), *_SETTING.finditer(text))
+        for match in sorted(parts, key=lambda each: each.start()):
+            if match.re is _SETTING:
+                # Whoever makes the function anew pins what a later file pinned.
+                found[match[1]] = {
+                    arguments: replace(source, create=f"{source.create}\n{match[0]}")
+                    for arguments, source in found[match[1]].items()
+                }
+                continue
             if match.re is _RENAMED:
                 found[match[2]] = {
                     arguments: _renamed(source, match[2]) for arguments, source in found.pop(match[1]).items()

@@ -21,9 +21,10 @@ TRIGGER = "zz_mlguard_before_row"
 # Whether any waiver is in force at all: one probe of a small index spares a bad row the question for each of its rules.
 WAIVERS = "exists (select from mlguard._waiver as w where w.ended_at is null and w.until > statement_timestamp())"
 # A kept row is written down in full whatever the writer's session says: with fewer digits, or another spelling of
-# intervals, what is released would not be what arrived.
+# intervals, what is released would not be what arrived; and of one key written in two time zones there would be two.
 PLAIN = (
-    "set datestyle = 'ISO, YMD'\nset intervalstyle = 'postgres'\nset extra_float_digits = 1\nset bytea_output = 'hex'"
+    "set datestyle = 'ISO, YMD'\nset timezone = 'UTC'\nset intervalstyle = 'postgres'\n"
+    "set extra_float_digits = 1\nset bytea_output = 'hex'"
 )
 COUNT_TRIGGER = "zz_mlguard_count_before"
 KEPT_OUT_TRIGGER = "zz_mlguard_kept_out"

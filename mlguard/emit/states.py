@@ -20,7 +20,7 @@ from mlguard.emit.rules import literal, one_line
 from mlguard.lang.analyse import base_metrics
 from mlguard.lang.measure import GROUPED, OF_LABELS, Of, State, measure
 from mlguard.lang.tree import Column, Expr
-from mlguard.lang.types import INTEGERS
+from mlguard.lang.types import INTEGERS, SqlType
 from mlguard.lang.types import UNKNOWN as UNKNOWN_TYPE
 from mlguard.lang.types import Kind as TypeKind
 from mlguard.names import fit, quote_ident
@@ -28,6 +28,11 @@ from mlguard.program import Level, Rule, TableProgram
 
 PAIRS = 50  # jsonb_build_object() takes 100 arguments
 COMPARING = frozenset({Of.CONFUSION, Of.PARITY, Of.OPPORTUNITY, Of.UNEQUAL})
+# States whose numbers are of double precision whatever the type of the columns.
+_FLOATS = frozenset(
+    {Of.MOMENTS, Of.JOINT, Of.KEYS, Of.QUANTILES, Of.ERRORS, Of.SCORES, Of.ROC, Of.CALIBRATION, Of.UNEQUAL}
+)
+_NUMBER = Column(SqlType(TypeKind.FLOAT8), "")
 NO_JOINS = Joins()
 WHY = "computes the states of metrics from stored rows"
 
@@ -233,7 +238,7 @@ def stored_source(program: TableProgram, joins: Joins = NO_JOINS) -> Source:
 
 
 def text_arguments(program: TableProgram) -> tuple[Expr, ...]:
-    """Return the columns whose text becomes part of a state or of a segment's name."""
+    """Return the columns whose text becomes part of a state or of a segment's name: as such, or as its number."""
     sets = needed(program)
     types = column_types(program)
     segments = [Column(types.get(name, UNKNOWN_TYPE), name) for by in sets for name in by]
@@ -241,7 +246,15 @@ def text_arguments(program: TableProgram) -> tuple[Expr, ...]:
     states = [state for state in everything if state.of in (Of.VALUES, Of.KEYS)]
     loads = (load,) if (load := load_column(program)) is not None else ()
     tallied = (*tallies.group_arguments(everything), *tallies.float_arguments(everything))
-    return (*segments, *loads, *(arg for state in states for arg in state.args), *tallied)
+    numbers = (_NUMBER,) if any(map(_is_float, everything)) else ()
+    return (*segments, *loads, *(arg for state in states for arg in state.args), *tallied, *numbers)
+
+
+def _is_float(state: State) -> bool:
+    """Say whether a state has numbers of double precision: jsonb holds as many digits as the session prints."""
+    if state.of in (Of.SUM, Of.MIN, Of.MAX):
+        return state.args[0].type.kind not in INTEGERS | {TypeKind.NUMERIC}
+    return state.of in _FLOATS
 
 
 def conditions(program: TableProgram) -> tuple[Expr, ...]:

@@ -9,6 +9,7 @@ language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
+set extra_float_digits = 1
 as $mlguard$
 -- States of the stored rows of features.customer with event times from _from up to _to; null, null: of all rows.
 begin
@@ -107,7 +108,7 @@ $mlguard$;
 revoke all on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) is 'mlguard:features.customer:695da64e1e74';
+comment on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) is 'mlguard:features.customer:6fd0521fef4e';
 
 -- undo: drop function if exists mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone);
 
@@ -247,6 +248,7 @@ returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
+set extra_float_digits = 1
 as $mlguard$
 -- features.customer, once a statement, over the rows it wrote or took away.
 #variable_conflict use_variable
@@ -367,7 +369,7 @@ $mlguard$;
 revoke all on function mlguard."after rows features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer:9d80833ba8dd';
+comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer:41c02eb02543';
 
 -- undo: drop function if exists mlguard."after rows features.customer"();
 
@@ -381,6 +383,7 @@ returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
+set extra_float_digits = 1
 as $mlguard$
 -- features.customer, once a statement, over the rows it wrote or took away.
 begin
@@ -496,7 +499,7 @@ $mlguard$;
 revoke all on function mlguard."after removal features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after removal features.customer"() is 'mlguard:features.customer:4985e933ffb4';
+comment on function mlguard."after removal features.customer"() is 'mlguard:features.customer:219993cb0ec7';
 
 -- undo: drop function if exists mlguard."after removal features.customer"();
 

@@ -9,6 +9,7 @@ language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
+set extra_float_digits = 1
 as $mlguard$
 -- States of the stored rows of features.customer with event times from _from up to _to; null, null: of all rows.
 #variable_conflict use_variable
@@ -220,7 +221,7 @@ $mlguard$;
 revoke all on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) is 'mlguard:features.customer:ab0a5dc09b2d';
+comment on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) is 'mlguard:features.customer:aaffd9168158';
 
 -- undo: drop function if exists mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone);
 
@@ -387,6 +388,7 @@ returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
+set extra_float_digits = 1
 as $mlguard$
 -- features.customer, once a statement, over the rows it wrote or took away.
 #variable_conflict use_variable
@@ -610,7 +612,7 @@ $mlguard$;
 revoke all on function mlguard."after rows features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer:e4990f7c50ea';
+comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer:e1c4b0f604c8';
 
 -- undo: drop function if exists mlguard."after rows features.customer"();
 
@@ -624,6 +626,7 @@ returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
+set extra_float_digits = 1
 as $mlguard$
 -- features.customer, once a statement, over the rows it wrote or took away.
 #variable_conflict use_variable
@@ -814,7 +817,7 @@ $mlguard$;
 revoke all on function mlguard."after removal features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after removal features.customer"() is 'mlguard:features.customer:13b2d8fef386';
+comment on function mlguard."after removal features.customer"() is 'mlguard:features.customer:fdb41a594073';
 
 -- undo: drop function if exists mlguard."after removal features.customer"();
 

@@ -63,6 +63,7 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, YMD'
+set timezone = 'UTC'
 set intervalstyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
@@ -260,7 +261,7 @@ $mlguard$;
 revoke all on function mlguard."broken row features.customer"(record, record, text) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."broken row features.customer"(record, record, text) is 'mlguard:features.customer/age.range:5a99fb9b58a9';
+comment on function mlguard."broken row features.customer"(record, record, text) is 'mlguard:features.customer/age.range:57d9d5a2beee';
 
 -- undo: drop function if exists mlguard."broken row features.customer"(record, record, text);
 
@@ -614,6 +615,7 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, YMD'
+set timezone = 'UTC'
 set intervalstyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
@@ -665,7 +667,7 @@ $mlguard$;
 revoke all on function mlguard."after post features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after post features.customer"() is 'mlguard:features.customer:392df76688f7';
+comment on function mlguard."after post features.customer"() is 'mlguard:features.customer:4f82254670ec';
 
 -- undo: drop function if exists mlguard."after post features.customer"();
 

@@ -27,6 +27,7 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, YMD'
+set timezone = 'UTC'
 set intervalstyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
@@ -77,7 +78,7 @@ $mlguard$;
 revoke all on function mlguard."before row features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."before row features.customer"() is 'mlguard:features.customer:abb51153f9cd';
+comment on function mlguard."before row features.customer"() is 'mlguard:features.customer:7570275d577a';
 
 -- undo: drop function if exists mlguard."before row features.customer"();
 

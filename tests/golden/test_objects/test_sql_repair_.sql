@@ -18,6 +18,7 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, YMD'
+set timezone = 'UTC'
 set intervalstyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
@@ -82,7 +83,7 @@ $mlguard$;
 revoke all on function mlguard."before row features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."before row features.customer"() is 'mlguard:features.customer/tenure_days.range:b566417f9a9a';
+comment on function mlguard."before row features.customer"() is 'mlguard:features.customer/tenure_days.range:eaee2bbec5fd';
 
 -- undo: drop function if exists mlguard."before row features.customer"();
 

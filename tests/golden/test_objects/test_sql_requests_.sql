@@ -42,6 +42,7 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, YMD'
+set timezone = 'UTC'
 set intervalstyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
@@ -137,7 +138,7 @@ $mlguard$;
 revoke all on function mlguard."broken row features.customer"(record, record, text) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."broken row features.customer"(record, record, text) is 'mlguard:features.customer:6992e4ac5432';
+comment on function mlguard."broken row features.customer"(record, record, text) is 'mlguard:features.customer:7df4bbea26c2';
 
 -- undo: drop function if exists mlguard."broken row features.customer"(record, record, text);
 
@@ -302,6 +303,7 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, YMD'
+set timezone = 'UTC'
 set intervalstyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
@@ -338,7 +340,7 @@ $mlguard$;
 revoke all on function mlguard."after post features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after post features.customer"() is 'mlguard:features.customer:5cc603655ffd';
+comment on function mlguard."after post features.customer"() is 'mlguard:features.customer:4c1b5f66a7f2';
 
 -- undo: drop function if exists mlguard."after post features.customer"();
 

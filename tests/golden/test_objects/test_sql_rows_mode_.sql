@@ -49,6 +49,7 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, YMD'
+set timezone = 'UTC'
 set intervalstyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
@@ -100,7 +101,7 @@ $mlguard$;
 revoke all on function mlguard."broken row features.customer"(record, record, text) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."broken row features.customer"(record, record, text) is 'mlguard:features.customer:3b7f102cadf4';
+comment on function mlguard."broken row features.customer"(record, record, text) is 'mlguard:features.customer:9296e6635769';
 
 -- undo: drop function if exists mlguard."broken row features.customer"(record, record, text);
 

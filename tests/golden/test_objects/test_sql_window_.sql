@@ -9,6 +9,7 @@ language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
+set extra_float_digits = 1
 as $mlguard$
 -- States of the stored rows of features.customer with event times from _from up to _to; null, null: of all rows.
 begin
@@ -60,7 +61,7 @@ $mlguard$;
 revoke all on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) from public;
 
 -- phase: change, locks: none
-comment on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) is 'mlguard:features.customer:280585a9c180';
+comment on function mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone) is 'mlguard:features.customer:3169378904d5';
 
 -- undo: drop function if exists mlguard."recount features.customer"(timestamp with time zone, timestamp with time zone);
 
@@ -203,6 +204,7 @@ returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
+set extra_float_digits = 1
 as $mlguard$
 -- features.customer, once a statement, over the rows it wrote or took away.
 #variable_conflict use_variable
@@ -273,7 +275,7 @@ $mlguard$;
 revoke all on function mlguard."after rows features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer:13c2f8c0d367';
+comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer:4e384b6cfe30';
 
 -- undo: drop function if exists mlguard."after rows features.customer"();
 
@@ -287,6 +289,7 @@ returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
+set extra_float_digits = 1
 as $mlguard$
 -- features.customer, once a statement, over the rows it wrote or took away.
 begin
@@ -349,7 +352,7 @@ $mlguard$;
 revoke all on function mlguard."after removal features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after removal features.customer"() is 'mlguard:features.customer:ce3905d02356';
+comment on function mlguard."after removal features.customer"() is 'mlguard:features.customer:325d5d33f398';
 
 -- undo: drop function if exists mlguard."after removal features.customer"();
 

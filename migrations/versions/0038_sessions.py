@@ -1,0 +1,20 @@
+"""What a session says of itself changes no verdict, and verdicts cost it no load."""
+
+from __future__ import annotations
+
+from mlguard.runtime import run_sql
+
+revision = "0038"
+down_revision = "0031"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Run the up half of the pair."""
+    run_sql("0038_sessions.up")
+
+
+def downgrade() -> None:
+    """Run the down half of the pair."""
+    run_sql("0038_sessions.down")
