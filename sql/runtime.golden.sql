@@ -172,6 +172,14 @@ declare
   _alarms integer;
   _n bigint;
 begin
+  -- Those that act need no trial; what all verdicts there ever were say is not asked at every sweep.
+  if not exists (
+       select
+       from mlguard._slo s
+       where s.tbl = p_tbl and s.over = p_over and s.learned <> '{}' and not s.shadow
+         and not exists (select from mlguard._armed a where a.slo = s.id)) then
+    return 0;
+  end if;
   -- On trial are the scopes judged with at least twenty before them; ten of them at least, the last sixty at most.
   select count(*), count(*) filter (where t.alarmed)
   into _trial, _alarms
@@ -965,11 +973,13 @@ CREATE FUNCTION mlguard._close_batch() RETURNS trigger
     SET enable_seqscan TO 'off'
     AS $$
 begin
-  -- Under SET CONSTRAINTS … IMMEDIATE this runs as soon as the batch opens, before anything belongs to it.
   if exists (select from mlguard._delta d where d.batch = new.id)
      or exists (select from mlguard._quarantine q where q.batch = new.id)
      or exists (select from mlguard._change c where c.batch = new.id) then
     perform mlguard._count_batch(new.id);
+  else
+    -- Under SET CONSTRAINTS … IMMEDIATE this runs as soon as the batch opens, before anything belongs to it.
+    insert into mlguard._unclosed (batch) values (new.id);
   end if;
   -- Mended rows that never landed: an upsert dropped them after their BEFORE trigger.
   delete from mlguard._change c where c.tbl = new.tbl and c.batch = new.id and c.pending;
@@ -1206,7 +1216,18 @@ begin
      or not exists (select from mlguard._hold h where h.tbl = p_tbl and h.ended_at is null and h.batch <> p_batch) then
     return;
   end if;
-  -- Two corrections of one batch come one after the other, or neither would see what the other did.
+  -- Two corrections of one batch come one after the other, or neither would see what the other did. The holds of all
+  -- tables that this transaction corrects are locked at the first of them, in one order: it comes here once for each.
+  perform
+  from mlguard._hold h
+  where h.id in (
+    select o.id
+    from mlguard._batch b
+    join mlguard._hold o on o.tbl = b.tbl and o.ended_at is null and o.batch <> b.id
+    where b.xid = pg_current_xact_id_if_assigned() and b.opened_at = now()
+      and exists (select from mlguard._state s where s.batch = b.id and s.sign < 0))
+  order by h.id
+  for update;
   _held := array(
     select l.batch
     from (
@@ -3449,6 +3470,7 @@ COMMENT ON FUNCTION mlguard._hold_by(p_verdict mlguard._verdict, p_slo mlguard._
 CREATE FUNCTION mlguard._in_window(p_start timestamp with time zone, p_end timestamp with time zone, p_zone text) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "DateStyle" TO 'ISO, YMD'
     AS $$
   select case
     when l.s::time = '00:00' and l.e::time = '00:00' and l.e::date - l.s::date = 1 then format(' on %s', l.s::date)
@@ -3851,6 +3873,7 @@ CREATE FUNCTION mlguard._judge_batch() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
+    SET extra_float_digits TO '1'
     AS $$
 declare
   _table mlguard._table;
@@ -4018,13 +4041,14 @@ begin
     perform mlguard._fold_states(p_tbl, 1);
     perform mlguard._judge_windows(p_tbl, statement_timestamp(), 1);
   exception
-    when others then
+    -- OTHERS leaves out a statement that was cancelled: by statement_timeout, say, which counts this against the COMMIT.
+    when query_canceled or others then
       raise log 'mlguard: windows of % could not be judged at COMMIT: SQLSTATE %; sweep() will', p_tbl, sqlstate;
   end;
 end
 $$;
 ALTER FUNCTION mlguard._judge_due(p_tbl text) OWNER TO postgres;
-COMMENT ON FUNCTION mlguard._judge_due(p_tbl text) IS 'Private. Judges windows that are due at COMMIT of a writer; what fails is left to sweep().';
+COMMENT ON FUNCTION mlguard._judge_due(p_tbl text) IS 'Private. Judges windows that are due at COMMIT of a writer; what fails, or takes longer than it may, is left to sweep().';
 CREATE FUNCTION mlguard._judge_late(p_table mlguard._table, p_most integer) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4196,6 +4220,7 @@ CREATE FUNCTION mlguard._judge_loads() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
+    SET extra_float_digits TO '1'
     AS $$
 declare
   _most constant integer := 100;
@@ -4340,6 +4365,7 @@ CREATE FUNCTION mlguard._judge_request() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
+    SET extra_float_digits TO '1'
     AS $$
 begin
   -- The mark goes first: the next statement then leaves another, also under SET CONSTRAINTS … IMMEDIATE.
@@ -5738,8 +5764,18 @@ begin
     return;
   end if;
   -- Until this transaction ends the next of the same load waits here: else neither would see what the other wrote. In one
-  -- order, before any hold is locked, and one lock for a name whatever the table, so that none waits for one that waits.
-  for _load in select l.load from unnest((mlguard._loads_of(p_batch))[:100]) l (load) order by l.load collate "C" loop
+  -- order, for all tables that the transaction wrote, before any hold is locked, and one lock for a name whatever the
+  -- table, so that none waits for one that waits.
+  for _load in
+    select l.load
+    from (
+      select distinct o.load
+      from mlguard._batch b
+      cross join lateral unnest((mlguard._loads_of(b.id))[:100]) o (load)
+      where b.xid = pg_current_xact_id_if_assigned() and b.opened_at = now() and b.name is null
+    ) l
+    order by l.load collate "C"
+  loop
     perform pg_advisory_xact_lock(hashtextextended('mlguard load ' || _load, 0));
   end loop;
 end
@@ -8778,6 +8814,7 @@ COMMENT ON FUNCTION mlguard._series_words(p_family text, p_column text, p_partne
 CREATE FUNCTION mlguard._set_own_baseline(p_tbl regclass, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET extra_float_digits TO '1'
     AS $$
 declare
   _table mlguard._table;
@@ -9451,9 +9488,11 @@ CREATE FUNCTION mlguard._sweep_schema(p_as_of timestamp with time zone) RETURNS 
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+  -- One at a time: two would both find what neither wrote down yet.
   select 'changes of columns judged', count(*) filter (where j.judged)
-  from mlguard._table t
-  cross join lateral mlguard._judge_schema(t.tbl) j (judged)
+  from (select pg_try_advisory_xact_lock(hashtextextended('mlguard schema watch', 0)) as turn offset 0) mine
+  cross join mlguard._table t
+  cross join lateral mlguard._judge_schema(case when mine.turn then t.tbl end) j (judged)
 $$;
 ALTER FUNCTION mlguard._sweep_schema(p_as_of timestamp with time zone) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._sweep_schema(p_as_of timestamp with time zone) IS 'Private. Judges the columns of every guarded table.';
@@ -9462,10 +9501,16 @@ CREATE FUNCTION mlguard._sweep_tidy(p_as_of timestamp with time zone) RETURNS TA
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  _some constant integer := 1000;
   _n bigint;
+  _all bigint := 0;
 begin
-  perform mlguard._count_batch(b.id) from mlguard._batch b where b.closed_at is null;
-  get diagnostics _n = row_count;
+  with due as (
+    delete from mlguard._unclosed u returning u.batch
+  ), closed as materialized (
+    select mlguard._count_batch(d.batch) from (select distinct u.batch from due u) d
+  )
+  select count(*) into _n from closed;
   return query select 'batches closed', _n;
   -- The gate asks for the newest line that has come; later ones are still to come.
   delete from mlguard._freshness f
@@ -9474,11 +9519,18 @@ begin
   get diagnostics _n = row_count;
   return query select 'freshness lines pruned', _n;
   -- A day later nothing sums them any more; the batch keeps the totals.
-  delete from mlguard._delta d
-  using mlguard._batch b
-  where b.id = d.batch and b.closed_at < p_as_of - interval '1 day';
-  get diagnostics _n = row_count;
-  return query select 'deltas pruned', _n;
+  -- The oldest first, which are the ones to go: all batches there ever were are not looked through for them.
+  loop
+    delete from mlguard._delta d
+    where d.id in (
+      select o.id
+      from (select l.id, l.batch from mlguard._delta l order by l.id limit _some) o
+      join mlguard._batch b on b.id = o.batch and b.closed_at < p_as_of - interval '1 day');
+    get diagnostics _n = row_count;
+    _all := _all + _n;
+    exit when _n < _some / 10;
+  end loop;
+  return query select 'deltas pruned', _all;
   -- Left by transactions with IMMEDIATE constraints: their rows never landed.
   delete from mlguard._change c
   using mlguard._batch b
@@ -9561,16 +9613,21 @@ begin
     order by t.tbl, s.over
   loop
     -- What somebody labelled a fault since is no example of what is usual.
-    update mlguard._learned_scope c
-    set excluded = m.excluded
-    from (
-      select m.window_start, m.batch, bool_or(m.excluded) as excluded
+    with fault as materialized (
+      select distinct m.window_start, m.batch
       from mlguard._metric m
-      where m.tbl = _table.tbl and m.over = _table.over and m.sampled and m.current
-      group by m.window_start, m.batch
-    ) m
-    where c.tbl = _table.tbl and c.over = _table.over and c.excluded <> m.excluded
-      and (c.window_start = m.window_start or c.batch = m.batch);
+      where m.tbl = _table.tbl and m.excluded and m.current and m.over = _table.over and m.sampled
+    )
+    update mlguard._learned_scope c
+    set excluded = not c.excluded
+    where c.tbl = _table.tbl and c.over = _table.over
+      and c.excluded <> exists (select from fault f where f.window_start = c.window_start or f.batch = c.batch)
+      -- Of what was pruned nobody takes a label back.
+      and (not c.excluded or exists (
+        select
+        from mlguard._metric m
+        where m.tbl = c.tbl and m.over = c.over and m.sampled and m.current
+          and (m.window_start = c.window_start or m.batch = c.batch)));
     if _table.over = 'batch' then
       for _scope in
         select c.id
@@ -10874,8 +10931,9 @@ begin
       'insert into %s (%s)%s select %s from pg_temp.mlguard_attached', p_child, _columns, _overriding, _columns);
     get diagnostics stored = row_count;
     -- Judged here rather than at COMMIT, so that it is this call that fails.
+    set constraints mlguard.judge_request immediate;
     set constraints mlguard.judge_batch, mlguard.judge_loads immediate;
-    set constraints mlguard.judge_batch, mlguard.judge_loads deferred;
+    set constraints mlguard.judge_request, mlguard.judge_batch, mlguard.judge_loads deferred;
     drop table pg_temp.mlguard_attached;
     select w.* into _after from mlguard._written(_guarded.root) w;
     quarantined := _after.kept_out operator(pg_catalog.-) _before.kept_out;
@@ -10921,6 +10979,7 @@ COMMENT ON FUNCTION mlguard.audit_head() IS 'The end of the chain of events: num
 CREATE FUNCTION mlguard.backfill_v1(p_tbl text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET extra_float_digits TO '1'
     AS $_$
 declare
   _table mlguard._table;
@@ -11025,6 +11084,7 @@ begin
     set closed_at = null, landed = null, withheld = null
     where b.xid = pg_current_xact_id() and b.tbl = p_tbl and b.opened_at = now()
     returning b.id, b.ctid into _id, _place;
+    insert into mlguard._unclosed (batch) values (_id);
   end if;
   perform mlguard._remember_batch(p_tbl, _place);
   return _id;
@@ -11515,6 +11575,7 @@ CREATE FUNCTION mlguard.end_batch(p_id text DEFAULT NULL::text) RETURNS TABLE(tb
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
+    SET extra_float_digits TO '1'
     AS $$
 declare
   _now text := nullif(current_setting('mlguard.load', true), '');
@@ -11947,6 +12008,7 @@ COMMENT ON FUNCTION mlguard.js_v1(p_s jsonb, p_c jsonb, p_key text, p_column tex
 CREATE FUNCTION mlguard.keep_baseline(p_tbl regclass, p_source text, p_columns jsonb, p_kind text DEFAULT 'file'::text) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET extra_float_digits TO '1'
     AS $$
 declare
   _table mlguard._table;
@@ -12366,6 +12428,14 @@ CREATE FUNCTION mlguard.pair_v1(p_tbl text, p_side text, p_seen pg_snapshot, p_f
 $$;
 ALTER FUNCTION mlguard.pair_v1(p_tbl text, p_side text, p_seen pg_snapshot, p_from timestamp with time zone, p_to timestamp with time zone) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.pair_v1(p_tbl text, p_side text, p_seen pg_snapshot, p_from timestamp with time zone, p_to timestamp with time zone) IS 'Leaves the mark of a statement on predictions, labels or attributes.';
+CREATE FUNCTION mlguard.part_emptied_v1(p_tbl text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  insert into mlguard._recount_due (tbl, shrunk) values (p_tbl, true)
+$$;
+ALTER FUNCTION mlguard.part_emptied_v1(p_tbl text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.part_emptied_v1(p_tbl text) IS 'A partition was truncated, and nobody told which rows went: sweep() counts the stored ones anew.';
 CREATE FUNCTION mlguard.post_lines_v1(p_tbl text, p_set text, p_key jsonb, p_row_hash text, p_lines jsonb, p_pending boolean, p_mark text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -12568,8 +12638,9 @@ begin
       hint = 'Correct them; they are still there.';
   end if;
   -- Judged here rather than at COMMIT, so that it is this call that fails.
+  set constraints mlguard.judge_request immediate;
   set constraints mlguard.judge_batch, mlguard.judge_loads immediate;
-  set constraints mlguard.judge_batch, mlguard.judge_loads deferred;
+  set constraints mlguard.judge_request, mlguard.judge_batch, mlguard.judge_loads deferred;
   if pg_catalog.has_table_privilege(p_staging, 'truncate') and not exists (
        select from pg_catalog.pg_constraint f where f.confrelid operator(pg_catalog.=) p_staging) then
     execute pg_catalog.format('truncate %s', p_staging);
@@ -13075,6 +13146,7 @@ COMMENT ON FUNCTION mlguard.review_accept(p_id bigint, p_reason text) IS 'Lets a
 CREATE FUNCTION mlguard.review_override(p_id bigint, p_set jsonb, p_reason text) RETURNS TABLE(id bigint, outcome text, reason text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET extra_float_digits TO '1'
     AS $_$
 #variable_conflict use_column
 declare
@@ -13355,6 +13427,7 @@ COMMENT ON FUNCTION mlguard.sealed_v1(p_note jsonb) IS 'A note that a trigger le
 CREATE FUNCTION mlguard.set_baseline(p_tbl regclass, p_other regclass) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET extra_float_digits TO '1'
     AS $$
 declare
   _tbl text := mlguard._tbl(p_tbl);
@@ -13535,6 +13608,7 @@ COMMENT ON FUNCTION mlguard.sum_v1(p_states jsonb, p_sum text, p_have text, p_na
 CREATE FUNCTION mlguard.sweep(p_as_of timestamp with time zone DEFAULT statement_timestamp()) RETURNS TABLE(what text, n bigint)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET extra_float_digits TO '1'
     AS $$
 begin
   if pg_is_in_recovery() then
@@ -15009,6 +15083,12 @@ ALTER TABLE mlguard._training_ticket ALTER COLUMN id ADD GENERATED ALWAYS AS IDE
     NO MAXVALUE
     CACHE 1
 );
+CREATE TABLE mlguard._unclosed (
+    batch bigint NOT NULL
+);
+ALTER TABLE mlguard._unclosed OWNER TO postgres;
+COMMENT ON TABLE mlguard._unclosed IS 'Private. Batches that their COMMIT did not close; appended, and without an index. sweep() closes them.';
+COMMENT ON COLUMN mlguard._unclosed.batch IS 'The batch.';
 CREATE TABLE mlguard._unsealed (
     event bigint NOT NULL
 );
@@ -16704,6 +16784,7 @@ REVOKE ALL ON FUNCTION mlguard.note_v1(p_slo text, p_outcome text, p_observed js
 REVOKE ALL ON FUNCTION mlguard.off(p_slo text, p_for interval, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.off(p_slo text, p_for interval, p_reason text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.pair_v1(p_tbl text, p_side text, p_seen pg_snapshot, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard.part_emptied_v1(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.post_lines_v1(p_tbl text, p_set text, p_key jsonb, p_row_hash text, p_lines jsonb, p_pending boolean, p_mark text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.post_moved_v1(p_tbl text, p_first bigint, p_count integer, p_columns text[], p_row_hash text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.post_set_ended_v1(p_tbl text, p_hash text) FROM PUBLIC;

@@ -311,7 +311,7 @@ def _truncated(program: TableProgram) -> list[str]:
     whole = f"perform mlguard.truncated_v1({table});"
     if not program.shape.partitioned:
         return [whole]
-    counted = f"perform mlguard.backfill_v1({table});" if states.recount_name(program) else ""
+    counted = f"perform mlguard.part_emptied_v1({table});" if states.recount_name(program) else ""
     part = "\n".join(filter(None, [counted, landed if states.judges_batches(program) else ""]))
     named = f"TG_RELID = {literal(program.table.sql)}::regclass"
     return [f"if {named} then\n{indent(whole)}\nelse\n{indent(part)}\nend if;"]

@@ -373,3 +373,12 @@ class TestTogether:
         api.remove(["p.offers"], pg)
         assert query(pg, "select count(*) from pg_trigger where tgname like 'zz_mlguard%'") == [(0,)]
         assert query(pg, "select count(*) from pg_proc where proname like 'post p.offers%'") == [(0,)]
+
+
+def test_publish_judges_what_the_steps_leave(pg: str, tmp_path: Path) -> None:
+    text = TOP + "slos:\n  - {name: high, check: mean(score) >= 8, over: batch, on_violation: reject, min_rows: 1}\n"
+    guard(pg, tmp_path, text)
+    prepare(pg, "create table p.staged (like p.offers)")
+    prepare(pg, "insert into p.staged (id, request_id, score) select i, 7, i from generate_series(1, 9) i")
+    assert query(pg, "select stored from mlguard.publish('p.staged', 'p.offers')") == [(9,)]
+    assert ids(pg) == [8, 9]

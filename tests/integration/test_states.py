@@ -302,6 +302,10 @@ def test_partitions(db: str) -> None:
         connection.execute("delete from f.t_1 where id = 3")
         same(fold(connection), recount(connection))
         connection.execute("truncate f.t_1_b")
+        assert connection.execute("select tbl, bucket_from, shrunk from mlguard._recount_due").fetchall() == [
+            ("f.t", None, True)
+        ]
+        connection.execute("select mlguard._recount_now(t) from mlguard._table t")
         same(fold(connection), recount(connection))
         connection.execute(f"insert into f.t values {values(0, 9)}".encode())
         connection.execute("truncate f.t")
