@@ -15,9 +15,9 @@ DISCARD = "mlguard.discard"  # a setting: `on` lets a step down lose rows
 # Made again from the SLO files by apply, from stored rows by sweep(), or empty between transactions.
 MADE_AGAIN = frozenset(
     {
-        "_acting", "_assertion", "_assertion_due", "_assertion_lock", "_delta", "_freshness", "_load_due", "_object",
-        "_pair_work", "_paired", "_pairing", "_recount_due", "_request", "_schema_column", "_seal", "_segment", "_slo",
-        "_table", "_unclosed", "_unsealed", "_window",
+        "_acting", "_assertion", "_assertion_due", "_assertion_lock", "_delta", "_freshness", "_freshness_due",
+        "_load_due", "_object", "_pair_work", "_paired", "_pairing", "_recount_due", "_request", "_schema_column",
+        "_seal", "_segment", "_slo", "_table", "_unclosed", "_unsealed", "_window",
     }
 )  # fmt: skip
 

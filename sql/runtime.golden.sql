@@ -5858,6 +5858,47 @@ end
 $$;
 ALTER FUNCTION mlguard._locked_version(p_model text, p_version text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._locked_version(p_model text, p_version text) IS 'Private. One version, after the lock of its model is taken: who promotes, approves and retires goes one by one.';
+CREATE FUNCTION mlguard._look_again() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  _table record;
+  _newest timestamptz;
+begin
+  update mlguard._freshness_due d
+  set known_at = pg_snapshot_xmax(pg_current_snapshot())
+  where d.ctid = any (array(
+    select o.ctid from mlguard._freshness_due o where o.known_at is null for update skip locked));
+  -- Who wrote before the newest row was gone for all has ended by now. (What is still to come is of another server.)
+  for _table in
+    with over as (
+      delete from mlguard._freshness_due d
+      where d.ctid = any (array(
+        select o.ctid
+        from mlguard._freshness_due o
+        where o.known_at <= pg_snapshot_xmin(pg_current_snapshot())
+           or o.known_at > pg_snapshot_xmax(pg_current_snapshot())
+        for update skip locked))
+      returning d.tbl
+    )
+    select distinct t.tbl, t.grain, t.event_sql, to_regclass(format('%I.%I', t.schema_name, t.table_name)) as relation
+    from over o
+    join mlguard._table t on t.tbl = o.tbl
+    where t.event_sql is not null
+  loop
+    continue when _table.relation is null;
+    execute format('select max(%1$s) from %2$s as t where %1$s <= statement_timestamp()', _table.event_sql, _table.relation)
+    into _newest;
+    if isfinite(_newest) and coalesce(_newest > mlguard.newest_v1(_table.tbl) + _table.grain, true) then
+      -- When that row was written nobody knows: its event time alone decides whether it came in time.
+      insert into mlguard._freshness (tbl, newest, at) values (_table.tbl, _newest, 'infinity');
+    end if;
+  end loop;
+end
+$_$;
+ALTER FUNCTION mlguard._look_again() OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._look_again() IS 'Private. Finds the newest event time of tables whose newest row went while others wrote.';
 CREATE FUNCTION mlguard._loop_reason(p_reason text, p_act text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -9512,6 +9553,7 @@ begin
   )
   select count(*) into _n from closed;
   return query select 'batches closed', _n;
+  perform mlguard._look_again();
   -- The gate asks for the newest line that has come; later ones are still to come.
   delete from mlguard._freshness f
   where f.newest < (
@@ -12727,6 +12769,10 @@ begin
          or f.xid = pg_current_xact_id()
          or pg_visible_in_snapshot(f.xid, p_seen)
          or f.xid >= pg_snapshot_xmax(pg_current_snapshot()));
+  if found then
+    -- Whoever wrote beside this a row within the grain of such a line left none of its own: sweep() looks again.
+    insert into mlguard._freshness_due (tbl) values (p_tbl);
+  end if;
   if isfinite(p_newest)
      and not exists (select from mlguard._freshness f where f.tbl = p_tbl and f.newest = p_newest) then
     -- When that row was written nobody knows: its event time alone decides whether it came in time.
@@ -14277,6 +14323,14 @@ COMMENT ON COLUMN mlguard._freshness.tbl IS 'The table.';
 COMMENT ON COLUMN mlguard._freshness.newest IS 'An event time that the table holds. In the future: counts once it has come.';
 COMMENT ON COLUMN mlguard._freshness.at IS 'When the line was written; infinity: found in stored rows, when they were written is not known.';
 COMMENT ON COLUMN mlguard._freshness.xid IS 'The transaction that wrote it: tells lines of rows that a DELETE could not see.';
+CREATE TABLE mlguard._freshness_due (
+    tbl text NOT NULL,
+    known_at xid8
+);
+ALTER TABLE mlguard._freshness_due OWNER TO postgres;
+COMMENT ON TABLE mlguard._freshness_due IS 'Private. Tables whose newest row was taken away: its line may have stood for rows of others, so sweep() looks again.';
+COMMENT ON COLUMN mlguard._freshness_due.tbl IS 'The table.';
+COMMENT ON COLUMN mlguard._freshness_due.known_at IS 'The first transaction that was still to come when a sweep saw it. Null: none has.';
 ALTER TABLE mlguard._freshness ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME mlguard._freshness_id_seq
     START WITH 1
@@ -16482,6 +16536,7 @@ REVOKE ALL ON FUNCTION mlguard._lock_assertion(p_slo text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._lock_loads(p_batch bigint, p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._lock_table(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._locked_version(p_model text, p_version text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._look_again() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._loop_reason(p_reason text, p_act text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._made_stale(p_key text, p_from jsonb, p_gone jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._make_severe(p_id bigint, p_severity text) FROM PUBLIC;

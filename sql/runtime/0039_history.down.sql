@@ -362,6 +362,32 @@ end
 $mlguard$;
 
 
+create or replace function mlguard.refreshed_v1(p_tbl text, p_newest timestamptz, p_seen pg_snapshot default null)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $mlguard$
+begin
+  -- Only lines whose rows the caller could see when it looked for the newest: a line committed in between belongs
+  -- to a row that is still there. An xid from the future comes from a dump of another cluster.
+  delete from mlguard._freshness f
+  where f.tbl = p_tbl
+    and (p_newest is null or f.newest > p_newest)
+    and (p_seen is null
+         or f.xid = pg_current_xact_id()
+         or pg_visible_in_snapshot(f.xid, p_seen)
+         or f.xid >= pg_snapshot_xmax(pg_current_snapshot()));
+  if isfinite(p_newest)
+     and not exists (select from mlguard._freshness f where f.tbl = p_tbl and f.newest = p_newest) then
+    -- When that row was written nobody knows: its event time alone decides whether it came in time.
+    insert into mlguard._freshness (tbl, newest, at) values (p_tbl, p_newest, 'infinity');
+  end if;
+end
+$mlguard$;
+
+
 create or replace function mlguard.batch_v1(p_tbl text)
 returns bigint
 language plpgsql
@@ -543,4 +569,6 @@ $mlguard$;
 
 
 drop function mlguard.part_emptied_v1(text);
+drop function mlguard._look_again();
+drop table mlguard._freshness_due;
 drop table mlguard._unclosed;

@@ -1,6 +1,6 @@
 -- What grows with history, and who waits for whom. A sweep finds the few batches that nobody closed without looking through
 -- all there ever were; transactions that write the same tables take the locks of loads and holds in one order; who empties
--- a partition waits for no sweep.
+-- a partition waits for no sweep; and a table is not stale for long whose newest row went beside one that came.
 
 create table mlguard._unclosed (
   batch bigint not null
@@ -10,7 +10,64 @@ comment on table mlguard._unclosed is
   'Private. Batches that their COMMIT did not close; appended, and without an index. sweep() closes them.';
 comment on column mlguard._unclosed.batch is 'The batch.';
 
+create table mlguard._freshness_due (
+  tbl text not null,
+  known_at xid8
+);
+
+comment on table mlguard._freshness_due is
+  'Private. Tables whose newest row was taken away: its line may have stood for rows of others, so sweep() looks again.';
+comment on column mlguard._freshness_due.tbl is 'The table.';
+comment on column mlguard._freshness_due.known_at is
+  'The first transaction that was still to come when a sweep saw it. Null: none has.';
+
 insert into mlguard._unclosed (batch) select b.id from mlguard._batch b where b.closed_at is null;
+
+
+create function mlguard._look_again()
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $mlguard$
+declare
+  _table record;
+  _newest timestamptz;
+begin
+  update mlguard._freshness_due d
+  set known_at = pg_snapshot_xmax(pg_current_snapshot())
+  where d.ctid = any (array(
+    select o.ctid from mlguard._freshness_due o where o.known_at is null for update skip locked));
+  -- Who wrote before the newest row was gone for all has ended by now. (What is still to come is of another server.)
+  for _table in
+    with over as (
+      delete from mlguard._freshness_due d
+      where d.ctid = any (array(
+        select o.ctid
+        from mlguard._freshness_due o
+        where o.known_at <= pg_snapshot_xmin(pg_current_snapshot())
+           or o.known_at > pg_snapshot_xmax(pg_current_snapshot())
+        for update skip locked))
+      returning d.tbl
+    )
+    select distinct t.tbl, t.grain, t.event_sql, to_regclass(format('%I.%I', t.schema_name, t.table_name)) as relation
+    from over o
+    join mlguard._table t on t.tbl = o.tbl
+    where t.event_sql is not null
+  loop
+    continue when _table.relation is null;
+    execute format('select max(%1$s) from %2$s as t where %1$s <= statement_timestamp()', _table.event_sql, _table.relation)
+    into _newest;
+    if isfinite(_newest) and coalesce(_newest > mlguard.newest_v1(_table.tbl) + _table.grain, true) then
+      -- When that row was written nobody knows: its event time alone decides whether it came in time.
+      insert into mlguard._freshness (tbl, newest, at) values (_table.tbl, _newest, 'infinity');
+    end if;
+  end loop;
+end
+$mlguard$;
+
+comment on function mlguard._look_again() is
+  'Private. Finds the newest event time of tables whose newest row went while others wrote.';
 
 
 create function mlguard.part_emptied_v1(p_tbl text)
@@ -231,6 +288,36 @@ end
 $mlguard$;
 
 
+create or replace function mlguard.refreshed_v1(p_tbl text, p_newest timestamptz, p_seen pg_snapshot default null)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $mlguard$
+begin
+  -- Only lines whose rows the caller could see when it looked for the newest: a line committed in between belongs
+  -- to a row that is still there. An xid from the future comes from a dump of another cluster.
+  delete from mlguard._freshness f
+  where f.tbl = p_tbl
+    and (p_newest is null or f.newest > p_newest)
+    and (p_seen is null
+         or f.xid = pg_current_xact_id()
+         or pg_visible_in_snapshot(f.xid, p_seen)
+         or f.xid >= pg_snapshot_xmax(pg_current_snapshot()));
+  if found then
+    -- Whoever wrote beside this a row within the grain of such a line left none of its own: sweep() looks again.
+    insert into mlguard._freshness_due (tbl) values (p_tbl);
+  end if;
+  if isfinite(p_newest)
+     and not exists (select from mlguard._freshness f where f.tbl = p_tbl and f.newest = p_newest) then
+    -- When that row was written nobody knows: its event time alone decides whether it came in time.
+    insert into mlguard._freshness (tbl, newest, at) values (p_tbl, p_newest, 'infinity');
+  end if;
+end
+$mlguard$;
+
+
 create or replace function mlguard._sweep_tidy(p_as_of timestamptz)
 returns table (what text, n bigint)
 language plpgsql
@@ -249,6 +336,7 @@ begin
   )
   select count(*) into _n from closed;
   return query select 'batches closed', _n;
+  perform mlguard._look_again();
 
   -- The gate asks for the newest line that has come; later ones are still to come.
   delete from mlguard._freshness f
@@ -625,5 +713,6 @@ end
 $mlguard$;
 
 
-revoke all on mlguard._unclosed from public;
+revoke all on mlguard._unclosed, mlguard._freshness_due from public;
+revoke all on function mlguard._look_again() from public;
 revoke all on function mlguard.part_emptied_v1(text) from public;

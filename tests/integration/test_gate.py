@@ -196,3 +196,25 @@ class TestPolicy:
         prepare(pg, "alter table features.customer enable row level security")
         with pytest.raises(SpecError, match="row-level security"):
             api.apply(project(tmp_path, TEXT), pg)
+
+
+def test_a_row_beside_which_the_newest_one_went_is_found_again(pg: str, tmp_path: Path) -> None:
+    guard(pg, tmp_path)
+    prepare(pg, STALE)
+    prepare(pg, FRESH)
+    with psycopg.connect(pg) as writer:  # within the grain of what is stored: it leaves no line of its own
+        writer.execute(
+            "insert into features.customer (customer_id, event_ts) values (3, now() - interval '59 minutes')"
+        )
+        prepare(pg, "delete from features.customer where customer_id = 1")
+    assert query(pg, "select state from mlguard.gate") == [("closed",)]
+    prepare(pg, "select mlguard.sweep()")
+    assert query(pg, "select state from mlguard.gate") == [("open",)]
+    assert query(pg, "select count(*) from mlguard._freshness_due") == [(0,)]
+    with psycopg.connect(pg) as older:
+        older.execute("insert into features.customer (customer_id, event_ts) values (4, now() - interval '58 minutes')")
+        prepare(pg, "delete from features.customer where customer_id = 3")
+        prepare(pg, "select mlguard.sweep()")
+        assert query(pg, "select state from mlguard.gate") == [("closed",)], "what is not committed does not count"
+    prepare(pg, "select mlguard.sweep()")
+    assert query(pg, "select state from mlguard.gate") == [("open",)]
