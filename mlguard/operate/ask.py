@@ -85,7 +85,7 @@ def refuse_unknown(
         PlanError: nobody has heard of it; a near name is suggested.
     """
     if table is not None and not values(
-        connection, f"select from mlguard.{records} as r where r.tbl = %(table)s limit 1", table=table
+        connection, f"select 1 from mlguard.{records} as r where r.tbl = %(table)s limit 1", table=table
     ):
         guarded_table(connection, table)
     if slo is not None:

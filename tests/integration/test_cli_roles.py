@@ -88,7 +88,7 @@ def test_check_asks_what_its_user_may_ask(run_as: RunAs, guarded_db: str, tmp_pa
     project(tmp_path, SLOS)
     for role in ("task", "writer", "platform"):
         done = run_as(role, "check", code=3)
-        assert "permission denied for schema features" in done.stderr
+        assert "permission denied for schema features" in done.stdout
     prepare(guarded_db, f"grant usage on schema features to public; grant select on {TABLE} to public")
     run_as("platform", "waive", "fresh", "--until", "2100-01-01", "--reason", "known")
     for role in ("task", "writer", "platform"):
@@ -96,7 +96,6 @@ def test_check_asks_what_its_user_may_ask(run_as: RunAs, guarded_db: str, tmp_pa
         assert {one["slo"]: one["outcome"] for one in found["verdicts"]} == {
             f"{TABLE}/age.range": "PASS",
             f"{TABLE}/fresh": "NOTED",
-            f"{TABLE}/schema": "PASS",
         }
 
 
@@ -104,9 +103,7 @@ def test_what_only_reads_works_where_nothing_can_be_written(
     run_as: RunAs, guarded_db: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project(tmp_path, SLOS)
-    monkeypatch.setenv("PGOPTIONS", "-c default_transaction_read_only=on")
-    monkeypatch.setenv("MLGUARD_DSN", guarded_db)
-    for verb, code in {
+    verbs: dict[tuple[str, ...], int] = {
         ("check",): 1,
         ("plan",): 0,
         ("status",): 0,
@@ -126,13 +123,17 @@ def test_what_only_reads_works_where_nothing_can_be_written(
         ("explain", "fresh"): 0,
         ("graph",): 0,
         ("report",): 0,
-        ("doctor",): 1,
+        ("doctor",): 0,
         ("compile",): 0,
         ("validate",): 0,
-    }.items():
-        done = CliRunner().invoke(cli, verb)
-        assert done.exit_code == code, (verb, done.output)
-        assert "read-only" not in done.output, verb
+    }
+    with monkeypatch.context() as there:  # roles are dropped afterwards
+        there.setenv("PGOPTIONS", "-c default_transaction_read_only=on")
+        there.setenv("MLGUARD_DSN", guarded_db)
+        for verb, code in verbs.items():
+            done = CliRunner().invoke(cli, verb)
+            assert done.exit_code == code, (verb, done.output)
+            assert "read-only" not in done.output, verb
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def run(bare18: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
     yield invoke
     for name in NAMES:
-        prepare(bare18, f'drop owned by "{name}"; drop role "{name}"')
+        prepare(bare18, f'reassign owned by "{name}" to postgres; drop owned by "{name}"; drop role "{name}"')
 
 
 def members(dsn: str) -> list[tuple[object, ...]]:
