@@ -95,7 +95,7 @@ def test_who_may_not_give_roles_is_told_what_to_have_run(
     run("apply", "--yes", "--dsn", bare18)
     prepare(
         bare18,
-        "grant create on database " + psycopg.conninfo.conninfo_to_dict(bare18)["dbname"] + " to target_admin;"
+        "grant create on database " + str(psycopg.conninfo.conninfo_to_dict(bare18)["dbname"]) + " to target_admin;"
         "alter table features.customer owner to target_admin; grant usage, create on schema features to target_admin;"
         "grant all on schema mlguard to target_admin; grant all on all tables in schema mlguard to target_admin;"
         "grant all on all functions in schema mlguard to target_admin;"
