@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from mlguard import catalog, catalog_assertions, evaluate, runtime, runtime_source
+from mlguard import catalog, catalog_assertions, evaluate, members, runtime, runtime_source
 from mlguard.apply import Applied, Progress, refuse_breaking, run
 from mlguard.compile import compile_project
 from mlguard.compile.assertion import tables_read
@@ -154,13 +154,16 @@ def installed_tables(connection: psycopg.Connection[Any]) -> dict[str, Installed
     return found
 
 
-def plan(project: Project, target: Target = None, *, prune: bool = False) -> Plan:
+def plan(
+    project: Project, target: Target = None, *, prune: bool = False, roles: Mapping[str, Sequence[str]] | None = None
+) -> Plan:
     """Return what `apply` would do; reads the database, changes nothing.
 
     Args:
         project: the SLO files.
         target: the database.
         prune: also take out tables that are guarded in the database but in no SLO file.
+        roles: role of mlguard's to the database roles that are to be its members.
 
     Raises:
         SpecError, CompileError: an SLO file does not fit the database.
@@ -168,7 +171,7 @@ def plan(project: Project, target: Target = None, *, prune: bool = False) -> Pla
         EngineError: the database could not be reached.
     """
     with session(target) as connection:
-        return make_plan(project, connection, prune=prune)
+        return make_plan(project, connection, prune=prune, roles=roles)
 
 
 def _runtime_step(connection: psycopg.Connection[Any]) -> str | None:
@@ -242,11 +245,17 @@ def _in_haste(connection: psycopg.Connection[Any], seconds: float) -> Iterator[N
 
 
 def make_plan(
-    project: Project, connection: psycopg.Connection[Any], *, prune: bool = False, lock_timeout: float | None = None
+    project: Project,
+    connection: psycopg.Connection[Any],
+    *,
+    prune: bool = False,
+    lock_timeout: float | None = None,
+    roles: Mapping[str, Sequence[str]] | None = None,
 ) -> Plan:
     """`plan` over an open connection; waits for no lock longer than `lock_timeout` seconds."""
     with _in_haste(connection, Options().lock_timeout if lock_timeout is None else lock_timeout):
-        return _planned(project, connection, prune=prune)
+        made = _planned(project, connection, prune=prune)
+        return replace(made, members=members.lacking(connection, roles or {}))
 
 
 def _planned(project: Project, connection: psycopg.Connection[Any], *, prune: bool) -> Plan:
@@ -316,6 +325,7 @@ def apply(
     options: Options | None = None,
     progress: Progress | None = None,
     confirm: Callable[[Plan], bool] | None = None,
+    roles: Mapping[str, Sequence[str]] | None = None,
 ) -> Applied:
     """Make the database what the SLO files say.
 
@@ -326,13 +336,15 @@ def apply(
         options: lock timeout and attempts.
         progress: called before every statement.
         confirm: shown the plan; False changes nothing.
+        roles: role of mlguard's to the database roles that are to be its members.
 
     Raises:
         PlanError: stored rows break a rule under `existing: fail`; nothing was changed.
         ApplyError: a lock could not be had or PostgreSQL refused; every table is either done or as it was.
     """
     with session(target) as connection:
-        made = make_plan(project, connection, prune=prune, lock_timeout=options.lock_timeout if options else None)
+        patience = options.lock_timeout if options else None
+        made = make_plan(project, connection, prune=prune, lock_timeout=patience, roles=roles)
         refuse_breaking(made)
         if made.empty or (confirm is not None and not confirm(made)):
             return Applied()
@@ -342,6 +354,7 @@ def apply(
         applied = run(connection, made, options or Options(), progress)
         applied.runtime = made.runtime
         _set_baselines(project, connection)
+        members.grant(connection, made.members)
         return applied
 
 
@@ -490,14 +503,14 @@ def check(
             runtime.check_version(connection)
             waived = frozenset(
                 slo
-                for (slo,) in connection.execute(
-                    "select slo from mlguard._waiver where ended_at is null and until > statement_timestamp()"
-                ).fetchall()
+                for (slo,) in connection.execute("select id from mlguard.slo where waived_until is not null").fetchall()
             )
-            judges = frozenset(name for (name,) in connection.execute("select tbl from mlguard._table").fetchall())
-            # Windows that closed since the last sweep are judged first: check says what is so now.
+            judges = frozenset(name for (name,) in connection.execute("select tbl from mlguard.gate").fetchall())
+            # Windows that closed since the last sweep are judged first: check says what is so now. Where nothing can be
+            # written down, on a standby or by who may not, the last judgement stands.
             may = connection.execute(
                 "select has_function_privilege('mlguard.sweep(timestamptz)', 'execute')"
+                " and current_setting('transaction_read_only') = 'off'"
             ).fetchone()
             if may and may[0]:
                 connection.execute("select mlguard.sweep()")

@@ -103,11 +103,12 @@ class Plan:
     breaking: tuple[Breaking, ...] = ()
     bypass: Mapping[TableName, tuple[str, ...]] = field(default_factory=dict)  # who can go round the gate
     orphans: tuple[str, ...] = ()  # tables guarded in the database that no SLO file is about
+    members: tuple[tuple[str, str], ...] = ()  # roles of mlguard's, and who is to become their member
 
     @property
     def empty(self) -> bool:
         """True where there is nothing to do."""
-        return self.runtime is None and all(table.empty for table in self.tables)
+        return self.runtime is None and not self.members and all(table.empty for table in self.tables)
 
 
 def program_hash(program: TableProgram) -> str:

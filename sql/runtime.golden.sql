@@ -2076,7 +2076,7 @@ begin
   if not found then
     raise exception using
       errcode = 'undefined_object',
-      message = format('mlguard: there is no SLO %s', p_slo),
+      message = format('mlguard: there is no SLO %s', coalesce(p_slo, 'NULL')),
       hint = 'Ids are <schema>.<table>/<name>: select id from mlguard.slo';
   end if;
   if p_reason is null or p_reason !~ '\S' then
@@ -2972,7 +2972,8 @@ begin
     grant execute on function
       mlguard.snooze(bigint, timestamptz, text), mlguard.resolve(bigint, text, text),
       mlguard.label(bigint, text, text), mlguard.waive(bigint, timestamptz, text),
-      mlguard.claim_outbox(integer, interval), mlguard.delivered(bigint), mlguard.failed(bigint, text)
+      mlguard.claim_outbox(integer, interval), mlguard.claim_pages(integer, interval), mlguard.delivered(bigint),
+      mlguard.failed(bigint, text)
       to mlguard_platform;
   end if;
 end
@@ -11297,6 +11298,42 @@ end
 $$;
 ALTER FUNCTION mlguard.claim_outbox(p_n integer, p_lease interval) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.claim_outbox(p_n integer, p_lease interval) IS 'Takes lines of the outbox to deliver, the oldest of each alarm; others may not take them before the lease is over. Then call delivered() or failed().';
+CREATE FUNCTION mlguard.claim_pages(p_n integer DEFAULT 10, p_lease interval DEFAULT '00:05:00'::interval) RETURNS TABLE(id bigint, at timestamp with time zone, incident bigint, alarm bigint, event text, severity text, recipients text[], subject text, body text, payload jsonb, attempts integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  -- What was judged since the last sweep is looked at first, so that a page need not wait for one.
+  if exists (select from mlguard._incident_event) then
+    perform mlguard._sweep_incidents(statement_timestamp());
+  end if;
+  return query
+    with claimed as (
+      update mlguard._outbox o
+      set attempts = o.attempts + 1, next_try = clock_timestamp() + p_lease
+      where o.id = any (array(
+        select c.id
+        from mlguard._outbox c
+        where c.delivered_at is null and c.next_try <= clock_timestamp()
+          -- In order within an alarm: «resolved» must not overtake «opened».
+          and not exists (
+            select from mlguard._outbox e where e.alarm = c.alarm and e.delivered_at is null and e.id < c.id)
+          -- What was less severe when it was written goes first where its alarm became a page since.
+          and exists (
+            select from mlguard._outbox p
+            where p.alarm = c.alarm and p.delivered_at is null and p.severity = 'page')
+        order by c.id
+        limit p_n
+        for update skip locked))
+      returning o.*
+    )
+    select c.id, c.at, c.incident, c.alarm, c.event, c.severity, c.recipients, c.subject, c.body, c.payload, c.attempts
+    from claimed c
+    order by c.id;
+end
+$$;
+ALTER FUNCTION mlguard.claim_pages(p_n integer, p_lease interval) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.claim_pages(p_n integer, p_lease interval) IS 'Takes lines of the outbox as claim_outbox() does, but only of alarms of which a page waits: for quiet hours.';
 CREATE FUNCTION mlguard.claim_retrain(p_model text DEFAULT NULL::text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -12646,6 +12683,12 @@ declare
   _names record;
   _any boolean;
 begin
+  if p_staging is null or p_target is null then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      message = 'mlguard: publish needs a staging table and a target',
+      hint = 'Write publish(''staging.customer'', ''features.customer'').';
+  end if;
   select w.* into _before from mlguard._written(p_target) w;
   if _before.tbl is null then
     raise exception using
@@ -13663,6 +13706,19 @@ begin
       message = 'mlguard: this server is a standby: nothing can be judged or written down here',
       hint = 'Let sweep() run on the primary; what it finds, holds among it, arrives here with the rows. Guarded reads '
              'are judged here, staleness by this server''s clock.';
+  end if;
+  if current_setting('transaction_read_only') = 'on' then
+    raise exception using
+      errcode = 'read_only_sql_transaction',
+      message = 'mlguard: this transaction is read-only: nothing can be judged or written down in it',
+      hint = 'Call sweep() in a transaction that may write; guarded reads need none.';
+  end if;
+  -- Window after window up to no time at all would be judged for ever.
+  if p_as_of is null or not isfinite(p_as_of) then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      message = format('mlguard: sweep() judges what is due at a time, and %s is none', coalesce(p_as_of::text, 'NULL')),
+      hint = 'Write sweep() for now, or a time: sweep(''2026-11-20 06:00+00'').';
   end if;
   -- What needs the lock of a table leaves it to whoever has it, and goes on.
   return query select t.what, t.n from mlguard._sweep_tidy(p_as_of) t;
@@ -16774,6 +16830,8 @@ REVOKE ALL ON FUNCTION mlguard.challenge(p_model text, p_version text, p_reason 
 GRANT ALL ON FUNCTION mlguard.challenge(p_model text, p_version text, p_reason text) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.claim_outbox(p_n integer, p_lease interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.claim_outbox(p_n integer, p_lease interval) TO mlguard_platform;
+REVOKE ALL ON FUNCTION mlguard.claim_pages(p_n integer, p_lease interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.claim_pages(p_n integer, p_lease interval) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard.claim_retrain(p_model text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard.claim_retrain(p_model text) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard.claim_retrain(p_model text) TO mlguard_task;

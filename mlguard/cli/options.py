@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,9 +10,26 @@ import click
 
 from mlguard.report.when import parse_length, parse_since, parse_time
 
+
+class Number(click.FloatRange):
+    """A number between two bounds; click's own range lets NaN through, which is between any."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read the number."""
+        found = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"{value} is no finite number", param, ctx)
+        return found
+
+
+# PostgreSQL counts lock_timeout in whole milliseconds, in 32 bits; 0 would be no limit at all.
+SECONDS = Number(0.001, 2_000_000)
+ID = click.IntRange(1, 2**63 - 1)  # bigint, as all numbers in schema mlguard
+LIMIT = click.IntRange(1, 2**63 - 1)
+
 lock_timeout = click.option(
     "--lock-timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=SECONDS,
     default=3.0,
     show_default=True,
     metavar="SECONDS",

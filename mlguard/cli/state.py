@@ -76,6 +76,17 @@ class State:
                 connection.cursor_factory = loud_cursor()
             yield connection
 
+    def roles(self, project: Project) -> dict[str, tuple[str, ...]]:
+        """Return whom the target that --target names gives mlguard's roles; nobody without a target."""
+        if self.target is None or self.dsn is not None or self.target not in project.settings.targets:
+            return {}
+        given = project.settings.targets[self.target].roles
+        return {
+            "mlguard_platform": given.platform,
+            "mlguard_task": given.task,
+            "mlguard_writer": given.writer,
+        }
+
     def names_database(self) -> bool:
         """Say whether somebody named a database: by an option, or by MLGUARD_DSN."""
         from mlguard.connect import DSN_VARIABLE

@@ -70,6 +70,31 @@ def guarded_table(connection: psycopg.Connection[Any], table: str) -> str:
     return table
 
 
+def refuse_unknown(
+    connection: psycopg.Connection[Any], *, table: str | None = None, slo: str | None = None, records: str
+) -> None:
+    """Refuse a table or SLO that is neither in force nor on record: what it lists would be nothing, for want of a name.
+
+    Args:
+        connection: the database.
+        table: name of a table.
+        slo: full id of an SLO, or its name.
+        records: the view of schema mlguard that is listed; what is in it was in force once.
+
+    Raises:
+        PlanError: nobody has heard of it; a near name is suggested.
+    """
+    if table is not None and not values(
+        connection, f"select 1 from mlguard.{records} as r where r.tbl = %(table)s limit 1", table=table
+    ):
+        guarded_table(connection, table)
+    if slo is not None:
+        known = values(connection, "select s.id from mlguard.slo as s order by s.id")
+        names = {*known, *(one.partition("/")[2] for one in known)}
+        if slo not in names:
+            raise PlanError(f"no SLO {slo} is in force here", help=near(slo, names) or listed(known, "in force"))
+
+
 # A guarded table as a regclass made from its number: a cast from its name would need USAGE on its schema.
 REGCLASS = """
 select c.oid::regclass

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import psycopg
 
 HISTORY = 60  # values of a metric that are shown
+MOST = 2**63 - 1  # of bigint, as all numbers in schema mlguard
 
 _VERDICT = """
 select v.id, v.at, v.slo, v.tbl as "table", v.over, v.batch, v.window_start, v.window_end, v.segment, v.version,
@@ -173,16 +174,18 @@ def explain(connection: psycopg.Connection[Any], what: str) -> Explanation:
 
     Args:
         connection: the database.
-        what: `verdict:31`, `incident:412`, a bare number (an incident, else a verdict), or the id of an SLO.
+        what: `verdict:31`, `incident:412`, a bare number (an incident, else a verdict), or an SLO: its id, or its
+            name where only one has it.
 
     Raises:
         PlanError: there is no such thing; near names are suggested.
         RuntimeVersionError: mlguard is not installed here, or does not fit this client.
     """
     require_runtime(connection)
-    verdict = _find(connection, what)
+    named = _full_id(connection, what)
+    verdict = _find(connection, named)
     if verdict is None:
-        return _of_rule(connection, what)
+        return _of_rule(connection, named)
     scope = {"start": verdict.window_start, "end": verdict.window_end, "batch": verdict.batch}
     from psycopg.types.json import Jsonb
 
@@ -212,10 +215,16 @@ def explain(connection: psycopg.Connection[Any], what: str) -> Explanation:
     )
 
 
+def _full_id(connection: psycopg.Connection[Any], what: str) -> str:
+    """Return the id of the SLO where `what` is the name of exactly one in force, else `what` itself."""
+    found = values(connection, "select s.id from mlguard.slo as s where s.name = %(what)s", what=what)
+    return str(found[0]) if len(found) == 1 else what
+
+
 def _find(connection: psycopg.Connection[Any], what: str) -> Verdict | None:
     kind, _, number = what.rpartition(":")
     if number.isdecimal() and kind in ("", "verdict", "incident"):
-        wanted = int(number)
+        wanted = min(int(number), MOST)
         if kind != "verdict":
             found = values(
                 connection, "select i.last_verdict from mlguard.incident as i where i.id = %(id)s", id=wanted

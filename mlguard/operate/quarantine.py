@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlguard.errors import PlanError
-from mlguard.operate.ask import REGCLASS, as_rows, guarded_table, require_runtime, values
+from mlguard.operate.ask import REGCLASS, as_rows, guarded_table, refuse_unknown, require_runtime, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -78,10 +78,11 @@ def quarantine_list(
         limit: at most so many; None for all.
 
     Raises:
+        PlanError: no row is kept, and there is no such SLO or table; a near name is suggested.
         RuntimeVersionError: mlguard is not installed here, or does not fit this client.
     """
     require_runtime(connection)
-    return as_rows(
+    found = as_rows(
         connection,
         Kept,
         _KEPT
@@ -98,6 +99,9 @@ limit %(limit)s
         status=status,
         limit=limit,
     )
+    if not found:
+        refuse_unknown(connection, table=table, slo=slo, records="quarantine")
+    return found
 
 
 def quarantine_show(connection: psycopg.Connection[Any], ids: Iterable[int]) -> list[Kept]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlguard.errors import PlanError
-from mlguard.operate.ask import as_rows, require_runtime
+from mlguard.operate.ask import as_rows, refuse_unknown, require_runtime
 from mlguard.operate.quarantine import Decision
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def review_list(
         limit: at most so many; None for all.
 
     Raises:
+        PlanError: no row is routed, and there is no such table; a near name is suggested.
         RuntimeVersionError: mlguard is not installed here, or does not fit this client.
     """
     require_runtime(connection)
@@ -66,7 +67,10 @@ def review_list(
         _REVIEW + "where (%(table)s::text is null or r.tbl = %(table)s)\n"
         "  and (%(status)s::text is null or r.status = %(status)s)\norder by r.id\nlimit %(limit)s"
     )
-    return as_rows(connection, Review, query, table=table, status=status, limit=limit)
+    found = as_rows(connection, Review, query, table=table, status=status, limit=limit)
+    if not found:
+        refuse_unknown(connection, table=table, records="review")
+    return found
 
 
 def review_known(connection: psycopg.Connection[Any], ids: Iterable[int]) -> list[int]:

@@ -23,7 +23,7 @@ _OUTCOMES = {"PASS": "holding", "FAIL": "failing", "INSUFFICIENT": "insufficient
 _SLOS = """
 select s.id, s.tbl as "table", s.name, s.action, s.severity, s.place, s.shadow, s.version, s.since, s.tags,
        s.health, s.waived_until, r.refused, r.last_at as refused_last, v.n as recorded, v.last_at as recorded_last,
-       j.outcome, j.observed, j.judged_at, j.past, s.level in ('batch', 'window') as awaits_verdict
+       j.outcome, j.observed, s.allowed, j.judged_at, j.past, s.level in ('batch', 'window') as awaits_verdict
 from mlguard.slo as s
 left join mlguard.rejection as r on r.slo = s.id
 left join lateral (
@@ -90,6 +90,7 @@ class Facts:
     recorded_last: datetime | None
     outcome: str | None  # of the last batch or window
     observed: str | None
+    allowed: str | None
     judged_at: datetime | None
     past: list[float | None] | None  # values of the first metric of the last verdicts, oldest first
     awaits_verdict: bool  # whether only a verdict can tell that it holds
@@ -134,6 +135,7 @@ class SloStatus:
     observed: str = ""  # what was found over the last batch or window
     past: tuple[float | None, ...] = ()  # the metric's values over the last batches or windows, oldest first
     precision: Precision | None = None
+    allowed: str = ""  # what is allowed, in words
 
 
 @dataclass(frozen=True)
@@ -217,6 +219,7 @@ class _Look:
             version=fact.version,
             since=fact.since,
             observed=fact.observed or "",
+            allowed=fact.allowed or "",
             past=tuple(fact.past or ()),
             precision=self._precision.get(fact.id),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlguard.operate.ask import as_rows, require_runtime
+from mlguard.operate.ask import as_rows, refuse_unknown, require_runtime
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -48,9 +48,12 @@ def violations(
         table: of this table only.
         since: recorded at or after.
         limit: at most so many; None for all.
+
+    Raises:
+        PlanError: nothing is recorded, and there is no such SLO or table; a near name is suggested.
     """
     require_runtime(connection)
-    return as_rows(
+    found = as_rows(
         connection,
         Violation,
         """
@@ -67,3 +70,6 @@ limit %(limit)s
         since=since,
         limit=limit,
     )
+    if not found:
+        refuse_unknown(connection, table=table, slo=slo, records="violation")
+    return found

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlguard.errors import EngineError
 from mlguard.operate.ask import as_rows, require_runtime, values
+from mlguard.operate.notify import NotDelivered
+from mlguard.report.when import minute
 
 if TYPE_CHECKING:
     from threading import Event
@@ -60,13 +62,14 @@ def sweep(connection: psycopg.Connection[Any]) -> list[Swept]:
         return as_rows(connection, Swept, "select s.what, s.n from mlguard.sweep() as s")
 
 
-def claim(connection: psycopg.Connection[Any], lines: int = LINES) -> list[Change]:
-    """Take lines of the outbox to deliver; nobody else gets them within the next minute."""
+def claim(connection: psycopg.Connection[Any], lines: int = LINES, *, pages: bool = False) -> list[Change]:
+    """Take lines of the outbox to deliver, or only those of pages; nobody else gets them within the next minute."""
+    take = "claim_pages" if pages else "claim_outbox"
     with _read_committed(connection):
         return as_rows(
             connection,
             Change,
-            "select c.* from mlguard.claim_outbox(%(lines)s, %(lease)s) as c",
+            f"select c.* from mlguard.{take}(%(lines)s, %(lease)s) as c",
             lines=lines,
             lease=LEASE,
         )
@@ -75,6 +78,12 @@ def claim(connection: psycopg.Connection[Any], lines: int = LINES) -> list[Chang
 def delivered(connection: psycopg.Connection[Any], line: int) -> None:
     """Say that a line was delivered."""
     values(connection, "select mlguard.delivered(%(line)s)", line=line)
+
+
+def failed(connection: psycopg.Connection[Any], line: int, why: str) -> datetime:
+    """Say that a line was not delivered; return when it comes again."""
+    again: datetime = values(connection, "select mlguard.failed(%(line)s, %(why)s)", line=line, why=why)[0]
+    return again
 
 
 def _read_committed(connection: psycopg.Connection[Any]) -> AbstractContextManager[Any]:
@@ -91,15 +100,18 @@ class Watch:
     """Sweeps, and hands on changes, until it is told to stop.
 
     A change is marked as delivered after `deliver` returned: a watch that is killed in between leaves it claimed, and
-    it comes again.
+    it comes again. One that `deliver` could not deliver comes again later.
 
     Attributes:
         open_session: opens the database.
-        deliver: takes one change.
+        deliver: takes one change; raises NotDelivered where somebody was not reached.
         say: takes words for whoever runs it.
         stop: ends it, between two statements.
         interval: seconds between two sweeps.
         outbox: False leaves the outbox to another worker.
+        people: names that alerts are sent to, for the greeting.
+        quiet: says whether only pages are delivered now.
+        undelivered: how many attempts to deliver a change have failed.
     """
 
     open_session: Callable[[], AbstractContextManager[psycopg.Connection[Any]]]
@@ -108,6 +120,9 @@ class Watch:
     stop: Event
     interval: float = 60.0
     outbox: bool = True
+    people: tuple[str, ...] = ()
+    quiet: Callable[[], bool] = lambda: False
+    undelivered: int = 0
     _troubles: dict[str, str] = field(default_factory=dict)  # what was told last of what goes wrong, by what was done
 
     def once(self) -> None:
@@ -135,7 +150,7 @@ class Watch:
             try:
                 with self.open_session() as connection:
                     require_runtime(connection)
-                    self.say("connected again" if seen else _greeting(connection, self.interval))
+                    self.say("connected again" if seen else _greeting(connection, self.interval, self.people))
                     seen, lost = True, 0
                     self._go_round(connection)
             except Exception as error:
@@ -177,16 +192,26 @@ class Watch:
             self._troubles.pop(what, None)
 
     def _hand_on(self, connection: psycopg.Connection[Any]) -> None:
+        # What is sent somewhere takes its time: one line after the other, each within its lease.
+        lines = 1 if self.people else LINES
         while self.outbox and not self.stop.is_set():
-            changes = claim(connection)
+            changes = claim(connection, lines, pages=self.quiet())
             for change in changes:
-                self.deliver(change)
-                delivered(connection, change.id)
+                try:
+                    self.deliver(change)
+                except NotDelivered as error:
+                    self.undelivered += 1
+                    again = failed(connection, change.id, error.message)
+                    self.say(
+                        f"#{change.incident} {change.event} was not delivered: {error.message}; again {minute(again)}"
+                    )
+                else:
+                    delivered(connection, change.id)
             if not changes:
                 return
 
 
-def _greeting(connection: psycopg.Connection[Any], interval: float) -> str:
+def _greeting(connection: psycopg.Connection[Any], interval: float, people: tuple[str, ...]) -> str:
     """Return where this watch is, and what it finds there."""
     tables, slos, alarms = values(
         connection,
@@ -196,6 +221,7 @@ def _greeting(connection: psycopg.Connection[Any], interval: float) -> str:
     return (
         f"watching {connection.info.dbname} on {connection.info.host or 'a local socket'}: guarded tables {tables},"
         f" SLOs {slos}, open alarms {alarms}; a sweep every {interval:g} s"
+        + (f"; alerts are sent to {', '.join(people)}" if people else "")
     )
 
 

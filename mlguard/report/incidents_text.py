@@ -20,13 +20,7 @@ SHOWN_NAMES = 5
 def change_line(change: Change) -> str:
     """Return one line for a log: when, how severe, what happened to which incident, what it is, and for whom."""
     payload = change.payload
-    parts = [change.subject]
-    if change.event == "resolved" and payload.get("cause"):
-        parts.append(f"part of #{payload['cause']} now")
-    elif payload.get("by"):
-        reason = payload.get("reason")
-        until = f" until {payload['snoozed_until'][:16].replace('T', ' ')} UTC" if payload.get("snoozed_until") else ""
-        parts.append(f"by {payload['by']}{until}{f': {reason}' if reason else ''}")
+    parts = [change.subject, *_act(change)]
     if change.event in ("opened", "reopened", "escalated"):
         also = len(payload.get("also") or [])
         if also:
@@ -36,6 +30,24 @@ def change_line(change: Change) -> str:
     if change.recipients:
         parts.append("for " + ", ".join(change.recipients))
     return f"{minute(change.at)}  {severity_word(change.severity):6}  {one_line('; '.join(parts))}"
+
+
+def letter(change: Change) -> tuple[str, str]:
+    """Return title and text of a message to a person."""
+    title = f"{severity_word(change.severity)} {change.subject}" if change.severity == "page" else change.subject
+    return one_line(title), "\n".join([*_act(change), change.body])
+
+
+def _act(change: Change) -> list[str]:
+    """Return who did it and why, or what it belongs to now; nothing where nobody did anything."""
+    payload = change.payload
+    if change.event == "resolved" and payload.get("cause"):
+        return [f"part of #{payload['cause']} now"]
+    if not payload.get("by"):
+        return []
+    reason = payload.get("reason")
+    until = f" until {payload['snoozed_until'][:16].replace('T', ' ')} UTC" if payload.get("snoozed_until") else ""
+    return [f"by {payload['by']}{until}{f': {reason}' if reason else ''}"]
 
 
 def severity_word(severity: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import datetime
 from typing import Any
 
@@ -26,7 +27,18 @@ def to_json(report: Report) -> str:
 
 def dumps(value: Any) -> str:
     """Return JSON for people and programs: indented, UTF-8, times and numbers of any type as text."""
-    return json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
+    return json.dumps(_told(value), indent=2, ensure_ascii=False, default=_plain, allow_nan=False)
+
+
+def _told(value: Any) -> Any:
+    """Put numbers that JSON has no word for, NaN and the infinite ones, as text that languages read as numbers."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, dict):
+        return {name: _told(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_told(each) for each in value]
+    return value
 
 
 def _plain(value: Any) -> str:

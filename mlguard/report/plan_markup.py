@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mlguard.report.markup import cell, dumps
-from mlguard.report.plan_text import SIGNS, assertion_lines, breaking_lines, locks, short, summary
+from mlguard.report.plan_text import SIGNS, assertion_lines, breaking_lines, locks, member_lines, short, summary
 
 if TYPE_CHECKING:
     from mlguard.plan import Plan, Step, TablePlan
@@ -18,6 +18,7 @@ def to_json(plan: Plan) -> str:
             "empty": plan.empty,
             "summary": summary(plan),
             "runtime": plan.runtime,
+            "roles": [{"role": role, "member": member} for role, member in plan.members],
             "tables": [_table(table, plan) for table in plan.tables],
         }
     )
@@ -60,6 +61,7 @@ def to_markdown(plan: Plan) -> str:
     blocks = []
     if plan.runtime:
         blocks.append(f"**schema mlguard**: {cell(plan.runtime)}")
+    blocks += [cell(line) for line in member_lines(plan)]
     for table in plan.tables:
         if not table.empty:
             blocks += _markdown_table(table, plan)

@@ -41,6 +41,8 @@ def render(plan: Plan, *, paint: Paint = plain, statements: bool = False) -> str
     blocks = []
     if plan.runtime:
         blocks.append([f"{paint('+')} schema mlguard: {plan.runtime} (the in-database runtime)"])
+    if plan.members:
+        blocks.append([f"{paint('+')} {line}" for line in member_lines(plan)])
     blocks += [
         _table(table, plan, paint, statements)
         for table in plan.tables
@@ -51,6 +53,14 @@ def render(plan: Plan, *, paint: Paint = plain, statements: bool = False) -> str
         blocks.append([f"guarded, but in no SLO file: {names} (mlguard apply --prune takes that out)"])
     blocks.append([summary(plan)])
     return "\n\n".join("\n".join(block) for block in blocks)
+
+
+def member_lines(plan: Plan) -> list[str]:
+    """Say who becomes a member of which role of mlguard's."""
+    given: dict[str, list[str]] = {}
+    for role, member in plan.members:
+        given.setdefault(role, []).append(member)
+    return [one_line(f"role {role}: given to {', '.join(members)}") for role, members in given.items()]
 
 
 def _worth_telling(table: TablePlan, plan: Plan) -> bool:
@@ -209,4 +219,6 @@ def summary(plan: Plan) -> str:
         parts.append("the runtime to repair" if repaired else "the runtime to install or upgrade")
     parts.append(f"objects: {', '.join(steps) or 'none'}")
     parts.append(f"SLOs: {', '.join(slos) or 'none'}")
+    if plan.members:
+        parts.append(f"roles: {len(plan.members)} to give")
     return "; ".join(parts)

@@ -75,13 +75,18 @@ def state_words(slo: SloStatus) -> str:
             return f"{count(slo.times or 0, 'row')} in quarantine, last {at}"
         case "refused" | "recorded":
             return f"{slo.state} {count(slo.times or 0, 'time')}{f', last {at}' if at else ''}"
-        case "failing" | "noted" | "insufficient" | "error":
-            return f"{slo.state}: {slo.observed}" if slo.observed else slo.state
-        case "holding" if slo.observed:
-            return f"holding: {slo.observed}"
+        case "holding" | "failing" | "noted" if slo.observed:
+            return f"{slo.state}: {_against(slo)}"
+        case "insufficient" | "error" if slo.observed:
+            return f"{slo.state}: {slo.observed}"
         case "shadow" if slo.times:
             return f"shadow, noted {count(slo.times, 'time')}, last {at}"
     return slo.state
+
+
+def _against(slo: SloStatus) -> str:
+    """Return the value of the last batch or window against its limit."""
+    return ", ".join(part for part in (slo.observed, slo.allowed) if part)
 
 
 def to_json(status: Status) -> str:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from mlguard.names import TableName, quote_ident
 from mlguard.spec.yaml_nodes import Scalar, as_number
@@ -311,3 +312,16 @@ class QuietHours:
             raise ValueError(f"`{text}` are no hours; write '22:00 to 07:00 Europe/Berlin'")
         days = _days(match[4]) if match[4] else EVERY_DAY
         return cls(text.strip(), _time(match[1]), _time(match[2]), match[3], days)
+
+    def covers(self, at: datetime, time_zone: str = "UTC") -> bool:
+        """Say whether a moment lies in them; hours that pass midnight belong to the day on which they begin.
+
+        Args:
+            at: the moment.
+            time_zone: where these hours name no zone.
+        """
+        local = at.astimezone(ZoneInfo(self.time_zone or time_zone))
+        now, today = local.time(), local.weekday()
+        if self.start < self.end:
+            return self.start <= now < self.end and today in self.days
+        return today in self.days if now >= self.start else now < self.end and (today - 1) % 7 in self.days

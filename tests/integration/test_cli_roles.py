@@ -83,5 +83,81 @@ def test_the_platform_works_with_what_was_found(run_as: RunAs) -> None:
     assert "waived until" in run_as("task", "status").stdout
 
 
+def test_check_asks_what_its_user_may_ask(run_as: RunAs, guarded_db: str, tmp_path: Path) -> None:
+    """Rows of the table are read as who asks; of mlguard's own only what is for everybody."""
+    project(tmp_path, SLOS)
+    for role in ("task", "writer", "platform"):
+        done = run_as(role, "check", code=3)
+        assert "permission denied for schema features" in done.stdout
+    prepare(guarded_db, f"grant usage on schema features to public; grant select on {TABLE} to public")
+    run_as("platform", "waive", "fresh", "--until", "2100-01-01", "--reason", "known")
+    for role in ("task", "writer", "platform"):
+        found = json.loads(run_as(role, "check", "--format", "json").stdout)
+        assert {one["slo"]: one["outcome"] for one in found["verdicts"]} == {
+            f"{TABLE}/age.range": "PASS",
+            f"{TABLE}/fresh": "NOTED",
+        }
+
+
+def test_what_only_reads_works_where_nothing_can_be_written(
+    run_as: RunAs, guarded_db: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project(tmp_path, SLOS)
+    verbs: dict[tuple[str, ...], int] = {
+        ("check",): 1,
+        ("plan",): 0,
+        ("status",): 0,
+        ("gate", TABLE): 1,
+        ("violations",): 0,
+        ("quarantine", "list"): 0,
+        ("quarantine", "show", "1"): 0,
+        ("review", "list"): 0,
+        ("incidents", "list"): 0,
+        ("models", "list"): 0,
+        ("models", "usage"): 0,
+        ("retrain", "list"): 0,
+        ("audit", "list"): 0,
+        ("audit", "head"): 0,
+        ("audit", "verify"): 0,
+        ("baseline", "show", TABLE): 0,
+        ("explain", "fresh"): 0,
+        ("graph",): 0,
+        ("report",): 0,
+        ("doctor",): 0,
+        ("compile",): 0,
+        ("validate",): 0,
+    }
+    with monkeypatch.context() as there:  # roles are dropped afterwards
+        there.setenv("PGOPTIONS", "-c default_transaction_read_only=on")
+        there.setenv("MLGUARD_DSN", guarded_db)
+        for verb, code in verbs.items():
+            done = CliRunner().invoke(cli, verb)
+            assert done.exit_code == code, (verb, done.output)
+            assert "read-only" not in done.output, verb
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("violations", "--table", "features.custmer"), "did you mean features.customer?"),
+        (("violations", "--slo", "age.rage"), "did you mean age.range?"),
+        (("quarantine", "list", "features.custmer"), "did you mean features.customer?"),
+        (("quarantine", "list", "--slo", "nothing.like.it"), "in force: features.customer/age.range"),
+        (("review", "list", "features.custmer"), "did you mean features.customer?"),
+        (("explain", "incident:99999999999999999999"), "there is no incident"),
+        (("explain", "99999999999999999999"), "there is no incident or verdict"),
+        (("explain", "age.rnge"), "there is no SLO age.rnge"),
+    ],
+)
+def test_a_name_nobody_has_heard_of_is_not_taken_for_nothing_found(
+    run_as: RunAs, args: tuple[str, ...], said: str
+) -> None:
+    assert said in run_as("platform", *args, code=2).stderr
+
+
+def test_explain_takes_the_name_of_an_slo(run_as: RunAs) -> None:
+    assert run_as("task", "explain", "age.range").stdout == run_as("task", "explain", f"{TABLE}/age.range").stdout
+
+
 def test_a_role_without_rights_is_told_which_it_needs(run_as: RunAs) -> None:
     assert "grant mlguard_task to cli_nobody" in run_as("nobody", "status", code=3).stderr

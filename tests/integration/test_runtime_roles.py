@@ -31,7 +31,7 @@ PLATFORM_S = {
     "own_size",
 }
 ACTS = {"release", "replay", "discard", "off", "waive", "resume", "sweep"}
-ACTS_ON_INCIDENTS = {"snooze", "resolve", "label", "claim_outbox", "delivered", "failed"}
+ACTS_ON_INCIDENTS = {"snooze", "resolve", "label", "claim_outbox", "claim_pages", "delivered", "failed"}
 ACTS_ON_BASELINES = {"set_baseline", "keep_baseline", "baseline_columns"}
 ACTS_ON_MODELS = {"approve", "promote", "challenge", "rollback", "retire", "audit_head", "verify_audit"}
 ACTS_ON_MODELS |= {"reinstate", "cancel_retrain", "set_retrain_policy"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 
 from tests import metrics_example
@@ -236,3 +237,34 @@ def test_a_year_of_history_is_judged_within_a_minute(sales: str) -> None:
         began = time.monotonic()
         assert sweep(connection, "2026-01-01+00")["verdicts on windows"] == 0
         assert time.monotonic() - began < 2
+
+
+def test_what_is_no_time_is_refused_at_once(customer_db: str) -> None:
+    """Up to no time at all one window after the other would be judged, and none would be the last."""
+    with session(customer_db) as connection:
+        connection.execute("set statement_timeout = '20s'")
+        for wrong in ("NULL", "infinity", "-infinity"):
+            with pytest.raises(psycopg.errors.InvalidParameterValue, match=f"and {wrong} is none") as refused:
+                connection.execute("select * from mlguard.sweep(nullif(%s, 'NULL')::timestamptz)", [wrong])
+            assert "sweep() for now" in (refused.value.diag.message_hint or "")
+
+
+def test_a_read_only_transaction_is_told_what_to_do(customer_db: str) -> None:
+    with session(customer_db) as connection:
+        connection.execute("set default_transaction_read_only = on")
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction, match="mlguard: this transaction is read-only"):
+            connection.execute("select * from mlguard.sweep()")
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        ("publish(null, 'features.customer')", "publish needs a staging table and a target"),
+        ("publish('features.customer', null)", "publish needs a staging table and a target"),
+        ("off(null, '4h', 'x')", "there is no SLO NULL"),
+        ("waive(null::text, 'tomorrow', 'x')", "there is no SLO NULL"),
+    ],
+)
+def test_null_in_place_of_a_name(customer_db: str, call: str, words: str) -> None:
+    with session(customer_db) as connection, pytest.raises(psycopg.Error, match=f"mlguard: {words}"):
+        connection.execute(f"select mlguard.{call}".encode())

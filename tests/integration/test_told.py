@@ -11,6 +11,7 @@ from mlguard import api, doctor
 from mlguard.cli import cli
 from mlguard.connect import session
 from mlguard.operate.status import status
+from mlguard.report.status_text import state_words
 from tests.support import prepare, write
 
 MAKE = """
@@ -93,3 +94,4 @@ def test_of_segments_the_worst_speaks_for_the_batch(pg: str, tmp_path: Path) -> 
         (found,) = [found for found in status(connection).slos if found.slo == "f.t/some"]
     assert (found.state, found.past) == ("failing", (1.0, 0.0))
     assert "c DE" in found.observed
+    assert state_words(found) == f"failing: {found.observed}, allowed >= 0.5"

@@ -32,11 +32,13 @@ def command(state: State, yes: bool, dry_run: bool, lock_timeout: float, prune: 
     from mlguard.cli.planning import agreed, must_ask, refuse_partial_prune, tell, with_readers
     from mlguard.cli.progress import progress
     from mlguard.patience import Options
+    from mlguard.report.plan_text import member_lines
 
     must_ask("apply", yes=yes, dry_run=dry_run)
     refuse_partial_prune(state, prune=prune)
     project = state.project()
     shown: list[bool] = []
+    given: list[str] = []
     with state.database() as connection, progress() as report:
 
         def confirm(plan: Plan) -> bool:
@@ -44,6 +46,7 @@ def command(state: State, yes: bool, dry_run: bool, lock_timeout: float, prune: 
             go = agreed(told, "Apply this?", yes=yes, dry_run=dry_run, statements=state.verbose)
             shown.append(go)
             if go:
+                given.extend(member_lines(told))
                 state.so = "tables that were done stay done, the one at work is as it was; mlguard plan shows the rest"
             return go
 
@@ -54,6 +57,7 @@ def command(state: State, yes: bool, dry_run: bool, lock_timeout: float, prune: 
             options=Options(lock_timeout=lock_timeout, say=say),
             progress=report,
             confirm=confirm,
+            roles=state.roles(project),
         )
     if not shown:
         from mlguard.report.plan_text import NOTHING
@@ -62,5 +66,8 @@ def command(state: State, yes: bool, dry_run: bool, lock_timeout: float, prune: 
         return Exit.HOLDS
     if not shown[0]:
         return Exit.HOLDS if dry_run else Exit.USAGE
-    tell(applied, "applied")
+    if applied.tables or not given:
+        tell(applied, "applied")
+    for line in given:
+        say(line)
     return Exit.HOLDS

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mlguard.cli.echo import out, say
-from mlguard.cli.options import TIME_OR_LENGTH
+from mlguard.cli.options import LIMIT, TIME_OR_LENGTH
 from mlguard.cli.state import DATABASE, State, formats, shared
 from mlguard.errors import Exit
 
@@ -31,9 +31,7 @@ def command() -> None:
 @click.option("--act", metavar="ACT", help="Only these: apply, waive, approve, promote, rollback, ….")
 @click.option("--who", metavar="USER", help="Only what this user did.")
 @click.option("--since", type=TIME_OR_LENGTH, metavar="TIME", help="Only since then: 2026-12-01, or a length: 2 days.")
-@click.option(
-    "--limit", type=click.IntRange(min=1), default=100, show_default=True, metavar="N", help="At most so many."
-)
+@click.option("--limit", type=LIMIT, default=100, show_default=True, metavar="N", help="At most so many.")
 @formats("text", "json")
 @click.pass_obj
 def list_events(

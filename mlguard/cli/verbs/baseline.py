@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from mlguard.cli.echo import out, say
-from mlguard.cli.options import TIME
+from mlguard.cli.options import ID, TIME
 from mlguard.cli.state import DATABASE, State, formats, shared
 from mlguard.errors import Exit
 
@@ -35,7 +35,7 @@ def command() -> None:
     help="A .parquet or .csv file, read here; needs DuckDB.",
 )
 @click.option("--version", "trained", metavar="MODEL:VERSION", help="What that version was trained on, by its ticket.")
-@click.option("--ticket", type=int, metavar="N", help="What a training run with that ticket could read.")
+@click.option("--ticket", type=ID, metavar="N", help="What a training run with that ticket could read.")
 @click.pass_obj
 def set_baseline(
     state: State,

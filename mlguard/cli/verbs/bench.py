@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mlguard.cli.echo import out
+from mlguard.cli.options import SECONDS
 from mlguard.cli.progress import progress
 from mlguard.cli.state import DATABASE, FILES, State, formats, shared
 from mlguard.errors import Exit
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--table", required=True, metavar="TABLE", help="The guarded table: schema.table.")
 @click.option("--rows", type=click.IntRange(1, 1_000_000), default=5000, help="Rows that are written again; 5000.")
 @click.option("--rounds", type=click.IntRange(1, 1000), default=7, help="Times each is measured, medians count; 7.")
-@click.option("--lock-timeout", type=click.FloatRange(0.001), default=3.0, help="Seconds to wait for the table; 3.")
+@click.option("--lock-timeout", type=SECONDS, default=3.0, help="Seconds to wait for the table; 3.")
 @click.pass_obj
 def command(state: State, style: str, table: str, rows: int, rounds: int, lock_timeout: float) -> Exit:
     """Measure what mlguard costs on a table, object by object and rule by rule.

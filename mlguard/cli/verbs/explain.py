@@ -17,8 +17,8 @@ from mlguard.errors import Exit
 def command(state: State, what: str, style: str) -> Exit:
     """Say why: numbers, band, arithmetic, history, and what else broke.
 
-    ID is the number of an incident or a verdict (`incident:412`, `verdict:31`), or the id of an SLO, whose last
-    failure, or else last verdict, is explained.
+    ID is the number of an incident or a verdict (`incident:412`, `verdict:31`), or an SLO (its full id, or its
+    name where only one SLO has it), whose last failure, or else last verdict, is explained.
     """
     from mlguard.operate.explain import explain
     from mlguard.report import explain_text

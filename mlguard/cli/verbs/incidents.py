@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mlguard.cli.echo import out, paint, say
-from mlguard.cli.options import FUTURE, LENGTH
+from mlguard.cli.options import FUTURE, ID, LENGTH, LIMIT
 from mlguard.cli.state import DATABASE, State, formats, shared
 from mlguard.errors import Exit
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import psycopg
 
 LABELS = ("true", "false", "expected")
-IDS = click.argument("ids", nargs=-1, required=True, type=int, metavar="ID...")
+IDS = click.argument("ids", nargs=-1, required=True, type=ID, metavar="ID...")
 
 
 @click.group("incidents", subcommand_metavar="VERB [ARGS]...")
@@ -36,9 +36,7 @@ def command() -> None:
 @shared(*DATABASE)
 @click.option("--table", metavar="TABLE", help="Of this table only, and what belongs to the same alarms.")
 @click.option("--all", "everything", is_flag=True, help="Resolved ones too.")
-@click.option(
-    "--limit", type=click.IntRange(min=1), default=100, show_default=True, metavar="N", help="At most so many."
-)
+@click.option("--limit", type=LIMIT, default=100, show_default=True, metavar="N", help="At most so many.")
 @formats("text", "json")
 @click.pass_obj
 def list_incidents(state: State, table: str | None, everything: bool, limit: int, style: str) -> Exit:

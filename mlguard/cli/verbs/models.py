@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mlguard.cli.echo import out, paint, say
+from mlguard.cli.options import ID
 from mlguard.cli.state import DATABASE, State, formats, shared
 from mlguard.errors import Exit
 
@@ -55,7 +56,7 @@ def list_versions(state: State, model: str | None, style: str) -> Exit:
 @VERSION
 @shared(*DATABASE)
 @click.option("--note", metavar="TEXT", help="What others should know about it.")
-@click.option("--ticket", type=int, metavar="N", help="The training ticket it came from.")
+@click.option("--ticket", type=ID, metavar="N", help="The training ticket it came from.")
 @click.pass_obj
 def register(state: State, model: str, version: str, note: str | None, ticket: int | None) -> Exit:
     """Register a version you trained; you are its author, and somebody else approves it."""

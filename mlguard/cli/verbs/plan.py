@@ -35,7 +35,7 @@ def command(state: State, detailed_exitcode: bool, prune: bool, style: str) -> E
     with state.database() as connection:
         from mlguard import api
 
-        plan = with_readers(api.make_plan(project, connection, prune=prune), connection)
+        plan = with_readers(api.make_plan(project, connection, prune=prune, roles=state.roles(project)), connection)
     out(_report(plan, style, state.verbose))
     return Exit.PLAN_NOT_EMPTY if detailed_exitcode and not plan.empty else Exit.HOLDS
 

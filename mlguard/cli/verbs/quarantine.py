@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlguard.cli.echo import out, say
+from mlguard.cli.options import ID, LIMIT
 from mlguard.cli.state import DATABASE, State, formats, shared
 from mlguard.errors import Exit
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from mlguard.operate import Decision
 
 STATUSES = ("waiting", "released", "obsolete", "discarded")
-IDS = click.argument("ids", nargs=-1, type=int, metavar="[ID]...")
+IDS = click.argument("ids", nargs=-1, type=ID, metavar="[ID]...")
 
 
 @click.group("quarantine", subcommand_metavar="VERB [ARGS]...")
@@ -43,9 +44,7 @@ def command() -> None:
     show_default=True,
     help="Rows in this state.",
 )
-@click.option(
-    "--limit", type=click.IntRange(min=1), default=100, show_default=True, metavar="N", help="At most so many."
-)
+@click.option("--limit", type=LIMIT, default=100, show_default=True, metavar="N", help="At most so many.")
 @formats("text", "json")
 @click.pass_obj
 def list_rows(
@@ -73,7 +72,7 @@ def list_rows(
 
 
 @command.command("show")
-@click.argument("ids", nargs=-1, type=int, required=True, metavar="ID...")
+@click.argument("ids", nargs=-1, type=ID, required=True, metavar="ID...")
 @shared(*DATABASE)
 @formats("text", "json")
 @click.pass_obj

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from mlguard.cli.echo import out, paint, say
+from mlguard.cli.options import ID
 from mlguard.cli.state import DATABASE, State, formats, shared
 from mlguard.errors import Exit
 
 if TYPE_CHECKING:
     from mlguard.operate.retrain import RetrainRequest
 
-REQUEST = click.argument("request", type=int, metavar="REQUEST")
+REQUEST = click.argument("request", type=ID, metavar="REQUEST")
 REASON = click.option("--reason", required=True, metavar="TEXT", help="Why; it is kept with your name.")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mlguard.cli.echo import out, say
+from mlguard.cli.options import ID, LIMIT
 from mlguard.cli.state import DATABASE, State, formats, shared
 from mlguard.cli.verbs.quarantine import correction
 from mlguard.errors import Exit
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from mlguard.operate import Decision
 
 STATUSES = ("pending", "accepted", "overridden", "rejected", "obsolete")
-IDS = click.argument("ids", nargs=-1, type=int, required=True, metavar="ID...")
+IDS = click.argument("ids", nargs=-1, type=ID, required=True, metavar="ID...")
 REASON = click.option("--reason", required=True, metavar="TEXT", help="Why; it is kept with your name.")
 
 
@@ -41,9 +42,7 @@ def command() -> None:
     show_default=True,
     help="Rows in this state.",
 )
-@click.option(
-    "--limit", type=click.IntRange(min=1), default=100, show_default=True, metavar="N", help="At most so many."
-)
+@click.option("--limit", type=LIMIT, default=100, show_default=True, metavar="N", help="At most so many.")
 @formats("text", "json")
 @click.pass_obj
 def list_rows(state: State, table: str | None, status: str, limit: int, style: str) -> Exit:

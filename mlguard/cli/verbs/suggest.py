@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from mlguard.cli.echo import out, say
+from mlguard.cli.options import Number
 from mlguard.cli.progress import progress
 from mlguard.cli.state import DATABASE, State, shared
 from mlguard.errors import Exit, PlanError
@@ -24,7 +25,7 @@ from mlguard.errors import Exit, PlanError
 @click.option("--group", is_flag=True, help="Fold lines that many columns share into groups.")
 @click.option(
     "--confidence",
-    type=click.FloatRange(0.5, 1, max_open=True),
+    type=Number(0.5, 1, max_open=True),
     default=0.99,
     show_default=True,
     metavar="SHARE",

@@ -8,7 +8,7 @@ from datetime import datetime
 import click
 
 from mlguard.cli.echo import out, say
-from mlguard.cli.options import TIME_OR_LENGTH
+from mlguard.cli.options import TIME_OR_LENGTH, Number
 from mlguard.cli.progress import progress
 from mlguard.cli.state import DATABASE, FILES, State, formats, shared
 from mlguard.errors import Exit
@@ -19,7 +19,7 @@ from mlguard.errors import Exit
 @click.option("--since", type=TIME_OR_LENGTH, metavar="WHEN", help="Learn from windows since: a time or a length.")
 @click.option(
     "--budget",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=Number(0, 1, max_open=True),
     default=0.01,
     show_default=True,
     metavar="SHARE",

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import click
 
 from mlguard.cli.echo import out, say
-from mlguard.cli.options import TIME_OR_LENGTH
+from mlguard.cli.options import LIMIT, TIME_OR_LENGTH
 from mlguard.cli.state import DATABASE, State, formats, shared
 from mlguard.errors import Exit
 
@@ -20,9 +20,7 @@ from mlguard.errors import Exit
 @click.option(
     "--since", type=TIME_OR_LENGTH, metavar="WHEN", help="Recorded since: a time (2026-12-01 06:00) or a length (24h)."
 )
-@click.option(
-    "--limit", type=click.IntRange(min=1), default=100, show_default=True, metavar="N", help="At most so many."
-)
+@click.option("--limit", type=LIMIT, default=100, show_default=True, metavar="N", help="At most so many.")
 @formats("text", "json")
 @click.pass_obj
 def command(state: State, slo: str | None, table: str | None, since: datetime | None, limit: int, style: str) -> Exit:

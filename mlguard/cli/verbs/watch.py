@@ -6,7 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +14,7 @@ import click
 from mlguard.cli.echo import out, say
 from mlguard.cli.options import LENGTH
 from mlguard.cli.state import DATABASE, State, formats, shared
+from mlguard.cli.target import project_file
 from mlguard.errors import Exit
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command("watch")
-@shared(*DATABASE)
+@shared(*DATABASE, "slos")
 @click.option(
     "--interval", type=LENGTH, default="60s", show_default=True, metavar="LENGTH", help="Time between two sweeps."
 )
@@ -30,26 +31,45 @@ if TYPE_CHECKING:
 @formats("text", "json")
 @click.pass_obj
 def command(state: State, interval: timedelta, once: bool, sweep_only: bool, style: str) -> Exit:
-    """Sweep for as long as it runs, and print each alert: one line per change of an incident.
+    """Sweep for as long as it runs; print each alert, one line per change of an incident, and send it to its people.
 
-    A sweep judges the windows that are due, finds causes, resolves what is over. A line that was printed is marked as
-    delivered in the outbox. Lost connections are opened again. Ends on SIGTERM and Ctrl-C.
+    A sweep judges the windows that are due, finds causes, resolves what is over. Alerts go to the addresses that
+    mlguard.yaml gives owners and consumers under `people:`; in its `quiet_hours` only pages do. A line that was printed
+    and sent is marked as delivered in the outbox; one that did not arrive comes again. Lost connections are opened
+    again. Ends on SIGTERM and Ctrl-C.
     """
+    from mlguard.operate.notify import Delivery
     from mlguard.operate.watch import Watch
     from mlguard.report.incidents_text import change_line
 
-    def deliver(change: Change) -> None:
+    def show(change: Change) -> None:
         out(change.as_json() if style == "json" else change_line(change))
+
+    settings = project_file(state.slos)
+    people = {name: settings.addresses(name) for name in settings.people} if settings and not sweep_only else {}
+
+    def quiet() -> bool:
+        hours = settings.quiet_hours if settings else None
+        return hours is not None and hours.covers(datetime.now(UTC), settings.defaults.time_zone if settings else "UTC")
 
     state.so = "alerts that were printed are marked as delivered, but perhaps the last one"
     with _ended_by_sigterm() as stop:
-        watch = Watch(state.database, deliver, say, stop, interval.total_seconds(), outbox=not sweep_only)
+        watch = Watch(
+            state.database,
+            Delivery(show, people),
+            say,
+            stop,
+            interval.total_seconds(),
+            outbox=not sweep_only,
+            people=tuple(people),
+            quiet=quiet,
+        )
         if once:
             watch.once()
         else:
             watch.run()
             say("stopped")
-    return Exit.HOLDS
+    return Exit.ENGINE if once and watch.undelivered else Exit.HOLDS
 
 
 @contextmanager

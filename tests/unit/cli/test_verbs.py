@@ -76,7 +76,7 @@ def test_check_has_no_colour_in_a_file_and_under_no_color(run: Run, monkeypatch:
 
 
 def planned(monkeypatch: pytest.MonkeyPatch, made: Plan) -> None:
-    monkeypatch.setattr(api, "make_plan", lambda project, connection, *, prune: made)
+    monkeypatch.setattr(api, "make_plan", lambda project, connection, *, prune, roles: made)
 
 
 def test_plan_exits_with_4_only_when_asked_and_not_empty(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +105,7 @@ class Applier:
         self.done = False
 
     def __call__(
-        self, project: Any, connection: Any, *, prune: bool, options: Any, progress: Any, confirm: Any
+        self, project: Any, connection: Any, *, prune: bool, options: Any, progress: Any, confirm: Any, roles: Any
     ) -> Applied:
         self.options = options
         assert progress is None  # standard error is no terminal here

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 
 import pytest
@@ -105,6 +105,25 @@ def test_times_of_day() -> None:
     for wrong in ("24:00", "6", "06:00 UTC on", "06:00 UTC UTC", "noon"):
         with pytest.raises(ValueError, match=r"write"):
             Arrival.parse(wrong)
+
+
+@pytest.mark.parametrize(
+    ("hours", "at", "quiet"),
+    [
+        ("22:00 to 07:00 Europe/Berlin", "2026-11-20T21:00+00:00", True),
+        ("22:00 to 07:00 Europe/Berlin", "2026-11-20T20:59+00:00", False),
+        ("22:00 to 07:00 Europe/Berlin", "2026-11-21T05:59+00:00", True),
+        ("22:00 to 07:00 Europe/Berlin", "2026-11-21T06:00+00:00", False),
+        ("22:00 to 07:00", "2026-11-20T21:00+00:00", True),  # Berlin, as the defaults say
+        ("12:00 to 13:00 UTC", "2026-11-20T12:30+00:00", True),
+        ("12:00 to 13:00 UTC", "2026-11-20T13:00+00:00", False),
+        ("22:00 to 07:00 UTC on weekdays", "2026-11-21T06:00+00:00", True),  # a Saturday: Friday's night
+        ("22:00 to 07:00 UTC on weekdays", "2026-11-21T23:00+00:00", False),
+        ("22:00 to 07:00 UTC on weekdays", "2026-11-23T06:00+00:00", False),  # a Monday: Sunday's night
+    ],
+)
+def test_moments_in_quiet_hours(hours: str, at: str, quiet: bool) -> None:
+    assert QuietHours.parse(hours).covers(datetime.fromisoformat(at), "Europe/Berlin") is quiet
 
 
 @given(st.text(max_size=200))
