@@ -18,6 +18,7 @@ from mlguard.apply import Applied, Progress, refuse_breaking, run
 from mlguard.compile import compile_project
 from mlguard.compile.assertion import tables_read
 from mlguard.compile.labels import tables_joined
+from mlguard.compile.lint import load_whole
 from mlguard.connect import session
 from mlguard.emit import gate, gate_partitions, served
 from mlguard.emit.objects import LOCK_SHARE_ROWS, DbObject, Kind, Statement
@@ -39,7 +40,7 @@ from mlguard.plan import (
 )
 from mlguard.program import Program, TableProgram
 from mlguard.report.verdict import Report
-from mlguard.spec import Project, load_project
+from mlguard.spec import Project
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,7 +80,7 @@ def load(
         SpecError: every fault of every file at once.
     """
     if path is None or isinstance(path, str | Path):
-        return load_project(Path(path) if path is not None else None, select=select)
+        return load_whole(Path(path) if path is not None else None, select=select)
     from mlguard.frames import load_frame
 
     if table is None:
@@ -473,7 +474,7 @@ def check(
         from mlguard.local import judge
 
         wanted = table if table is not None else target
-        files = slo if isinstance(slo, Project) else load_project(Path(slo) if slo is not None else None)
+        files = slo if isinstance(slo, Project) else load_whole(Path(slo) if slo is not None else None)
         if wanted is None:
             if len(files.files) != 1:
                 names = ", ".join(str(file.table) for file in files.files)
