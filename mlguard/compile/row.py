@@ -54,9 +54,20 @@ def row_rule(draft: Draft, scene: Scene, expr: Expr) -> Rule | None:
             writes_rows=scene.writes_rows,
         )
     if words.portable and placement.place is not Place.CHECK:
-        scene.fault(f"portable needs a CHECK, but this rule cannot be one: {placement.reason}", draft.path)
+        scene.fault(
+            f"portable needs a CHECK, but this rule cannot be one: {placement.reason}",
+            (*draft.words_path, "portable"),
+            "remove `portable`",
+        )
         return None
-    repairs = repairs_of(draft, scene, columns) if action is Action.REPAIR else ()
+    if words.portable and waivable:
+        scene.fault(
+            "`waivable` on a portable CHECK: nothing in it asks for a waiver",
+            (*draft.words_path, "waivable"),
+            "remove `portable` or `waivable`",
+        )
+        return None
+    repairs = repairs_of(draft, scene, columns_of(expr)) if action is Action.REPAIR else ()
     if repairs is None or not _allowed(draft, scene, action, columns, placement, words):
         return None
     return rule_of(
@@ -160,7 +171,11 @@ def unique(draft: Draft, scene: Scene) -> Rule | None:
         return None
     limited = words.where or words.max_bad or words.shadow or words.waivable or words.nulls_fail
     if action is not Action.REJECT or limited:
-        scene.fault("unique is the native constraint: it can only reject, for every row, always", draft.path)
+        scene.fault(
+            "unique is the native constraint: it can only reject, for every row, always",
+            draft.path,
+            "write unique: true; to be told of repeats write duplicate_rate(c) <= 0 over a window",
+        )
         return None
     if scene.shape.relkind == "p" and not set(scene.shape.partition_columns) <= set(columns):
         scene.fault(
