@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mlguard.report.markup import cell, dumps
-from mlguard.report.plan_text import SIGNS, assertion_lines, breaking_lines, locks, short, summary
+from mlguard.report.plan_text import SIGNS, assertion_lines, breaking_lines, foreseen_lines, locks, short, summary
 
 if TYPE_CHECKING:
     from mlguard.plan import Plan, Step, TablePlan
@@ -34,6 +34,11 @@ def _table(table: TablePlan, plan: Plan) -> dict[str, Any]:
             {"slo": found.slo, "rows": found.rows, "total": found.total}
             | ({"words": found.words, "seconds": found.seconds} if found.words else {})
             for found in plan.breaking
+            if found.slo.partition("/")[0] == name
+        ],
+        "holds": [
+            {"slo": found.slo, "over": found.over, "judged": found.judged, "held": found.held, "last": found.last}
+            for found in plan.foreseen
             if found.slo.partition("/")[0] == name
         ],
         "steps": [_step(step) for step in table.steps],
@@ -71,6 +76,7 @@ def _markdown_table(table: TablePlan, plan: Plan) -> list[str]:
     blocks = [f"### {cell(str(table.table))}"]
     blocks += [cell(line.strip()) for line in breaking_lines(table, plan.breaking)]
     blocks += [cell(line) for line in assertion_lines(table, plan.breaking)]
+    blocks += [cell(line) for line in foreseen_lines(table, plan.foreseen)]
     if table.steps:
         lines = ["| | object | SLOs | lock | why |", "|---|---|---|---|---|"]
         for step in table.steps:
