@@ -13,20 +13,23 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from mlguard import catalog, catalog_assertions, evaluate, members, runtime, runtime_source
+from mlguard import catalog, catalog_assertions, evaluate, evaluate_holds, members, runtime, runtime_source
 from mlguard.apply import Applied, Progress, refuse_breaking, run
 from mlguard.compile import compile_project
 from mlguard.compile.assertion import tables_read
 from mlguard.compile.labels import tables_joined
+from mlguard.compile.lint import load_whole
+from mlguard.compile.lookups import tables_looked_up
 from mlguard.connect import session
 from mlguard.emit import gate, gate_partitions, served
 from mlguard.emit.objects import LOCK_SHARE_ROWS, DbObject, Kind, Statement
 from mlguard.emit.table import objects, quarantine_existing
-from mlguard.errors import ApplyError, PlanError
+from mlguard.errors import ApplyError, PlanError, Problem, SpecError
 from mlguard.names import TableName, quote_ident
 from mlguard.patience import Options
 from mlguard.plan import (
     Breaking,
+    Foreseen,
     InstalledObject,
     InstalledTable,
     Plan,
@@ -39,7 +42,8 @@ from mlguard.plan import (
 )
 from mlguard.program import Program, TableProgram
 from mlguard.report.verdict import Report
-from mlguard.spec import Project, load_project
+from mlguard.spec import Project
+from mlguard.spec.project import raise_all
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,7 +83,7 @@ def load(
         SpecError: every fault of every file at once.
     """
     if path is None or isinstance(path, str | Path):
-        return load_project(Path(path) if path is not None else None, select=select)
+        return load_whole(Path(path) if path is not None else None, select=select)
     from mlguard.frames import load_frame
 
     if table is None:
@@ -106,14 +110,33 @@ def program(project: Project, connection: psycopg.Connection[Any]) -> Program:
         CompileError: a table does not exist, is a view, or an SLO cannot be placed on it.
     """
     wanted = [file.table for file in project.files]
-    asserted, joined = tables_read(project.files), tables_joined(project.files)
+    asserted, joined, looked_up = (read(project.files) for read in (tables_read, tables_joined, tables_looked_up))
     with _pinned(connection):
         shapes = catalog.shapes(connection, wanted)
-        others = catalog_assertions.shapes(connection, asserted) if asserted else {}
+        others = catalog.shapes(connection, looked_up - asserted) if looked_up else {}
+        others |= catalog_assertions.shapes(connection, asserted) if asserted else {}
         sources = catalog_assertions.shapes(connection, joined) if joined else {}
         pii = catalog_assertions.personal_columns(connection, joined) if joined else {}
         personal = catalog_assertions.personal(connection) if asserted else frozenset()
-    return compile_project(project, shapes, others, personal, sources, pii)
+        lacking = catalog.lacking_roles(connection, (role for file in project.files for role in file.revoke))
+    strangers = [
+        Problem(
+            f"no role `{role}` on this server",
+            file.where(("revoke", place)),
+            "correct the name, which is exact, or create the role first",
+        )
+        for file in project.files
+        for place, role in enumerate(file.revoke)
+        if role in lacking
+    ]
+    try:
+        compiled = compile_project(project, shapes, others, personal, sources, pii)
+    except SpecError as error:
+        if strangers:
+            raise_all([*error.problems, *strangers])
+        raise
+    raise_all(strangers)
+    return compiled
 
 
 @contextmanager
@@ -265,6 +288,7 @@ def _planned(project: Project, connection: psycopg.Connection[Any], *, prune: bo
     there = installed_tables(connection) if runtime.installed_version(connection) else {}
     plans: list[TablePlan] = []
     breaking: list[Breaking] = []
+    foreseen: list[Foreseen] = []
     for table, found in wanted.tables.items():
         regrant = _regrant(connection, found)
         made = plan_table(found, objects(found), there.get(str(table)), regrant=regrant)
@@ -283,12 +307,20 @@ def _planned(project: Project, connection: psycopg.Connection[Any], *, prune: bo
                 )
             moves = (Statement(quarantine_existing(found, movable), LOCK_SHARE_ROWS),)
             made = plan_table(found, objects(found), there.get(str(table)), moves, regrant=regrant)
+        slos = (*made.added, *made.changed)
+        foreseen += evaluate_holds.foresee(connection, found, slos, installed=step is None)
         plans.append(_with_changed_columns(connection, made, there.get(str(table))))
     names = {str(table) for table in wanted.tables}
     orphans = tuple(name for name in there if name not in names) if not project.selection.terms else ()
     if prune:
         plans += [plan_removal(there[name]) for name in orphans]
-    return Plan(tuple(plans), runtime=step, breaking=tuple(breaking), orphans=() if prune else orphans)
+    return Plan(
+        tuple(plans),
+        runtime=step,
+        breaking=tuple(breaking),
+        foreseen=tuple(foreseen),
+        orphans=() if prune else orphans,
+    )
 
 
 def _with_changed_columns(
@@ -486,7 +518,7 @@ def check(
         from mlguard.local import judge
 
         wanted = table if table is not None else target
-        files = slo if isinstance(slo, Project) else load_project(Path(slo) if slo is not None else None)
+        files = slo if isinstance(slo, Project) else load_whole(Path(slo) if slo is not None else None)
         if wanted is None:
             if len(files.files) != 1:
                 names = ", ".join(str(file.table) for file in files.files)

@@ -224,6 +224,15 @@ def constraints(connection: psycopg.Connection[Any], relation: TableName) -> fro
     return frozenset(name for (name,) in found)
 
 
+def lacking_roles(connection: psycopg.Connection[Any], names: Iterable[str]) -> frozenset[str]:
+    """Return those of the names that no role of the server has."""
+    wanted = sorted(set(names))
+    found = rows(
+        connection, "select r.rolname from pg_catalog.pg_roles as r where r.rolname = any(%(names)s)", names=wanted
+    )
+    return frozenset(wanted) - {name for (name,) in found}
+
+
 def grants(connection: psycopg.Connection[Any], relation: TableName) -> list[tuple[str, str]]:
     """Return (role, privilege) of everybody but the owner who holds a privilege on a relation; '' is PUBLIC."""
     return rows(

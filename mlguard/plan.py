@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from mlguard.emit.objects import DROP_LOCKS, LOCK_NONE, LOCKS, DbObject, Kind, Phase, Statement
 from mlguard.names import TableName, digest
@@ -95,12 +96,31 @@ class Breaking:
 
 
 @dataclass(frozen=True)
+class Foreseen:
+    """How often an SLO that begins to hold would have held in the stored history.
+
+    Attributes:
+        over: what is counted: `1 day`, `last 7 days`, `batch`; '' for what readers judge by the clock.
+        judged: windows or batches (and segments) it has an answer for.
+        held: those it fails.
+        last: when the last one began.
+    """
+
+    slo: str
+    over: str
+    judged: int
+    held: int
+    last: datetime | None
+
+
+@dataclass(frozen=True)
 class Plan:
     """What `apply` would do."""
 
     tables: tuple[TablePlan, ...]
     runtime: str | None = None  # 'install 0004', 'upgrade 0003 to 0004', 'repair guard_v1'
     breaking: tuple[Breaking, ...] = ()
+    foreseen: tuple[Foreseen, ...] = ()
     bypass: Mapping[TableName, tuple[str, ...]] = field(default_factory=dict)  # who can go round the gate
     orphans: tuple[str, ...] = ()  # tables guarded in the database that no SLO file is about
     members: tuple[tuple[str, str], ...] = ()  # roles of mlguard's, and who is to become their member

@@ -109,9 +109,9 @@ class ValidItem(_Item):
     def runtest(self) -> None:
         """Read and compile the file."""
         from mlguard.compile import compile_project
-        from mlguard.spec import load_project
+        from mlguard.compile.lint import load_whole
 
-        compile_project(load_project(self.path), None)
+        compile_project(load_whole(self.path), None)
 
 
 class ExampleItem(_Item):

@@ -51,9 +51,9 @@ class State:
             from mlguard.declarative import load_models
 
             return load_models(self.models, select=self.select)
-        from mlguard.spec import load_project  # not the whole API: a check of files needs no driver
+        from mlguard.compile.lint import load_whole  # not the whole API: a check of files needs no driver
 
-        return load_project(Path(self.slos) if self.slos is not None else None, select=self.select)
+        return load_whole(Path(self.slos) if self.slos is not None else None, select=self.select)
 
     def project_if_any(self) -> Project | None:
         """Load the SLO files where there are some; None where nobody named a folder and there is no `slos/`."""

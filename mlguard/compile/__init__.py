@@ -274,7 +274,9 @@ def _judge_shape(file: SloFile, scene: Scene) -> None:
             scene.fault(f"no column `{name}` in {file.table}", ("columns", name), scene.nearest(name))
         elif column.type and not shape.declared:
             declared = parse_type(column.type)
-            if declared is not None and not _same(declared, found.type):
+            # What the language does not know may be a domain, an enum or an extension's type, but never one it knows.
+            wrong = parse_type(str(found.type)) is not None if declared is None else not _same(declared, found.type)
+            if wrong:
                 scene.fault(
                     f"{name} is {found.type} in the database, not {column.type}",
                     ("columns", name, "type"),

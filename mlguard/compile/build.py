@@ -74,15 +74,16 @@ def _short_text(draft: Draft, name: str, type_: SqlType, scene: Scene) -> str | 
     value: Any = draft.value
     kind, is_text = draft.kind, type_.kind in (Kind.TEXT, Kind.UNKNOWN)
     if kind == "range" and type_.kind in (Kind.TEXT, Kind.BOOL, Kind.JSON, Kind.JSONB, Kind.ARRAY):
-        scene.fault(f"range needs a number or a time; {name} is {type_}", draft.path)
+        help_ = "for text write in, matches or length" if type_.kind is Kind.TEXT else "write a check instead"
+        scene.fault(f"range needs a number or a time; {name} is {type_}", draft.path, help_)
     elif kind == "matches" and not is_text:
         scene.fault(f"matches needs text; {name} is {type_}", draft.path, f"write a check: {name}::text ~ '…'")
     elif kind == "length" and not is_text:
         scene.fault(f"length needs text; {name} is {type_}", draft.path, "for arrays use array_length")
     elif kind == "finite" and type_.kind not in NUMBERS and type_.kind is not Kind.UNKNOWN:
-        scene.fault(f"finite needs a number; {name} is {type_}", draft.path)
+        scene.fault(f"finite needs a number; {name} is {type_}", draft.path, "remove it: other types have no NaN")
     elif kind == "array_length" and type_.kind not in (Kind.ARRAY, Kind.UNKNOWN):
-        scene.fault(f"array_length needs an array; {name} is {type_}", draft.path)
+        scene.fault(f"array_length needs an array; {name} is {type_}", draft.path, "for text write length")
     elif kind == "pii_forbid" and not is_text:
         scene.fault(f"pii: forbid looks for patterns in text; {name} is {type_}", draft.path)
     else:

@@ -18,7 +18,17 @@ def scope_of(scene: Scene) -> Scope:
         closed=not scene.shape.declared,
         label=scene.label,
         attributes=scene.attributes,
+        tables=_tables(scene),
     )
+
+
+def _tables(scene: Scene) -> dict[tuple[str, str], dict[str, SqlType]] | None:
+    if scene.others is None:
+        return None
+    return {
+        (table.schema, table.name): {column.name: column.type for column in shape.columns}
+        for table, shape in scene.others.items()
+    }
 
 
 def column_type(draft: Draft, scene: Scene) -> SqlType | None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mlguard.compile.draft import Path, Scene
+from mlguard.compile.lookups import column_there
 from mlguard.compile.make import scope_of
 from mlguard.compile.repair import clamp
 from mlguard.compile.requests import judge_nested, over_request
@@ -210,6 +211,8 @@ def _calibrated(said: PostStep, when: Expr | None, scene: Scene, path: Path) -> 
                 continue
             assert how.x is not None
             assert how.y is not None
+            if not all(column_there(how.table, column, at, scene) for column in (how.x, how.y)):
+                continue
             points = Points(name, how.table, how.x, how.y)
             yield Step(said.name, "calibrate", when, points=points, on_error=said.on_error)
             continue

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from mlguard.compile.draft import Draft, Scene, Words
+from mlguard.compile.lookups import column_there
 from mlguard.compile.make import column_type, rule_of, scope_of
 from mlguard.compile.place import place_required, place_row_rule
 from mlguard.compile.repair import repairs_of
 from mlguard.lang import ExpressionError, compile_row
 from mlguard.lang.analyse import columns_of
 from mlguard.lang.tree import Column, Expr, InTable
-from mlguard.lang.types import BOOL
-from mlguard.names import TableName
+from mlguard.lang.types import BOOL, SqlType
+from mlguard.lang.unify import equated
+from mlguard.names import TableName, quote_ident
 from mlguard.program import Action, Level, Place, Placement, Rule
 
 
@@ -54,9 +56,20 @@ def row_rule(draft: Draft, scene: Scene, expr: Expr) -> Rule | None:
             writes_rows=scene.writes_rows,
         )
     if words.portable and placement.place is not Place.CHECK:
-        scene.fault(f"portable needs a CHECK, but this rule cannot be one: {placement.reason}", draft.path)
+        scene.fault(
+            f"portable needs a CHECK, but this rule cannot be one: {placement.reason}",
+            (*draft.words_path, "portable"),
+            "remove `portable`",
+        )
         return None
-    repairs = repairs_of(draft, scene, columns) if action is Action.REPAIR else ()
+    if words.portable and waivable:
+        scene.fault(
+            "`waivable` on a portable CHECK: nothing in it asks for a waiver",
+            (*draft.words_path, "waivable"),
+            "remove `portable` or `waivable`",
+        )
+        return None
+    repairs = repairs_of(draft, scene, columns_of(expr)) if action is Action.REPAIR else ()
     if repairs is None or not _allowed(draft, scene, action, columns, placement, words):
         return None
     return rule_of(
@@ -160,7 +173,11 @@ def unique(draft: Draft, scene: Scene) -> Rule | None:
         return None
     limited = words.where or words.max_bad or words.shadow or words.waivable or words.nulls_fail
     if action is not Action.REJECT or limited:
-        scene.fault("unique is the native constraint: it can only reject, for every row, always", draft.path)
+        scene.fault(
+            "unique is the native constraint: it can only reject, for every row, always",
+            draft.path,
+            "write unique: true; to be told of repeats write duplicate_rate(c) <= 0 over a window",
+        )
         return None
     if scene.shape.relkind == "p" and not set(scene.shape.partition_columns) <= set(columns):
         scene.fault(
@@ -192,10 +209,12 @@ def references(draft: Draft, scene: Scene) -> Rule | None:
         return None
     target: TableName = draft.value.table_name(scene.table)
     column: str = draft.value.column
+    if not _can_refer(draft, scene, target, column, type_):
+        return None
     action = words.action or Action.REJECT
     plain = not (words.where or words.max_bad or words.shadow or words.waivable or words.nulls_fail)
     if action is Action.REJECT and plain and not scene.pii:
-        if not _row_words_only(draft, scene):
+        if not _row_words_only(draft, scene) or not _is_key(draft, scene, target, column):
             return None
         return rule_of(
             draft,
@@ -212,3 +231,33 @@ def references(draft: Draft, scene: Scene) -> Rule | None:
         )
     lookup = InTable(BOOL, Column(type_, draft.column), target.schema, target.name, column, negated=False)
     return row_rule(draft, scene, lookup)
+
+
+def _can_refer(draft: Draft, scene: Scene, target: TableName, column: str, type_: SqlType) -> bool:
+    """Say whether the column referred to is there and can be compared, as far as that is known; else it is noted."""
+    if not column_there(target, column, draft.path, scene):
+        return False
+    shape = (scene.others or {}).get(target)
+    other = shape.column(column) if shape is not None else None
+    if other is None or equated(type_, other.type):
+        return True
+    scene.fault(
+        f"{draft.column} is {type_}, and {target}.{column} is {other.type}: PostgreSQL cannot compare the two",
+        draft.path,
+        "give both columns one type",
+    )
+    return False
+
+
+def _is_key(draft: Draft, scene: Scene, target: TableName, column: str) -> bool:
+    """Say whether a foreign key can point to the column, as far as that is known; else it is noted."""
+    shape = (scene.others or {}).get(target)
+    if shape is None or (column,) in shape.unique:
+        return True
+    scene.fault(
+        f"nothing keeps {target}.{column} unique, so no foreign key can point to it",
+        draft.path,
+        f"create unique index on {target.sql} ({quote_ident(column)}); or look it up:"
+        " {value: …, waivable: true} makes no foreign key",
+    )
+    return False

@@ -70,7 +70,7 @@ def _object(rule: Rule, program: TableProgram) -> DbObject:
     )
 
 
-class _Condition(Writer):
+class Condition(Writer):
     """Writes the check with variables in the places of its metrics."""
 
     def __init__(self, variables: dict[Metric, str]) -> None:
@@ -139,7 +139,7 @@ class _Verdict:
         return lines
 
     def _condition(self, variables: dict[Metric, str]) -> str:
-        return _Condition(variables).write(self.expr)
+        return Condition(variables).write(self.expr)
 
     def _as_number(self, metric: Metric) -> str:
         variable = self.variables[metric]

@@ -21,7 +21,7 @@ from mlguard.lang.literals import fits
 from mlguard.lang.patterns import like_fault, regex_fault
 from mlguard.lang.tree import Expr, Literal
 from mlguard.lang.types import BOOL, FLOATS, INTEGERS, NUMBERS, Kind, SqlType
-from mlguard.lang.unify import Faults, common, comparable, in_reals, is_bare, is_bare_text, read_as, settle
+from mlguard.lang.unify import Faults, common, comparable, equated, in_reals, is_bare, is_bare_text, read_as, settle
 from mlguard.lang.zones import time_zone
 
 _TEXT = SqlType(Kind.TEXT)
@@ -36,6 +36,7 @@ class Scope:
     `lookups`: whether `c IN (SELECT …)` is allowed here.
     `label`: the type of the label that metrics compare with; None where the table has no labels.
     `attributes`: columns of another table, which groups may be taken from.
+    `tables`: the columns of the tables that lookups read, by schema and name; None: no database was asked.
     """
 
     columns: Mapping[str, SqlType]
@@ -43,6 +44,7 @@ class Scope:
     lookups: bool = True
     label: SqlType | None = None
     attributes: Mapping[str, SqlType] = field(default_factory=dict)
+    tables: Mapping[tuple[str, str], Mapping[str, SqlType]] | None = None
 
 
 class Checker(Faults):
@@ -204,7 +206,32 @@ class Checker(Faults):
     def _in_table(self, expr: tree.InTable) -> Expr:
         if not self.scope.lookups:
             raise self.fault(expr, "another table cannot be read here", "keep what is needed in a column")
-        return replace(expr, operand=self.settled(expr.operand))
+        operand = self.settled(expr.operand)
+        if self.scope.tables is not None:
+            self._looked_up(expr, operand.type, self.scope.tables)
+        return replace(expr, operand=operand)
+
+    def _looked_up(
+        self, expr: tree.InTable, type: SqlType, tables: Mapping[tuple[str, str], Mapping[str, SqlType]]
+    ) -> None:
+        """Refuse a table or column that is not there, or whose values PostgreSQL cannot compare with these."""
+        table = f"{expr.schema}.{expr.table}"
+        columns = tables.get((expr.schema, expr.table))
+        if columns is None:
+            help = "create the table first, or correct the name; names are exact, capitals included"
+            raise self.fault(expr, f"no table {table} in this database", help)
+        found = columns.get(expr.column)
+        if found is None:
+            guess = nearest(expr.column, columns)
+            help = f"did you mean {guess}?" if guess else f"columns: {', '.join(list(columns)[:_SHOWN_COLUMNS])}"
+            raise self.fault(expr, f"no column `{expr.column}` in {table}", help)
+        if not equated(type, found):
+            shown = self.shown(expr.operand)
+            raise self.fault(
+                expr,
+                f"IN cannot compare {shown} ({type}) with {table}.{expr.column} ({found})",
+                f"write {shown}::{found}",
+            )
 
     def _concat(self, expr: tree.Concat) -> Expr:
         return replace(expr, type=_TEXT, left=self.text(expr.left, "`||`"), right=self.text(expr.right, "`||`"))

@@ -19,6 +19,8 @@ _OUTSIDE_AFTER_VALUE = {
     "within": ("WITHIN GROUP is outside the language", "write quantile(c, 0.95)"),
 }
 
+_UNITS = frozenset({"second", "minute", "hour", "day", "week", "month", "year"})
+
 
 class Cursor:
     """A place in a list of tokens."""
@@ -115,6 +117,10 @@ class Cursor:
             return self.fault(message, help)
         if token.kind is TokenKind.STRING:
             return self.fault("a string stands where an operator is expected", "double the quotes inside a string: ''")
+        number = self.tokens[self.index - 1] if self.index else token
+        if token.kind is TokenKind.WORD and number.kind is TokenKind.NUMBER and token.text.removesuffix("s") in _UNITS:
+            help = f"write '{number.text} {token.text}', beside a time interval '{number.text} {token.text}'"
+            return self.fault("a length of time stands in quotes", help, number)
         return self.fault(f"{shown(token)} stands where an operator is expected")
 
     def type_spelled(self) -> SqlType:

@@ -26,6 +26,12 @@ _ORDERED = NUMBERS | {
     Kind.ENUM,
     Kind.UNKNOWN,
 }
+_UNJUDGED = {
+    Kind.UNKNOWN,
+    Kind.OTHER,
+    Kind.ARRAY,
+}  # domains and types of extensions, which may have operators of any kind
+_DAYS = {Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMPTZ}
 _LONGEST_SHOWN = 60
 _NEVER_TRUE = ("=", "<>", "<", "<=", ">", ">=", "BETWEEN", "IN")
 _EQUALITY = ("=", "<>", "IN", "NULLIF", "IS DISTINCT FROM")
@@ -112,6 +118,14 @@ def comparable(faults: Faults, left: Expr, right: Expr, node: Expr, op: str) -> 
 
 def _same_type(left: SqlType, right: SqlType) -> bool:
     return left.kind is not Kind.ENUM or left.sql == right.sql
+
+
+def equated(left: SqlType, right: SqlType) -> bool:
+    """Say whether PostgreSQL has an equality between the two types as they stand in tables."""
+    kinds = {left.kind, right.kind}
+    if left.kind is right.kind:
+        return left.kind is not Kind.JSON
+    return bool(kinds & _UNJUDGED) or kinds <= NUMBERS or kinds <= _DAYS
 
 
 def _check_order(faults: Faults, expr: Expr, node: Expr, op: str) -> None:
@@ -205,7 +219,9 @@ def _incomparable(faults: Faults, left: Expr, right: Expr, node: Expr, op: str) 
     kinds = (left.type.kind, right.type.kind)
     names = (faults.shown(left), faults.shown(right))
     help = ""
-    if Kind.TIMESTAMPTZ in kinds and set(kinds) <= {Kind.TIMESTAMPTZ, Kind.TIMESTAMP, Kind.DATE}:
+    if isinstance(left, Metric) and left.name == "staleness":
+        help = "write staleness() <= INTERVAL '26 hours'"
+    elif Kind.TIMESTAMPTZ in kinds and set(kinds) <= {Kind.TIMESTAMPTZ, Kind.TIMESTAMP, Kind.DATE}:
         other = names[0] if kinds[1] is Kind.TIMESTAMPTZ else names[1]
         cast = "" if Kind.TIMESTAMP in kinds else "::timestamp"
         help = f"say in which time zone it is meant: {other}{cast} AT TIME ZONE 'UTC'"

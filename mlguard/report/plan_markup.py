@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mlguard.report.markup import cell, dumps
-from mlguard.report.plan_text import SIGNS, assertion_lines, breaking_lines, locks, member_lines, short, summary
+from mlguard.report.plan_text import (
+    SIGNS,
+    assertion_lines,
+    breaking_lines,
+    foreseen_lines,
+    locks,
+    member_lines,
+    short,
+    summary,
+)
 
 if TYPE_CHECKING:
     from mlguard.plan import Plan, Step, TablePlan
@@ -35,6 +44,11 @@ def _table(table: TablePlan, plan: Plan) -> dict[str, Any]:
             {"slo": found.slo, "rows": found.rows, "total": found.total}
             | ({"words": found.words, "seconds": found.seconds} if found.words else {})
             for found in plan.breaking
+            if found.slo.partition("/")[0] == name
+        ],
+        "holds": [
+            {"slo": found.slo, "over": found.over, "judged": found.judged, "held": found.held, "last": found.last}
+            for found in plan.foreseen
             if found.slo.partition("/")[0] == name
         ],
         "steps": [_step(step) for step in table.steps],
@@ -73,6 +87,7 @@ def _markdown_table(table: TablePlan, plan: Plan) -> list[str]:
     blocks = [f"### {cell(str(table.table))}"]
     blocks += [cell(line.strip()) for line in breaking_lines(table, plan.breaking)]
     blocks += [cell(line) for line in assertion_lines(table, plan.breaking)]
+    blocks += [cell(line) for line in foreseen_lines(table, plan.foreseen)]
     if table.steps:
         lines = ["| | object | SLOs | lock | why |", "|---|---|---|---|---|"]
         for step in table.steps:

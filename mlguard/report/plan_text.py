@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from mlguard.report.columns import Paint, count, one_line, plain
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mlguard.plan import Breaking, Plan, Step, TablePlan
+    from mlguard.plan import Breaking, Foreseen, Plan, Step, TablePlan
     from mlguard.program import Rule
 
 SIGNS = {"create": "+", "replace": "~", "repair": "!", "drop": "-", "validate": "✓", "move": "→", "record": "·"}
@@ -74,6 +75,7 @@ def _table(table: TablePlan, plan: Plan, paint: Paint, statements: bool) -> list
             lines.append(f"  {paint(sign)} {words}: {one_line(', '.join(short(slo) for slo in ids))}")
     lines += [f"  {line}" for line in breaking_lines(table, plan.breaking)]
     lines += [f"  {one_line(line)}" for line in assertion_lines(table, plan.breaking)]
+    lines += [f"  {one_line(line)}" for line in foreseen_lines(table, plan.foreseen)]
     lines += _steps(table, paint, statements)
     if table.changed_columns:
         lines.append(f"  {SIGNS['record']} columns changed since the last apply: {one_line(table.changed_columns)}")
@@ -146,6 +148,29 @@ def assertion_lines(table: TablePlan, breaking: tuple[Breaking, ...]) -> list[st
             f" whole, it took {found.seconds * 1000:.0f} ms just now"
         )
     return lines
+
+
+def foreseen_lines(table: TablePlan, foreseen: tuple[Foreseen, ...]) -> list[str]:
+    """Say of each SLO that begins to hold how often it would have held."""
+    return [
+        f"{short(found.slo)}: hold {foreseen_words(found)}"
+        for found in foreseen
+        if TableName.parse(found.slo.partition("/")[0]) == table.table
+    ]
+
+
+def foreseen_words(found: Foreseen) -> str:
+    """Return how often an SLO would have held, in words that follow `hold`."""
+    if not found.judged:
+        return "has no verdict in the stored history yet; mlguard backtest replays the stored rows"
+    if found.over in ("", "batch"):
+        of = f" of {count(found.judged, 'batch', 'batches') if found.over else count(found.judged, 'verdict')}"
+    else:
+        of = f" of {count(found.judged, 'window')} of {found.over}"
+    if not found.held:
+        return f"would have closed the gate in none{of} judged so far"
+    last = f", last {found.last.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if found.last is not None else ""
+    return f"would have closed the gate in {found.held}{of} judged so far{last}"
 
 
 def _assertion(found: Breaking, table: TablePlan) -> Rule | None:

@@ -15,6 +15,7 @@ from mlguard.names import TableName
 from mlguard.spec.base import Model
 from mlguard.spec.faults import problems
 from mlguard.spec.models import SharedFile, SloFile, TableSettings
+from mlguard.spec.salvage import MOST, without_faults
 from mlguard.spec.source import Source, read_source, shown
 from mlguard.spec.yaml_nodes import Entry, Items, Node, Pairs, Scalar, compose, plain
 
@@ -31,6 +32,7 @@ class Loaded:
     faults: tuple[Problem, ...]
     table: TableName | None = None  # told even where the rest of the file is wrong
     table_at: Where | None = None
+    rest: SloFile | None = None  # of a faulty file what could be read all the same, to be looked at and never applied
 
 
 class Loader:
@@ -58,13 +60,12 @@ class Loader:
         """Read an SLO file from its tree; `faults` are those found on the way there."""
         merged, more = self._with_includes(root, path)
         merged = _with_settings(merged, self._defaults)
-        file, found = validate(SloFile, merged)
         faults += more
-        faults += _elsewhere(found, faults)
+        file = _validated(merged, faults, name)
         table, table_at = _table(root)
-        if file is None or faults:
-            return Loaded(None, tuple(faults), table, table_at)
-        return Loaded(file.placed(merged, name), (), table, table_at)
+        if faults:
+            return Loaded(None, tuple(faults), table, table_at, file if not more else None)
+        return Loaded(file, (), table, table_at)
 
     def _with_includes(self, root: Pairs, path: Path, chain: tuple[Path, ...] = ()) -> tuple[Pairs, list[Problem]]:
         """Put what `root` includes under it: what stands nearer to the SLO file wins."""
@@ -136,6 +137,20 @@ def validate(model: type[AnyModel], root: Node) -> tuple[AnyModel | None, list[P
         return model.model_validate(plain(root)), []
     except ValidationError as error:
         return None, list(problems(error, model, root))
+
+
+def _validated(root: Pairs, faults: list[Problem], name: str) -> SloFile | None:
+    """Read an SLO file as far as it can be read; what is wrong is added to `faults`, also what other faults hide."""
+    tree: Pairs | None = root
+    for _ in range(MOST):
+        if tree is None:
+            return None
+        try:
+            return SloFile.model_validate(plain(tree)).placed(tree, name)
+        except ValidationError as error:
+            faults += _elsewhere(list(problems(error, SloFile, tree)), faults)
+            tree = without_faults(tree, error)
+    return None
 
 
 def _elsewhere(found: list[Problem], before: list[Problem]) -> list[Problem]:

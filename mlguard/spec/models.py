@@ -2,7 +2,7 @@
 
 Modules of this package, each knowing only those before it: source (text and places) → yaml_nodes, yaml_traps (YAML to
 nodes) → offsets → values (small languages) → base, readers, fields (one value) → rules, columns, predictions → models
-→ faults (words for what is wrong) → load → project_file, selection, project. schema exports the JSON Schema.
+→ faults (words for what is wrong) → salvage → load → project_file, selection, project. schema exports the JSON Schema.
 """
 
 from __future__ import annotations

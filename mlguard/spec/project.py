@@ -46,6 +46,16 @@ def load_project(slos: Path | None = None, *, select: Sequence[str] = ()) -> Pro
     Raises:
         SpecError: anything is wrong in any file; `problems` holds all of it.
     """
+    project, faults = read_project(slos, select=select)
+    raise_all(faults)
+    return project
+
+
+def read_project(slos: Path | None = None, *, select: Sequence[str] = ()) -> tuple[Project, list[Problem]]:
+    """As `load_project`, but return what is wrong, and with it the project as far as it can be read.
+
+    Where there are faults the project is there to be looked at for more of them, and for nothing else.
+    """
     root = slos if slos is not None else DEFAULT_FOLDER
     paths = _paths(root)
     settings, loader, faults = _settings(root)
@@ -68,7 +78,9 @@ def declared_project(tables: Iterable[Declared], *, select: Sequence[str] = ()) 
     for declared in tables:
         root, found = tree(declared)
         loaded.append(loader.read(root, found, Path(declared.name), declared.name))
-    return _assembled(loaded, settings, faults, select, DEFAULT_FOLDER)
+    project, faults = _assembled(loaded, settings, faults, select, DEFAULT_FOLDER)
+    raise_all(faults)
+    return project
 
 
 def _settings(root: Path) -> tuple[ProjectFile, Loader, list[Problem]]:
@@ -85,14 +97,13 @@ def _settings(root: Path) -> tuple[ProjectFile, Loader, list[Problem]]:
 
 def _assembled(
     loaded: Sequence[Loaded], settings: ProjectFile, faults: list[Problem], select: Sequence[str], root: Path
-) -> Project:
+) -> tuple[Project, list[Problem]]:
     selection, unread = parse_selection(select)
     faults = [*faults, *unread, *(fault for each in loaded for fault in each.faults), *_two_of_one_table(loaded)]
-    files = tuple(each.file for each in loaded if each.file is not None)
+    files = tuple(file for each in loaded if (file := each.file or each.rest) is not None)
     if not faults:
         faults += unmatched(selection, files)
-    raise_all(faults)
-    return Project(tuple(file for file in files if selection.covers_file(file)), settings, selection, root)
+    return Project(tuple(file for file in files if selection.covers_file(file)), settings, selection, root), faults
 
 
 def _paths(root: Path) -> list[Path]:

@@ -341,7 +341,10 @@ def compose(source: Source) -> tuple[Node | None, list[Problem]]:
             return None, found + composer.faults
         except MarkedYAMLError as error:
             repaired = without_trap(source, text, error)
-            found.append(repaired[1] if repaired else explain(source, text, error))
+            told = repaired[1] if repaired else explain(source, text, error)
+            # A value that a comma has cut short cannot be read on: that is one fault, not two.
+            if repaired or not any(_line(fault) == _line(told) for fault in composer.faults):
+                found.append(told)
             if repaired is None or len(found) >= MAX_FAULTS:
                 return None, found + composer.faults
             text = repaired[0]
@@ -352,6 +355,10 @@ def compose(source: Source) -> tuple[Node | None, list[Problem]]:
         if composer.root is None:
             found.append(Problem("the file is empty", source.where(0), "begin with `mlguard: 1`"))
         return composer.root, found
+
+
+def _line(fault: Problem) -> int:
+    return fault.where.line if fault.where else 0
 
 
 def _events(text: str) -> Iterator[Any]:

@@ -148,6 +148,21 @@ def _cut_above(source: Source, text: str, offset: int) -> Problem | None:
     )
 
 
+_QUOTED_THEN = re.compile(r"""(?P<name>[A-Za-z_]+)[ ]*:[ ]+(?P<quoted>'(?:[^']|'')*'|"(?:[^"\\]|\\.)*")[ ]*\Z""")
+
+
+def _quoted_in_brackets(source: Source, text: str, opened: int, offset: int) -> Problem | None:
+    """Find `{check: 'a' = b}`, where YAML takes 'a' for the whole value."""
+    match = _QUOTED_THEN.search(text, opened, offset)
+    if match is None or not text[offset : offset + 1].strip(" \r\n,:#]}"):
+        return None
+    return Problem(
+        f"YAML takes {shown(match['quoted'])} for the whole value, and text follows it",
+        source.where(match.start("quoted")),
+        QUOTE_IT if match["name"] in _EXPRESSIONS else QUOTE_VALUE,
+    )
+
+
 def _broken_brackets(source: Source, text: str, opened: int, offset: int) -> Problem:
     bracket = text[opened : opened + 1]
     if bracket in ("{", "[") and not text[offset:].strip():
@@ -166,7 +181,8 @@ def explain(source: Source, text: str, error: MarkedYAMLError) -> Problem:
     mark = error.context_mark if unclosed and error.context_mark else error.problem_mark or error.context_mark
     where = source.where(int(mark.index) if mark is not None else 0)
     if context.startswith("while parsing a flow") and error.context_mark:
-        return _broken_brackets(source, text, int(error.context_mark.index), _offset(error))
+        quoted = _quoted_in_brackets(source, text, int(error.context_mark.index), _offset(error))
+        return quoted or _broken_brackets(source, text, int(error.context_mark.index), _offset(error))
     if re.search(r"expected ':'|<block end>", problem) and (cut := _cut_above(source, text, _offset(error))):
         return cut
     for pattern, message, help in _WORDS:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic.fields import FieldInfo
 
+from mlguard.lang.metrics import COLUMN_SERIES, TABLE_SERIES
 from mlguard.spec import columns, models, predictions, project_file, rules
 from mlguard.spec.base import Model, Short
 from mlguard.spec.values import Baseline
@@ -128,3 +129,10 @@ def test_every_key_has_a_description() -> None:
         for name, info in model.model_fields.items():
             assert info.description, f"{model.__name__}.{name}"
             assert len(info.description) <= 140
+
+
+def test_every_learned_series_is_named() -> None:
+    told = DOCS.read_text().partition("### Learned health")[2].partition("### Missing values")[0]
+    for name in (*COLUMN_SERIES, *TABLE_SERIES):
+        assert f"`{name}`" in told, name
+    assert set(re.findall(r"`(\w+_rate)`", told)) <= {*COLUMN_SERIES, *TABLE_SERIES}
