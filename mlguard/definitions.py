@@ -12,7 +12,8 @@ from mlguard.emit.rules import literal
 from mlguard.names import TableName
 
 # PostgreSQL's own words for each kind of object, one query a kind whatever their number; the name in the answer is
-# the identity under which emit knows the object.
+# the identity under which emit knows the object. Comments are looked for in their table: obj_description() would run a
+# query of its own for each of the thousands of functions that every database has.
 QUERIES: dict[Kind, str] = {
     Kind.CHECK: """
 select n.nspname || '.' || c.relname, k.conname, pg_catalog.pg_get_constraintdef(k.oid)
@@ -43,21 +44,27 @@ where p.pronamespace = pg_catalog.to_regnamespace('mlguard')
        or p.proname like 'kept out %' or p.proname like 'count before %'
        or p.proname like 'post %' or p.proname like 'verdict %'
        or p.proname like 'recount %' or p.proname like 'sample %' or p.proname like 'volume %'
-       or pg_catalog.obj_description(p.oid, 'pg_proc') like 'mlguard:%')
+       or p.oid in (
+         select d.objoid from pg_catalog.pg_description as d
+         where d.description like 'mlguard:%' and d.classoid = 'pg_catalog.pg_proc'::pg_catalog.regclass))
 union all
 select 'mlguard',
        '"' || replace(n.nspname, '"', '""') || '"."' || replace(p.proname, '"', '""') || '"('
          || pg_catalog.oidvectortypes(p.proargtypes) || ')',
        pg_catalog.pg_get_functiondef(p.oid)
-from pg_catalog.pg_proc as p join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
-where n.nspname <> 'mlguard' and p.prokind = 'f'
-  and pg_catalog.obj_description(p.oid, 'pg_proc') ~ '^mlguard:.*:[0-9a-f]{12}$'
+from pg_catalog.pg_description as d
+join pg_catalog.pg_proc as p on p.oid = d.objoid join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
+where d.description like 'mlguard:%' and d.description ~ '^mlguard:.*:[0-9a-f]{12}$'
+  and d.classoid = 'pg_catalog.pg_proc'::pg_catalog.regclass and n.nspname <> 'mlguard' and p.prokind = 'f'
 """,
     Kind.VIEW: """
 select n.nspname || '.' || c.relname, n.nspname || '.' || c.relname, pg_catalog.pg_get_viewdef(c.oid)
 from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
 where c.relkind = 'v'
-  and pg_catalog.obj_description(c.oid, 'pg_class') like 'mlguard:%'
+  and c.oid in (
+    select d.objoid from pg_catalog.pg_description as d
+    where d.description like 'mlguard:%' and d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass
+      and d.objsubid = 0)
 """,
     # Up to PostgreSQL 15 columns of a single table stand without its alias; without aliases all versions read alike.
     Kind.ASSERTION: r"""

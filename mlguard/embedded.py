@@ -76,7 +76,12 @@ class EmbeddedServer:
     """
 
     def __init__(
-        self, version: int = 18, *, binaries: Path | None = None, settings: Mapping[str, str] | None = None
+        self,
+        version: int = 18,
+        *,
+        binaries: Path | None = None,
+        settings: Mapping[str, str] | None = None,
+        parent: Path | None = None,
     ) -> None:
         """Prepare a server without starting it.
 
@@ -84,11 +89,13 @@ class EmbeddedServer:
             version: major version; read only where `binaries` is not given.
             binaries: folder of initdb and postgres; the wheel's when None.
             settings: configuration parameters beside those of a throw-away server.
+            parent: where the server's folder is made; among temporary files when None.
         """
         self.version = version
         self.folder: Path | None = None
         self._binaries = binaries
         self._settings = {**THROW_AWAY, **(settings or {})}
+        self._parent = parent
         self._process: subprocess.Popen[bytes] | None = None
         self._watch: subprocess.Popen[bytes] | None = None
         self._owner = _server_user() if os.name == "posix" and os.geteuid() == 0 else None
@@ -126,7 +133,7 @@ class EmbeddedServer:
             raise EngineError(
                 "the embedded PostgreSQL runs on Linux and macOS only", help="give a server of your own with --dsn"
             )
-        self.folder = _short_folder()
+        self.folder = _short_folder(self._parent)
         atexit.register(self.stop)
         try:
             binaries = self._reachable(self._binaries or wheel_binaries(self.version))
@@ -273,9 +280,9 @@ def _server_user() -> str:
     raise EngineError("PostgreSQL does not run as root", help="run as another user, or give a server with --dsn")
 
 
-def _short_folder() -> Path:
+def _short_folder(wanted: Path | None) -> Path:
     """Make a private folder whose path leaves room for the socket's name."""
-    for parent in (tempfile.gettempdir(), "/tmp"):  # noqa: S108 (mkdtemp makes a private folder in it)
+    for parent in (wanted or tempfile.gettempdir(), "/tmp"):  # noqa: S108 (mkdtemp makes a private folder in it)
         if len(f"{parent}/mlguard-12345678/.s.PGSQL.5432".encode()) <= MAX_SOCKET_PATH:
             return Path(tempfile.mkdtemp(prefix="mlguard-", dir=parent))
     raise EngineError("no temporary folder has a path short enough for a socket", help="set TMPDIR to a shorter one")

@@ -11,7 +11,7 @@ class Standby(EmbeddedServer):
     """Follows another embedded server of the same version, from a base backup on."""
 
     def __init__(self, primary: EmbeddedServer) -> None:
-        super().__init__(primary.version, settings=primary._settings)
+        super().__init__(primary.version, settings=primary._settings, parent=primary._parent)
         self._primary = primary
 
     def _fill(self, binaries: Path, data: Path) -> None:

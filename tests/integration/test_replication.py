@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -42,7 +43,8 @@ PATIENCE = 20.0  # seconds
 @pytest.fixture(scope="module")
 def primary() -> Iterator[EmbeddedServer]:
     """A server whose changes can be followed."""
-    with EmbeddedServer(18, settings={**servers.SETTINGS, "wal_level": "logical"}) as server:
+    settings = {**servers.SETTINGS, "wal_level": "logical"}
+    with EmbeddedServer(18, settings=settings, parent=servers.folder()) as server:
         yield server
 
 
@@ -111,7 +113,7 @@ def test_guarded_reads_on_a_hot_standby(loaded: Project) -> None:
 @pytest.fixture
 def published(primary: EmbeddedServer, loaded: Project) -> Iterator[str]:
     """DSN of a guarded database on the server whose changes can be followed."""
-    with servers.TestServer(primary).database() as dsn:
+    with contextlib.closing(servers.TestServer(primary)) as server, server.database() as dsn:
         prepare(dsn, TABLE)
         api.apply(loaded, dsn)
         prepare(dsn, "insert into features.customer select n, 30, 5, now() from generate_series(1, 10) n")

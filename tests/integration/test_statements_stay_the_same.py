@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -41,8 +42,11 @@ def counting() -> Iterator[servers.TestServer]:
     settings = dict(servers.SETTINGS)
     if any(binaries.parent.glob("lib/**/pg_stat_statements.*")):
         settings["shared_preload_libraries"] = "pg_stat_statements"
-    with EmbeddedServer(binaries=binaries, settings=settings) as server:
-        yield servers.TestServer(server)
+    with (
+        EmbeddedServer(binaries=binaries, settings=settings, parent=servers.folder()) as server,
+        contextlib.closing(servers.TestServer(server)) as made,
+    ):
+        yield made
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from mlguard import api, doctor
+from mlguard import api, definitions, doctor
 from mlguard.cli import cli
 from mlguard.connect import session
 from mlguard.spec import Project
@@ -224,3 +224,13 @@ def test_loads_that_look_for_a_way_round_are_judged(guarded: Guarded, sql: str) 
         connection.execute(sql.replace("begin; ", "").replace("; commit", "").encode())
         assert connection.execute("select count(*) from features.customer where age > 130").fetchone() == (0,)
         connection.execute("rollback")
+
+
+def test_definitions_are_read_without_a_query_for_each_function_of_postgresql(db: str) -> None:
+    """They are read at every plan, apply and doctor."""
+    with psycopg.connect(db) as connection:
+        connection.execute("set local track_functions = 'all'")
+        for query in definitions.QUERIES.values():
+            connection.execute(query.encode())
+        ran = connection.execute("select coalesce(sum(calls), 0)::int from pg_stat_xact_user_functions").fetchall()
+    assert ran[0][0] < 100, "obj_description() alone would run more than 3,000 times"

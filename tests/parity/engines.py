@@ -79,6 +79,18 @@ def spelled_for_duck(text: str | None, kind: str) -> str | None:
     return text
 
 
+def fill(
+    connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Sequence[object]], marks: str | None = None
+) -> None:
+    """Insert rows a hundred at a time: DuckDB plans a statement of one row for as long as one of many."""
+    for first in range(0, len(rows), 100):
+        some = rows[first : first + 100]
+        each = marks or f"({', '.join('?' * len(some[0]))})"
+        connection.execute(
+            f"insert into {table} values {', '.join([each] * len(some))}", [cell for row in some for cell in row]
+        )
+
+
 class Engines:
     """A table `x` in both engines."""
 
@@ -112,13 +124,11 @@ class Engines:
             )
         self.postgres.commit()
         marks = ", ".join(f"cast(? as {duck_type(column_type(type))})" for type in COLUMNS.values())
-        self.duck.executemany(
-            f"insert into x values (?, {marks})",
-            [
-                (number, *(spelled_for_duck(text, kind) for text, kind in zip(row, COLUMNS.values(), strict=True)))
-                for number, row in enumerate(rows)
-            ],
-        )
+        spelled = [
+            (number, *(spelled_for_duck(text, kind) for text, kind in zip(row, COLUMNS.values(), strict=True)))
+            for number, row in enumerate(rows)
+        ]
+        fill(self.duck, "x", spelled, f"(?, {marks})")
 
     def broken_in_postgres(self, cases: Sequence[Case]) -> list[set[int]]:
         """Return the rows that break each rule in PostgreSQL.

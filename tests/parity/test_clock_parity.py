@@ -15,6 +15,7 @@ from mlguard import api
 from mlguard.local import judge
 from mlguard.local.calendar import instant
 from mlguard.report.verdict import Outcome, Verdict
+from tests.parity.engines import fill
 from tests.parity.test_metric_parity import same_value
 from tests.support import prepare, project
 
@@ -23,9 +24,7 @@ def relation(columns: str, rows: list[tuple[Any, ...]]) -> duckdb.DuckDBPyRelati
     """Return rows as a relation of a DuckDB of its own."""
     connection = duckdb.connect()
     connection.execute(f"set timezone = 'UTC'; create table t ({columns})")
-    if rows:
-        marks = ", ".join("?" * len(rows[0]))
-        connection.executemany(f"insert into t values ({marks})", [list(row) for row in rows])
+    fill(connection, "t", rows)
     return connection.table("t")
 
 

@@ -16,6 +16,7 @@ from mlguard.local.calendar import instant
 from mlguard.operate.backtest import backtest
 from mlguard.operate.baseline import set_from_file
 from mlguard.report.verdict import Outcome
+from tests.parity.engines import fill
 from tests.parity.test_metric_parity import COLUMNS, CREATE, days, frame, same_value, slo_file
 from tests.support import project, write
 
@@ -88,8 +89,7 @@ def test_a_baseline_from_a_file(guarded_db: str, tmp_path: Path, suffix: str) ->
     path = tmp_path / f"reference{suffix}"
     with duckdb.connect() as connection:
         connection.execute("create table t (" + ", ".join(f'"{n}" {duck}' for n, (_, duck) in COLUMNS.items()) + ")")
-        marks = ", ".join("?" * len(COLUMNS))
-        connection.executemany(f"insert into t values ({marks})", [list(row) for row in reference])
+        fill(connection, "t", reference)
         connection.execute(f"copy t to '{path}'" + (" (header)" if suffix == ".csv" else ""))
     text = slo_file(AGAINST, "1 day", f"baseline: {path}\n")
     loaded = api.load(write(tmp_path, text))

@@ -21,6 +21,7 @@ from tests import labels_example, servers
 from tests.integration.test_labels_metrics import CASES, NOON, case, wanted
 from tests.integration.test_labels_metrics import SLOS as OF_SKLEARN
 from tests.labels_example import TABLE
+from tests.parity.engines import fill
 from tests.parity.test_metric_parity import same_value
 from tests.support import project
 
@@ -99,9 +100,7 @@ def files(folder: Path, data: dict[str, list[tuple[Any, ...]]], label: str = "do
         for table, given in data.items():
             columns = COLUMNS[table].format(text="varchar", double="double", label=label)
             connection.execute(f"create or replace table t ({columns})")
-            if given:
-                marks = ", ".join("?" * len(given[0]))
-                connection.executemany(f"insert into t values ({marks})", [list(row) for row in given])
+            fill(connection, "t", given)
             found[table] = folder / f"{table}.parquet"
             connection.execute(f"copy t to '{found[table]}'")
     return found

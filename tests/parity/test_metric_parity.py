@@ -21,6 +21,7 @@ from mlguard.lang.metrics import METRICS, Family
 from mlguard.local import judge
 from mlguard.local.calendar import instant
 from mlguard.operate.backtest import backtest
+from tests.parity.engines import fill
 from tests.support import write
 
 COLUMNS = {
@@ -109,8 +110,7 @@ def frame(rows: Sequence[Row]) -> duckdb.DuckDBPyRelation:
     connection = duckdb.connect()
     connection.execute("set timezone = 'UTC'")
     connection.execute("create table t (" + ", ".join(f'"{n}" {duck}' for n, (_, duck) in COLUMNS.items()) + ")")
-    if rows:
-        connection.executemany(f"insert into t values ({', '.join('?' * len(COLUMNS))})", [list(row) for row in rows])
+    fill(connection, "t", rows)
     return connection.table("t")
 
 
