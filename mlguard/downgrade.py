@@ -1,7 +1,8 @@
 """What a step down of the in-database runtime would lose, as SQL that refuses it. Pure: reads the text of the step.
 
 The loss is read off the step itself: tables and columns that it drops and that hold what nobody can make again, and
-functions that it drops and generated objects still call (PostgreSQL knows no dependency of a PL/pgSQL body).
+functions and tables that it drops and generated functions still use (PostgreSQL knows no dependency of a PL/pgSQL
+body).
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from mlguard.emit.objects import dollar_quote
 from mlguard.names import quote_literal
 
 DISCARD = "mlguard.discard"  # a setting: `on` lets a step down lose rows
-# Made again from the SLO files by apply, from stored rows by sweep(), or empty between transactions.
+# Made again from the SLO files by apply, from stored rows by sweep(), moved by the step, or empty between transactions.
 MADE_AGAIN = frozenset(
     {
         "_acting", "_assertion", "_assertion_due", "_assertion_lock", "_delta", "_freshness", "_freshness_due",
         "_load_due", "_object", "_pair_work", "_paired", "_pairing", "_recount_due", "_request", "_schema_column",
-        "_seal", "_segment", "_slo", "_table", "_unclosed", "_unsealed", "_window",
+        "_seal", "_segment", "_single", "_slo", "_table", "_unclosed", "_unsealed", "_window",
     }
 )  # fmt: skip
 
@@ -39,9 +40,10 @@ def refusal(version: str, down: str) -> str:
         for column in _DROP_COLUMN.findall(rest)
         if table not in MADE_AGAIN
     ]
-    functions = [name for found in _DROP_FUNCTION.findall(text) for name in _NAME.findall(found)]
+    functions = [rf"{name}\(" for found in _DROP_FUNCTION.findall(text) for name in _NAME.findall(found)]
+    called = [*functions, *(rf"{name}\M" for found in _DROP_TABLE.findall(text) for name in _NAME.findall(found))]
     body = f"""
--- Refuses to take version {version} out while that would lose rows, or functions that guarded tables call.
+-- Refuses to take version {version} out while that would lose rows, or functions and tables that guards use.
 declare
   _callers text;
   _name text;
@@ -55,11 +57,11 @@ begin
   where p.pronamespace = 'mlguard'::regnamespace
     and pg_catalog.obj_description(p.oid, 'pg_proc') like 'mlguard:%'
     and exists (
-      select from unnest({_array(functions)}) f (name) where p.prosrc ~ ('mlguard\\.' || f.name || '\\('));
+      select from unnest({_array(called)}) c (pattern) where p.prosrc ~ ('mlguard\\.' || c.pattern));
   if _callers is not null then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
-      message = format('mlguard: tables are guarded by version {version}, whose functions they call: %s', _callers),
+      message = format('mlguard: tables are guarded by version {version}, whose objects they use: %s', _callers),
       hint = 'mlguard remove takes the guards off; the client of the older version puts its own on.';
   end if;
   if current_setting({quote_literal(DISCARD)}, true) = 'on' then

@@ -26,7 +26,7 @@ from mlguard.record import Record, of_rule, of_table
 # The triggers without which states no longer say what the rows are.
 COUNTING = re.compile(r"mlguard_after_(rows|labels|attributes)_")
 # What mlguard keeps of a guarded table; the row of _table goes last, the others refer to it.
-PRIVATE = ("_object", "_freshness", "_state", "_bucket", "_sample", "_pairing", "_recount_due", "_table")
+PRIVATE = ("_object", "_freshness", "_single", "_state", "_bucket", "_sample", "_pairing", "_recount_due", "_table")
 
 
 def value(given: Any) -> str:

@@ -1891,7 +1891,7 @@ declare
   _n bigint;
   _dropped bigint := 0;
 begin
-  foreach _relation in array array['_state', '_bucket', '_sample'] loop
+  foreach _relation in array array['_single', '_state', '_bucket', '_sample'] loop
     -- From one table's name to the next: reading every line to find a few names would cost as many lines.
     execute format('select min(s.tbl) from mlguard.%I s', _relation) into _tbl;
     while _tbl is not null loop
@@ -2904,6 +2904,35 @@ end
 $$;
 ALTER FUNCTION mlguard._freeze_baseline(p_tbl text, p_version integer) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._freeze_baseline(p_tbl text, p_version integer) IS 'Private. Puts a version in use in place of the one before; writes one event.';
+CREATE FUNCTION mlguard._gather(p_tbl text) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    AS $$
+declare
+  _n bigint;
+begin
+  -- The caller has the lock of the table, so nobody recounts its rows meanwhile. One statement, one snapshot: who sees a
+  -- row written after a TRUNCATE sees the TRUNCATE.
+  with taken as (
+    delete from mlguard._single l where l.tbl = p_tbl returning l.id, l.bucket, l.known, l.states
+  ), merged as (
+    select max(t.id) as id, t.bucket, count(*) as n, mlguard.merge_v1(t.known || coalesce(t.states, '{}')) as states
+    from taken t
+    cross join (select mlguard._emptied_at(p_tbl)) e (id)
+    group by t.bucket, t.id > e.id
+  ), gathered as (
+    insert into mlguard._state (id, tbl, bucket, sign, op, n, states)
+    overriding system value
+    select m.id, p_tbl, m.bucket, 1, 'INSERT', m.n, m.states
+    from merged m
+  )
+  select count(*) from taken into _n;
+  return _n;
+end
+$$;
+ALTER FUNCTION mlguard._gather(p_tbl text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._gather(p_tbl text) IS 'Private. Appends to mlguard._state what single rows of a table left in mlguard._single.';
 CREATE FUNCTION mlguard._give_ticket(p_model text, p_from timestamp with time zone, p_to timestamp with time zone, p_request bigint) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7913,10 +7942,16 @@ begin
         and (($2 is null and $3 is null) or (s.bucket >= $2 and s.bucket < $3))
         and exists (select from held h where h.batch in (s.batch, s.corrects))
       returning s.bucket, s.sign, s.op
+    ), single as (
+      delete from mlguard._single l
+      where l.tbl = $1 and (($2 is null and $3 is null) or (l.bucket >= $2 and l.bucket < $3))
+      returning l.bucket
     ), news as materialized (
       select u.bucket, bool_or(u.sign > 0) as grew, bool_or(u.op = 'TRUNCATE') as emptied
       from (
         select t.bucket, t.sign, t.op from told t where not t.folded
+        union all
+        select distinct l.bucket, 1::smallint, 'INSERT' from single l
         union all
         select k.bucket, k.sign, k.op from kept k
       ) u
@@ -9242,6 +9277,7 @@ CREATE FUNCTION mlguard._sweep_fold(p_as_of timestamp with time zone) RETURNS TA
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  _singles text[] := array(select distinct l.tbl from mlguard._single l);
   _tbl text;
   _n bigint;
   _folded bigint := 0;
@@ -9250,10 +9286,13 @@ begin
   for _tbl in
     select t.tbl
     from mlguard._table t
-    where exists (select from mlguard._state s where s.tbl = t.tbl)
+    where t.tbl = any (_singles) or exists (select from mlguard._state s where s.tbl = t.tbl)
     order by t.tbl
   loop
     continue when not mlguard._lock_table(_tbl);
+    if _tbl = any (_singles) then
+      perform mlguard._gather(_tbl);
+    end if;
     _folded := _folded + mlguard._fold_states(_tbl);
     delete from mlguard._state s
     where s.tbl = _tbl and s.folded
@@ -15116,14 +15155,6 @@ COMMENT ON COLUMN mlguard._series.metric IS 'Its name in mlguard.metric: usual_n
 COMMENT ON COLUMN mlguard._series.family IS 'What it measures: null, mean, spike, …';
 COMMENT ON COLUMN mlguard._series.column_name IS 'The column.';
 COMMENT ON COLUMN mlguard._series.partner IS 'The other column of a pair rule, else empty.';
-ALTER TABLE mlguard._slo ALTER COLUMN no ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME mlguard._slo_no_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1
-);
 CREATE TABLE mlguard._state (
     id bigint NOT NULL,
     tbl text NOT NULL,
@@ -15158,6 +15189,29 @@ COMMENT ON COLUMN mlguard._state.load IS 'The load the rows belong to; null: non
 COMMENT ON COLUMN mlguard._state.load_kept IS 'Counted in mlguard._load_state already.';
 ALTER TABLE mlguard._state ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME mlguard._state_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE mlguard._single (
+    id bigint DEFAULT nextval('mlguard._state_id_seq'::regclass) NOT NULL,
+    tbl text NOT NULL,
+    bucket timestamp with time zone,
+    known jsonb NOT NULL,
+    states jsonb
+);
+ALTER TABLE ONLY mlguard._single REPLICA IDENTITY FULL;
+ALTER TABLE mlguard._single OWNER TO postgres;
+COMMENT ON TABLE mlguard._single IS 'Private. States of statements that wrote one ordinary row each, until sweep() gathers them; no index, which every writer would pay for.';
+COMMENT ON COLUMN mlguard._single.id IS 'Number, among those of mlguard._state.';
+COMMENT ON COLUMN mlguard._single.tbl IS 'The table.';
+COMMENT ON COLUMN mlguard._single.bucket IS 'Start of the bucket of time the row belongs to; null: the table has none.';
+COMMENT ON COLUMN mlguard._single.known IS 'The states that every ordinary row has.';
+COMMENT ON COLUMN mlguard._single.states IS 'The states that are the row''s own; null: none.';
+ALTER TABLE mlguard._slo ALTER COLUMN no ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME mlguard._slo_no_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -16503,6 +16557,7 @@ REVOKE ALL ON FUNCTION mlguard._fold_failures() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._fold_states(p_tbl text, p_most integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._for_segment(p_segment jsonb, p_by text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._freeze_baseline(p_tbl text, p_version integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._gather(p_tbl text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._give_ticket(p_model text, p_from timestamp with time zone, p_to timestamp with time zone, p_request bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._good_needed(p_incident mlguard._incident) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._grant_baselines(p_role text) FROM PUBLIC;

@@ -13,13 +13,14 @@ from mlguard.emit.cells import GREATEST, Cells
 from mlguard.emit.groups import Grouping
 from mlguard.emit.objects import indent
 from mlguard.emit.rules import literal
-from mlguard.emit.states import counted, document, insert
+from mlguard.emit.states import counted, document, insert, judges_batches
 from mlguard.lang.measure import CAN_BE_NAN, Of, State
 from mlguard.lang.tree import Expr
 from mlguard.lang.types import Kind
 
 _EXPECTED = {Of.ROWS: 1, Of.HAVE: 1, Of.NAN: 0, Of.ZERO: 0, Of.NEGATIVE: 0}
 _EXCEPT = {Of.NAN: "<> 'NaN'", Of.ZERO: "<> 0", Of.NEGATIVE: ">= 0"}
+_LINE = "\n"
 _AMOUNTS = frozenset({Of.SUM, Of.MIN, Of.MAX, Of.MOMENTS, Of.JOINT})
 
 
@@ -48,7 +49,6 @@ def statement(grouping: Grouping, states: Sequence[State]) -> str:
             if state.of in _EXCEPT:
                 ordinary[f"{cells.raw(state.args[0])} {_EXCEPT[state.of]}"] = None
     known = f"{literal(json.dumps(counts, ensure_ascii=False))}::jsonb"
-    states_text = f"{known}\n|| {document(pairs)}" if pairs else known
     # A bound holds neither for NULL nor for NaN: both need no condition of their own.
     asked = [raw for raw in there if raw not in bounded]
     settled = {f"{raw} {_EXCEPT[Of.NAN]}" for raw in bounded}
@@ -56,10 +56,23 @@ def statement(grouping: Grouping, states: Sequence[State]) -> str:
     conditions += [f"isfinite({grouping.bucket.moment})"] if grouping.bucket else []
     conditions += [*bounded.values(), *(condition for condition in ordinary if condition not in settled)]
     conditions.append("not exists (select from new_rows offset 1)")
-    selected = ",\n".join([*grouping.selected, f"{states_text} as states"])
     where = "\n  and ".join(conditions)
-    rows = f"select\n{indent(selected)}\nfrom new_rows as r\nwhere {where}"
-    return insert(grouping, ["1", "TG_OP", "1", "g.states"], f"(\n{indent(rows)}\n) as g", finite=True)
+    if judges_batches(grouping.program):
+        states_text = f"{known}\n|| {document(pairs)}" if pairs else known
+        rows = _rows([*grouping.selected, f"{states_text} as states"], where)
+        return insert(grouping, ["1", "TG_OP", "1", "g.states"], rows, finite=True)
+    start = grouping.start("g", finite=True)
+    rows = _rows([*grouping.selected, f"{document(pairs) if pairs else 'null::jsonb'} as states"], where)
+    table = literal(str(grouping.program.table))
+    return (
+        "insert into mlguard._single (tbl, bucket, known, states)\n"
+        f"select\n  {table},\n  {start},\n  {known},\n  g.states\nfrom {rows}"
+    )
+
+
+def _rows(selected: Sequence[str], where: str) -> str:
+    select = ",\n".join(selected)
+    return f"(\n{indent(f'select{_LINE}{indent(select)}{_LINE}from new_rows as r{_LINE}where {where}')}\n) as g"
 
 
 def _within(cells: Cells, arg: Expr) -> str:

@@ -36,6 +36,7 @@ _FORGET = (
     "delete from mlguard._hold where tbl = %(tbl)s",
     "delete from mlguard._verdict where tbl = %(tbl)s",
     "delete from mlguard._metric where tbl = %(tbl)s",
+    "delete from mlguard._single where tbl = %(tbl)s",
     "delete from mlguard._state where tbl = %(tbl)s",
     "delete from mlguard._sample where tbl = %(tbl)s",
     "delete from mlguard._bucket where tbl = %(tbl)s",

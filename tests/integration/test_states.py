@@ -125,6 +125,7 @@ def fold(connection: psycopg.Connection[Any], table: str = "f.t", until: str = "
     """Fold all appended states and return the buckets of event time with rows."""
     with connection.transaction():
         connection.execute("select mlguard._wait_table(%s)", (table,))
+        connection.execute("select mlguard._gather(%s)", (table,))
         connection.execute("select mlguard._fold_states(%s)", (table,))
     return documents(
         connection,
@@ -353,6 +354,7 @@ def test_the_short_way_of_one_row_says_the_same(guarded_db: str, zone: str) -> N
             connection.execute(insert(i, 1).encode())
         connection.execute("update f.t set age = age + 1 where id = 15")
         connection.execute("delete from f.t where id = 16")
+        assert connection.execute("select count(*) > 50 from mlguard._single").fetchone() == (True,)
         found = fold(connection)
         assert len(found) == 3
         same(found, recount(connection))

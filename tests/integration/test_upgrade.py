@@ -274,7 +274,7 @@ def test_going_down_refuses_to_lose_rows(guarded_db: str, tmp_path: Path) -> Non
         runtime.downgrade(connection, "0020", discard=True)
         assert connection.execute("select id, tbl, row, status from mlguard._quarantine").fetchall() == kept
         runtime.install(connection)
-        with pytest.raises(ApplyError, match=r"tables are guarded by version \d+, whose functions they call: "):
+        with pytest.raises(ApplyError, match=r"tables are guarded by version \d+, whose objects they use: "):
             runtime.downgrade(connection, "0010", discard=True)
         assert runtime.check_version(connection) == LAST
 
@@ -288,7 +288,7 @@ def test_going_down_refuses_while_functions_are_called(guarded_db: str, tmp_path
     slos = "mlguard: 1\ntable: features.part\nslos:\n  - {name: odd, check: a % 2 = 1, on_violation: quarantine}\n"
     api.apply(project(tmp_path, slos), guarded_db)
     with session(guarded_db) as connection:
-        with pytest.raises(ApplyError, match=r"guarded by version 0028, whose functions they call: count before") as no:
+        with pytest.raises(ApplyError, match=r"guarded by version 0028, whose objects they use: count before") as no:
             runtime.downgrade(connection, "0027")
         assert no.value.help.startswith("mlguard remove takes the guards off")
         with pytest.raises(RuntimeVersionError, match="no version 0815"):

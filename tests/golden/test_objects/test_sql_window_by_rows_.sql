@@ -101,17 +101,16 @@ declare
   _n bigint;
 begin
   -- one row in which nothing is missing
-  insert into mlguard._state (tbl, batch, bucket, segment, sign, op, n, states)
+  insert into mlguard._single (tbl, bucket, known, states)
   select
-    'features.customer', null,
+    'features.customer',
     g.bucket,
-    '{}'::jsonb,
-    1, TG_OP, 1, g.states
+    '{"n": 1, "have(age)": 1}'::jsonb,
+    g.states
   from (
     select
       date_bin(interval '1 day', r."event_ts", timestamptz '2001-01-01 00:00+00') as bucket,
-      '{"n": 1, "have(age)": 1}'::jsonb
-      || jsonb_build_object(
+      jsonb_build_object(
         'sum(age)', r."age") as states
     from new_rows as r
     where num_nulls(r."age") = 0
@@ -148,7 +147,7 @@ $mlguard$;
 revoke all on function mlguard."after rows features.customer"() from public;
 
 -- phase: change, locks: none
-comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer/some:8cf0275fbd69';
+comment on function mlguard."after rows features.customer"() is 'mlguard:features.customer/some:dfd227c70c45';
 
 -- undo: drop function if exists mlguard."after rows features.customer"();
 
