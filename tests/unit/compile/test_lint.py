@@ -62,8 +62,8 @@ examples:
         "t:12 `high` is not one of low, normal, page",
         "t:13 `yearly` is nothing to judge over",
         (
-            "t:15 `now()` is outside the language: its value changes while the row stays the same, so no stored row could "
-            "be trusted to still pass"
+            "t:15 `now()` is outside the language: its value changes while the row stays the same, so no stored row "
+            "could be trusted to still pass"
         ),
     ]
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from mlguard.runtime import run_sql
 
-revision = "0038"
-down_revision = "0031"
+revision = "0034"
+down_revision = "0033"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
     """Run the up half of the pair."""
-    run_sql("0038_sessions.up")
+    run_sql("0034_sessions.up")
 
 
 def downgrade() -> None:
     """Run the down half of the pair."""
-    run_sql("0038_sessions.down")
+    run_sql("0034_sessions.down")

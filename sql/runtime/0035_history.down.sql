@@ -96,6 +96,12 @@ declare
   _names record;
   _any boolean;
 begin
+  if p_staging is null or p_target is null then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      message = 'mlguard: publish needs a staging table and a target',
+      hint = 'Write publish(''staging.customer'', ''features.customer'').';
+  end if;
   select w.* into _before from mlguard._written(p_target) w;
   if _before.tbl is null then
     raise exception using
