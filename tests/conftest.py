@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -19,6 +20,10 @@ from tests import runtime_example, servers
 
 # The same cases each time: a change is not refused by chance. MLGUARD_HYPOTHESIS=default draws new ones.
 settings.load_profile(os.environ.get("MLGUARD_HYPOTHESIS", "ci"))
+
+# A shell's background job ignores Ctrl-C, and so would the programs that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NO_MACHINE_SERVER = "needs a PostgreSQL 14 to 17 of the machine's own: none is installed under /usr/lib/postgresql"
 
