@@ -274,7 +274,7 @@ def test_a_locked_table_is_given_up_in_words(
     run: Run, bare: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table(bare, folder)
-    monkeypatch.setattr(sys.modules["mlguard.apply"], "Options", partial(Options, attempts=1))
+    monkeypatch.setattr(sys.modules["mlguard.patience"], "Options", partial(Options, attempts=1))
     with psycopg.connect(bare) as other:
         other.execute(f"lock table {TABLE} in access share mode".encode())
         done = run("apply", "--yes", "--lock-timeout", "0.1", code=3)
