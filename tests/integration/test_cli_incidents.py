@@ -28,6 +28,12 @@ Connection = psycopg.Connection[Any]
 
 
 @pytest.fixture
+def db(pg_any: str) -> str:
+    """What is printed comes from the client: one server shows it."""
+    return pg_any
+
+
+@pytest.fixture
 def connection(db: str) -> Iterator[Connection]:
     make(db)
     with session(db) as opened:

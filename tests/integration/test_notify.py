@@ -57,6 +57,12 @@ class Hook:
 
 
 @pytest.fixture
+def db(pg_any: str) -> str:
+    """Delivery is the client's: one server shows it."""
+    return pg_any
+
+
+@pytest.fixture
 def hook() -> Iterator[Hook]:
     made = Hook()
     yield made
