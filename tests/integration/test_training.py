@@ -208,3 +208,26 @@ def test_a_prediction_table_with_a_label_time_of_its_own(db: str, tmp_path: Path
     number = ticket(db)
     found = query(db, f"select label_time, churn_label_time is not null from predictions.churn_training({number})")
     assert found == [(None, True)]
+
+
+def test_labels_that_are_held_open_nothing(dsn: str, tmp_path: Path) -> None:
+    said = """
+mlguard: 1
+table: labels.churn
+key: [customer_id, as_of]
+event_time: as_of
+slos:
+  - {name: known, check: coverage(churned) >= 0.9, over: batch, on_violation: hold, min_rows: 1}
+"""
+    (tmp_path / "labels.slo.yaml").write_text(said, encoding="utf-8")
+    api.apply(api.load(tmp_path), dsn)
+    predict(dsn, 1, "10 days")
+    prepare(dsn, f"insert into labels.churn select customer_id, as_of, null, {at('5 days')} from predictions.churn")
+    sweep(dsn)
+    with pytest.raises(psycopg.Error, match=r"must not be trained now: labels\.churn is held since") as caught:
+        one(dsn, "select mlguard.begin_training('churn')")
+    assert caught.value.sqlstate == "ML002"
+    prepare(dsn, "update labels.churn set churned = 1")
+    number = ticket(dsn)
+    inputs = one(dsn, f"select inputs from mlguard.training_ticket where id = {number}")
+    assert set(inputs) == {"features.customer", "labels.churn", "predictions.churn"}
