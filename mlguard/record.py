@@ -97,11 +97,13 @@ def _metrics(rule: Rule) -> list[str]:
 
 
 def _joins(program: TableProgram) -> list[dict[str, Any]]:
-    """Return the tables whose rows are matched with the table's own, where an SLO needs that."""
+    """Return the tables whose rows are matched with the table's own, where an SLO or training needs that."""
     wanted = labelled.wanted(program)
     found: list[tuple[str, LabelSource | AttributeSource, tuple[str, ...]]] = []
     if wanted.labels is not None:
         found.append(("labels", wanted.labels, columns_of(wanted.labels.value)))
+    elif program.predictions is not None and program.predictions.labels is not None:
+        found.append(("training", program.predictions.labels, columns_of(program.predictions.labels.value)))
     if wanted.attributes is not None:
         found.append(("attributes", wanted.attributes, wanted.attributes.columns))
     return [

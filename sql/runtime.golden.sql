@@ -270,11 +270,11 @@ CREATE FUNCTION mlguard._asking(p_word text) RETURNS TABLE(incident bigint, slo 
          format('%s: %s', i.slo, concat_ws(', ', i.observed, i.allowed))
   from mlguard._slo s
   join mlguard._incident i on i.slo = s.id and i.state <> 'resolved'
-  where p_word = any (s.then_do) and not s.shadow
+  where p_word = any (s.then_do) and not s.shadow and not mlguard.waived_v1(s.id)
   order by i.id
 $$;
 ALTER FUNCTION mlguard._asking(p_word text) OWNER TO postgres;
-COMMENT ON FUNCTION mlguard._asking(p_word text) IS 'Private. Open incidents of SLOs whose `then` has a word.';
+COMMENT ON FUNCTION mlguard._asking(p_word text) IS 'Private. Open incidents of SLOs whose `then` has a word, but for those that are off or waived.';
 CREATE FUNCTION mlguard._asks_for_stale(p_states jsonb[], p_metrics text[]) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -940,7 +940,7 @@ COMMENT ON COLUMN mlguard._retrain_request.ticket IS 'The ticket of the last cla
 COMMENT ON COLUMN mlguard._retrain_request.ended_at IS 'When it was done, had failed or was cancelled.';
 COMMENT ON COLUMN mlguard._retrain_request.version IS 'The version that came of it.';
 COMMENT ON COLUMN mlguard._retrain_request.outcome IS 'What became of it, in words.';
-CREATE FUNCTION mlguard._claimed(p_id bigint) RETURNS mlguard._retrain_request
+CREATE FUNCTION mlguard._claimed(p_id bigint, p_ticket bigint) RETURNS mlguard._retrain_request
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -956,6 +956,12 @@ begin
       errcode = 'object_not_in_prerequisite_state',
       message = format('mlguard: request %s is %s, not claimed', p_id, _request.state),
       hint = coalesce(_request.outcome, 'mlguard.claim_retrain() claims one.');
+  elsif _request.ticket is distinct from coalesce(p_ticket, _request.ticket) then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('mlguard: request %s was claimed again since, with ticket %s: ticket %s lost it', p_id,
+                       _request.ticket, p_ticket),
+      hint = 'A claim without a sign of life is given to another worker when its lease is over.';
   elsif _request.claimed_by <> session_user
         and not pg_has_role(session_user, (select c.relowner from pg_class c where c.oid = 'mlguard._retrain_request'::regclass), 'member') then
     raise exception using
@@ -965,8 +971,8 @@ begin
   return _request;
 end
 $$;
-ALTER FUNCTION mlguard._claimed(p_id bigint) OWNER TO postgres;
-COMMENT ON FUNCTION mlguard._claimed(p_id bigint) IS 'Private. A request the caller has claimed, locked; raises otherwise.';
+ALTER FUNCTION mlguard._claimed(p_id bigint, p_ticket bigint) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._claimed(p_id bigint, p_ticket bigint) IS 'Private. A request the caller has claimed, with this ticket where one is said, locked; raises otherwise.';
 CREATE FUNCTION mlguard._close_batch() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3021,8 +3027,8 @@ begin
   if p_role in ('mlguard_task', 'mlguard_platform') then
     execute format(
       'grant execute on function mlguard.begin_training(text, timestamptz, timestamptz), '
-      'mlguard.ticket_v1(text, bigint), mlguard.claim_retrain(text), mlguard.heartbeat(bigint), '
-      'mlguard.finish_retrain(bigint, text, text, boolean), mlguard.request_retrain(text, text) to %I', p_role);
+      'mlguard.ticket_v1(text, bigint), mlguard.claim_retrain(text), mlguard.heartbeat(bigint, bigint), '
+      'mlguard.finish_retrain(bigint, text, text, boolean, bigint), mlguard.request_retrain(text, text) to %I', p_role);
   end if;
   if p_role = 'mlguard_platform' then
     execute format(
@@ -3678,12 +3684,22 @@ CREATE FUNCTION mlguard._inputs_of(p_model text) RETURNS SETOF text
     AS $$
   select distinct i.tbl
   from mlguard._table t
-  cross join lateral unnest(t.features || t.inputs) i (tbl)
+  cross join lateral (
+    select u.tbl from unnest(t.features || t.inputs) u (tbl)
+    union all
+    -- The truth it learns from, where that is guarded too.
+    select l.tbl
+    from jsonb_array_elements(t.joins) j (line)
+    join mlguard._table l
+      on j.line ->> 'table' = format(
+        '"%s"."%s"', replace(l.schema_name, '"', '""'), replace(l.table_name, '"', '""'))
+    where j.line ->> 'what' in ('labels', 'training')
+  ) i (tbl)
   where t.model = p_model
   order by i.tbl
 $$;
 ALTER FUNCTION mlguard._inputs_of(p_model text) OWNER TO postgres;
-COMMENT ON FUNCTION mlguard._inputs_of(p_model text) IS 'Private. The tables a model reads: features and inputs of its tables of predictions.';
+COMMENT ON FUNCTION mlguard._inputs_of(p_model text) IS 'Private. The tables a model reads: features and inputs of its tables of predictions, and labels that are guarded.';
 CREATE FUNCTION mlguard._js(p_here double precision[], p_baseline double precision[]) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -9819,7 +9835,7 @@ begin
     select v.*
     from mlguard._slo s
     join mlguard._verdict v on v.slo = s.id and v.current and v.outcome = 'FAIL' and v.window_start is not null
-    where 'withdraw' = any (s.then_do) and not s.shadow
+    where 'withdraw' = any (s.then_do) and not s.shadow and not mlguard.waived_v1(s.id)
       -- Pooled segments name no rows.
       and not v.segment ? '*'
       and not exists (
@@ -11850,12 +11866,12 @@ CREATE FUNCTION mlguard.fell_back_v1(p_tbl text, p_key jsonb, p_column text, p_o
 $$;
 ALTER FUNCTION mlguard.fell_back_v1(p_tbl text, p_key jsonb, p_column text, p_old jsonb) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.fell_back_v1(p_tbl text, p_key jsonb, p_column text, p_old jsonb) IS 'Notes the value a model gave while an input was held, before a fallback takes its place.';
-CREATE FUNCTION mlguard.finish_retrain(p_id bigint, p_version text DEFAULT NULL::text, p_outcome text DEFAULT NULL::text, p_failed boolean DEFAULT false) RETURNS text
+CREATE FUNCTION mlguard.finish_retrain(p_id bigint, p_version text DEFAULT NULL::text, p_outcome text DEFAULT NULL::text, p_failed boolean DEFAULT false, p_ticket bigint DEFAULT NULL::bigint) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  _request mlguard._retrain_request := mlguard._claimed(p_id);
+  _request mlguard._retrain_request := mlguard._claimed(p_id, p_ticket);
   _again boolean;
 begin
   if not p_failed and nullif(p_version, '') is null then
@@ -11883,8 +11899,8 @@ begin
   return _request.state;
 end
 $$;
-ALTER FUNCTION mlguard.finish_retrain(p_id bigint, p_version text, p_outcome text, p_failed boolean) OWNER TO postgres;
-COMMENT ON FUNCTION mlguard.finish_retrain(p_id bigint, p_version text, p_outcome text, p_failed boolean) IS 'Ends a claim: the version that was trained is registered with its ticket (nobody has approved it yet), or the run failed and the request waits for another worker, at most as often as the policy of the model says.';
+ALTER FUNCTION mlguard.finish_retrain(p_id bigint, p_version text, p_outcome text, p_failed boolean, p_ticket bigint) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.finish_retrain(p_id bigint, p_version text, p_outcome text, p_failed boolean, p_ticket bigint) IS 'Ends a claim: the version that was trained is registered with its ticket (nobody has approved it yet), or the run failed and the request waits for another worker, at most as often as the policy of the model says. With the ticket of the claim it raises where another worker has claimed the request since.';
 CREATE FUNCTION mlguard.forget_refusals_v1(p_no integer) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -12051,12 +12067,12 @@ end
 $$;
 ALTER FUNCTION mlguard.guard_v1(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard.guard_v1(p_tbl text) IS 'True while the gate of a table is open; raises ML001 while it is closed. STABLE, so that a guarded view evaluates it once, before any row, on an empty table too.';
-CREATE FUNCTION mlguard.heartbeat(p_id bigint) RETURNS timestamp with time zone
+CREATE FUNCTION mlguard.heartbeat(p_id bigint, p_ticket bigint DEFAULT NULL::bigint) RETURNS timestamp with time zone
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  _request mlguard._retrain_request := mlguard._claimed(p_id);
+  _request mlguard._retrain_request := mlguard._claimed(p_id, p_ticket);
 begin
   update mlguard._retrain_request r
   set lease_until = clock_timestamp() + (mlguard._policy(r.model)).lease
@@ -12065,8 +12081,8 @@ begin
   return _request.lease_until;
 end
 $$;
-ALTER FUNCTION mlguard.heartbeat(p_id bigint) OWNER TO postgres;
-COMMENT ON FUNCTION mlguard.heartbeat(p_id bigint) IS 'A sign of life of the worker that claimed a request; returns until when the claim holds now.';
+ALTER FUNCTION mlguard.heartbeat(p_id bigint, p_ticket bigint) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard.heartbeat(p_id bigint, p_ticket bigint) IS 'A sign of life of the worker that claimed a request; returns until when the claim holds now. With the ticket of the claim it raises where another worker has claimed the request since.';
 CREATE FUNCTION mlguard.inputs_v1(p_tbl text, p_features text[], p_mode text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -16504,7 +16520,7 @@ REVOKE ALL ON FUNCTION mlguard._cell_sql(p_tbl regclass, p_relation regclass) FR
 GRANT ALL ON FUNCTION mlguard._cell_sql(p_tbl regclass, p_relation regclass) TO mlguard_platform;
 REVOKE ALL ON FUNCTION mlguard._cells(p_scope bigint, p_column text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._chi_squared(p_freedom double precision) FROM PUBLIC;
-REVOKE ALL ON FUNCTION mlguard._claimed(p_id bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._claimed(p_id bigint, p_ticket bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._close_batch() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._closed(p_tbl text) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._closed(p_tbl text) TO mlguard_platform;
@@ -16912,16 +16928,16 @@ GRANT ALL ON FUNCTION mlguard.failed(p_id bigint, p_error text) TO mlguard_platf
 REVOKE ALL ON FUNCTION mlguard.fair_bound_v1(p_states jsonb, p_metric text, p_key text, p_least integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.fair_v1(p_states jsonb, p_metric text, p_key text, p_least integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.fell_back_v1(p_tbl text, p_key jsonb, p_column text, p_old jsonb) FROM PUBLIC;
-REVOKE ALL ON FUNCTION mlguard.finish_retrain(p_id bigint, p_version text, p_outcome text, p_failed boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard.finish_retrain(p_id bigint, p_version text, p_outcome text, p_failed boolean) TO mlguard_platform;
-GRANT ALL ON FUNCTION mlguard.finish_retrain(p_id bigint, p_version text, p_outcome text, p_failed boolean) TO mlguard_task;
+REVOKE ALL ON FUNCTION mlguard.finish_retrain(p_id bigint, p_version text, p_outcome text, p_failed boolean, p_ticket bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.finish_retrain(p_id bigint, p_version text, p_outcome text, p_failed boolean, p_ticket bigint) TO mlguard_platform;
+GRANT ALL ON FUNCTION mlguard.finish_retrain(p_id bigint, p_version text, p_outcome text, p_failed boolean, p_ticket bigint) TO mlguard_task;
 REVOKE ALL ON FUNCTION mlguard.forget_refusals_v1(p_no integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.fresh_v1(p_tbl text, p_newest timestamp with time zone, p_future timestamp with time zone[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.grant_roles() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.greatest_v1(p_states jsonb, p_key text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION mlguard.heartbeat(p_id bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION mlguard.heartbeat(p_id bigint) TO mlguard_platform;
-GRANT ALL ON FUNCTION mlguard.heartbeat(p_id bigint) TO mlguard_task;
+REVOKE ALL ON FUNCTION mlguard.heartbeat(p_id bigint, p_ticket bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION mlguard.heartbeat(p_id bigint, p_ticket bigint) TO mlguard_platform;
+GRANT ALL ON FUNCTION mlguard.heartbeat(p_id bigint, p_ticket bigint) TO mlguard_task;
 REVOKE ALL ON FUNCTION mlguard.inputs_v1(p_tbl text, p_features text[], p_mode text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.js_v1(p_s jsonb, p_c jsonb, p_key text, p_column text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard.keep_baseline(p_tbl regclass, p_source text, p_columns jsonb, p_kind text) FROM PUBLIC;

@@ -20,7 +20,7 @@ from mlguard.compile.targets import KEY_KINDS, number, writable
 from mlguard.lang import ExpressionError, compile_row, compile_value
 from mlguard.lang.analyse import columns_of
 from mlguard.lang.tree import Case, Column, Expr, Logical
-from mlguard.lang.types import BOOL, FLOATS, Kind
+from mlguard.lang.types import BOOL, FLOATS, UNKNOWN, Kind
 from mlguard.names import quote_ident
 from mlguard.program import Points, Repair, Step
 from mlguard.spec.models import SloFile
@@ -149,9 +149,9 @@ def _bounded(
     it = quote_ident(name)
     if kind == "default":
         shape = scene.shape.column(name)
-        if not writable(name, scene, path) or shape is None:
+        if not writable(name, scene, path):
             return
-        when, text = f"{it} IS NULL", literal(value, shape.type)
+        when, text = f"{it} IS NULL", literal(value, shape.type if shape else UNKNOWN)
     else:
         type_ = number(name, kind, scene, path)
         if type_ is None:
@@ -245,8 +245,7 @@ def _normalised(names: tuple[str, ...], scene: Scene, path: Path) -> Iterator[tu
 def _guarded(own: Expr, item: Repair, scene: Scene) -> Expr:
     """Return the new value where all parts are known, else the column as it is."""
     shape = scene.shape.column(item.column)
-    assert shape is not None
-    return Case(item.value.type, ((own, item.value),), Column(shape.type, item.column))
+    return Case(item.value.type, ((own, item.value),), Column(shape.type if shape else UNKNOWN, item.column))
 
 
 def _may_route(file: SloFile, scene: Scene, path: Path) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from mlguard.compile.draft import Draft, Path, Scene
 from mlguard.compile.shorts import literal
 from mlguard.lang import ExpressionError, Scope, compile_value
-from mlguard.lang.types import FLOATS, NUMBERS, Kind, SqlType
+from mlguard.lang.types import FLOATS, NUMBERS, UNKNOWN, Kind, SqlType
 from mlguard.names import quote_ident
 from mlguard.program import Repair
 
@@ -31,23 +31,24 @@ def repairs_of(draft: Draft, scene: Scene, columns: tuple[str, ...]) -> tuple[Re
         )
         return None
     shape = scene.shape.column(target)
-    if shape is None:
+    if shape is None and not scene.shape.declared:
         return None
+    type_ = shape.type if shape else UNKNOWN
     text = "NULL"
     if said.clamp is not None:
-        if shape.type.kind not in NUMBERS and shape.type.kind is not Kind.UNKNOWN:
-            scene.fault(f"clamp needs a number; {target} is {shape.type}", path, "use default or null")
+        if type_.kind not in NUMBERS and type_.kind is not Kind.UNKNOWN:
+            scene.fault(f"clamp needs a number; {target} is {type_}", path, "use default or null")
             return None
-        text = clamp(target, shape.type, *said.clamp)
+        text = clamp(target, type_, *said.clamp)
     elif said.default is not None:
-        text = literal(said.default, shape.type)
+        text = literal(said.default, type_)
     mended = _mended(target, text, scene, path)
     return None if mended is None else (mended,)
 
 
 def _mended(name: str, text: str, scene: Scene, path: Path) -> Repair | None:
     shape = scene.shape.column(name)
-    if shape is None:
+    if shape is None and not scene.shape.declared:
         scene.fault(f"no column `{name}` to repair in {scene.table}", path)
         return None
     if name in scene.shape.partition_columns:
@@ -57,12 +58,12 @@ def _mended(name: str, text: str, scene: Scene, path: Path) -> Repair | None:
             "use reject, or mend it before loading",
         )
         return None
-    if shape.generated is not None:
+    if shape is not None and shape.generated is not None:
         scene.fault(f"repair of {name}, a generated column", path, "repair the columns it is computed from")
         return None
     scope = Scope(columns={item.name: item.type for item in scene.shape.columns}, closed=not scene.shape.declared)
     try:
-        return Repair(name, compile_value(text, scope, shape.type))
+        return Repair(name, compile_value(text, scope, shape.type if shape else None))
     except ExpressionError as error:
         scene.expression_fault(error, path)
         return None

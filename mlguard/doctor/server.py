@@ -259,7 +259,7 @@ select array[t.tbl, j.line ->> 'table', c.name]
 from mlguard._table as t
 cross join lateral jsonb_array_elements(t.joins) as j (line)
 cross join lateral jsonb_array_elements_text(j.line -> 'on' || (j.line -> 'columns')) as c (name)
-where t.tbl = any(%(tables)s)
+where t.tbl = any(%(tables)s) and j.line ->> 'what' <> 'training'
   and not exists (
     select from pg_catalog.pg_attribute as a
     where a.attrelid = to_regclass(j.line ->> 'table') and a.attname = c.name and not a.attisdropped)
@@ -287,7 +287,7 @@ select array[t.tbl, s.relation, s.relation::regclass::text, j.line ->> 'what',
 from mlguard._table as t
 cross join lateral jsonb_array_elements(t.joins) as j (line)
 cross join lateral (values (j.line ->> 'table'), (format('%%I.%%I', t.schema_name, t.table_name))) as s (relation)
-where t.tbl = any(%(tables)s) and to_regclass(s.relation) is not null
+where t.tbl = any(%(tables)s) and j.line ->> 'what' <> 'training' and to_regclass(s.relation) is not null
   and not exists (
     select from pg_catalog.pg_index as i
     join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]

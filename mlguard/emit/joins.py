@@ -63,7 +63,7 @@ def with_joins(program: TableProgram, rows: str, joins: Joins) -> str:
         return f"{rows} as r"
     columns, tables = ["p.*"], [f"from {rows} as p"]
     if joins.labels is not None:
-        columns.append(f"{_label(program, joins.labels)} as {quote_ident(LABEL)}")
+        columns.append(f"{label_of(program, joins.labels)} as {quote_ident(LABEL)}")
         tables.append(f"left join {joins.labels.table.sql} as t on {matched(joins.labels.on, 't')}")
     return _item(columns, tables, joins, one_by_one=rows != stored(program))
 
@@ -78,7 +78,7 @@ def labelled(program: TableProgram, joins: Joins, *, rows: str = "", label_rows:
         label_rows: some rows of the label table; '' for all stored.
     """
     assert joins.labels is not None
-    columns = ["p.*", f"{_label(program, joins.labels)} as {quote_ident(LABEL)}"]
+    columns = ["p.*", f"{label_of(program, joins.labels)} as {quote_ident(LABEL)}"]
     sides = [f"{label_rows or joins.labels.table.sql} as t", f"{rows or stored(program)} as p"]
     first, second = sides if label_rows else reversed(sides)
     tables = [f"from {first}", f"join {second} on {matched(joins.labels.on, 't')}"]
@@ -101,6 +101,13 @@ def relations(source: LabelSource | AttributeSource) -> tuple[TableName, ...]:
     return (source.table, *(source.shape.heirs if source.shape is not None else ()))
 
 
+def label_of(program: TableProgram, labels: LabelSource) -> str:
+    """Return the label of a row `t` of the label table; NULL where it has not arrived."""
+    text = to_sql(labels.value, "t", program.time_zone)
+    whole = guard(labels.value, "t", program.time_zone).whole
+    return text if whole is None else f"case when {whole} then {text} end"
+
+
 def _item(columns: list[str], tables: list[str], joins: Joins, *, one_by_one: bool = True) -> str:
     """Return the FROM item with the attributes.
 
@@ -116,9 +123,3 @@ def _item(columns: list[str], tables: list[str], joins: Joins, *, one_by_one: bo
             tables.append(f"left join {source} on {condition}")
     text = "select " + ", ".join(columns) + "\n" + "\n".join(tables)
     return f"(\n{indent(text)}\n) as r"
-
-
-def _label(program: TableProgram, labels: LabelSource) -> str:
-    text = to_sql(labels.value, "t", program.time_zone)
-    whole = guard(labels.value, "t", program.time_zone).whole
-    return text if whole is None else f"case when {whole} then {text} end"

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from mlguard.emit.buckets import at_zone, event_time, interval
 from mlguard.emit.gate import TASK_ROLE
+from mlguard.emit.joins import label_of, matched
 from mlguard.emit.objects import DbObject, Kind, Statement, comment, dollar_quote, function, indent
-from mlguard.emit.pg_expr import to_sql
 from mlguard.emit.rules import literal, one_line
 from mlguard.names import TableName, fit, quote_ident
 from mlguard.program import FeatureSource, LabelSource, Predictions, TableProgram
@@ -69,9 +69,10 @@ def _columns(program: TableProgram, predictions: Predictions) -> list[tuple[str,
     taken = {name for name, _, _ in found}
     if predictions.labels is not None:
         labels = predictions.labels
-        found.append((LABEL, str(labels.value.type), f"({to_sql(labels.value, 'l', program.time_zone)})"))
+        found.append((LABEL, str(labels.value.type), f"({label_of(program, labels)})"))
         if labels.event_time is not None:
-            found.append((LABEL_TIME, "timestamp with time zone", _label_time(labels, program)))
+            name = LABEL_TIME if LABEL_TIME not in taken else fit(f"{labels.table.name}_{LABEL_TIME}")
+            found.append((name, "timestamp with time zone", _label_time(labels, program)))
         taken |= {name for name, _, _ in found}
     for number, source in enumerate(predictions.joined, 1):
         for column in source.columns:
@@ -85,7 +86,7 @@ def _columns(program: TableProgram, predictions: Predictions) -> list[tuple[str,
 
 def _label_time(labels: LabelSource, program: TableProgram) -> str:
     assert labels.event_time is not None
-    return at_zone(labels.event_time, "l", program.time_zone)
+    return at_zone(labels.event_time, "t", program.time_zone)
 
 
 def _body(program: TableProgram, predictions: Predictions, values: list[str]) -> str:
@@ -93,8 +94,8 @@ def _body(program: TableProgram, predictions: Predictions, values: list[str]) ->
     joins, conditions = [], [f"{at} >= _t.from_at", f"{at} < _t.to_at", f"{at} <= _t.given_at"]
     labels = predictions.labels
     if labels is not None:
-        same = " and ".join(f"l.{quote_ident(name)} = p.{quote_ident(name)}" for name in labels.on)
-        joins.append(f"join {labels.table.sql} as l on {same}")
+        joins.append(f"join {labels.table.sql} as t on {matched(labels.on, 't')}")
+        conditions.append(f"({label_of(program, labels)}) is not null")
         if labels.event_time is not None:
             when = _label_time(labels, program)
             conditions += [f"{when} >= {at}", f"{when} <= _t.given_at"]

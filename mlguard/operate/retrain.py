@@ -118,31 +118,50 @@ def claim_retrain(connection: psycopg.Connection[Any], model: str | None = None)
     return None if number is None else retrain_request(connection, number)
 
 
-def heartbeat(connection: psycopg.Connection[Any], number: int) -> datetime:
+def heartbeat(connection: psycopg.Connection[Any], number: int, *, ticket: int | None = None) -> datetime:
     """Say that the worker lives; return until when the claim holds.
+
+    Args:
+        connection: a database with the runtime.
+        number: the request.
+        ticket: the ticket of the claim, which tells it from one that another worker of the same login has since.
 
     Raises:
         PlanError: the request is not claimed, or by somebody else.
     """
-    until: datetime = _call(connection, "select mlguard.heartbeat(%(number)s)", number=number)
+    query = "select mlguard.heartbeat(%(number)s, %(ticket)s)"
+    until: datetime = _call(connection, query, number=number, ticket=ticket)
     return until
 
 
 def finish_retrain(
-    connection: psycopg.Connection[Any], number: int, *, version: str | None = None, outcome: str | None = None
+    connection: psycopg.Connection[Any],
+    number: int,
+    *,
+    version: str | None = None,
+    outcome: str | None = None,
+    ticket: int | None = None,
 ) -> RetrainRequest:
     """End a claim: with the version that was trained, or without one as failed.
+
+    Args:
+        connection: a database with the runtime.
+        number: the request.
+        version: the version that was trained.
+        outcome: what became of the run, in words.
+        ticket: the ticket of the claim, as for `heartbeat`.
 
     Raises:
         PlanError: the request is not claimed, or by somebody else.
     """
     _call(
         connection,
-        "select mlguard.finish_retrain(%(number)s, %(version)s, %(outcome)s, %(failed)s)",
+        "select mlguard.finish_retrain(%(number)s, %(version)s, %(outcome)s, %(failed)s, %(ticket)s)",
         number=number,
         version=version,
         outcome=outcome,
         failed=version is None,
+        ticket=ticket,
     )
     return retrain_request(connection, number)
 
@@ -229,7 +248,7 @@ def _finish(
                 known = retrain_request(connection, request.id) if lost else request
                 if known.version is not None and known.version == version:
                     return known
-                return finish_retrain(connection, request.id, version=version, outcome=outcome)
+                return finish_retrain(connection, request.id, version=version, outcome=outcome, ticket=request.ticket)
         except (psycopg.OperationalError, EngineError) as error:
             words = str(error).partition("\n")[0]
             if pause is None:
@@ -281,7 +300,7 @@ class _kept_alive:  # noqa: N801 - read as a verb where it is used: with _kept_a
         while not self.stop.wait(self.pause):
             try:
                 with self.connect() as connection:
-                    heartbeat(connection, self.request.id)
+                    heartbeat(connection, self.request.id, ticket=self.request.ticket)
             except PlanError as error:  # the claim is lost: the command goes on, its version is recorded by hand
                 self.say(f"request {self.request.id}: {error.message}")
                 return

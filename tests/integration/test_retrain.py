@@ -291,3 +291,46 @@ def test_a_baseline_is_what_the_champion_was_trained_on(guarded_db: str, tmp_pat
             baseline.set_from_training(connection, "features.customer", version="churn:8")
         with pytest.raises(PlanError, match="no training ticket 99"):
             baseline.set_from_training(connection, "features.customer", ticket=99)
+
+
+def test_an_slo_that_is_off_asks_for_nothing(dsn: str) -> None:
+    with people(dsn, "ann", "bob") as who:
+        serve(who, "1", "2")
+        predict(dsn, 1, "2", 0.9)
+        query(dsn, "select mlguard.request_retrain('churn', 'by hand')")
+        sweep(dsn)
+        query(
+            dsn, "select mlguard.cancel_retrain(1, 'not now'), mlguard.set_retrain_policy('churn', p_cooldown => '0')"
+        )
+        query(dsn, "update mlguard._retrain_request set incidents = '{}' returning 1")
+        query(dsn, "select mlguard.off('predictions.churn/mean_score', interval '4 hours', 'we know')")
+        predict(dsn, 1, "1", 0.2)
+        predict(dsn, 2, "1", 0.9)
+        done = sweep(dsn)
+        assert done["models rolled back"] == done["retrain requests opened"] == 0
+        assert one(dsn, "select version from mlguard.model_version where state = 'champion'") == "2"
+        query(dsn, "select mlguard.resume('predictions.churn/mean_score', 'go on')")
+        done = sweep(dsn)
+        assert done["models rolled back"] == done["retrain requests opened"] == 1
+
+
+def test_a_worker_that_was_taken_for_dead_ends_nobody_elses_claim(dsn: str) -> None:
+    query(dsn, "select mlguard.set_retrain_policy('churn', p_lease => '50 ms')")
+    query(dsn, "select mlguard.request_retrain('churn', 'by hand')")
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        lost = retrain.claim_retrain(connection, "churn")
+        query(dsn, "select pg_sleep(0.1)")
+        query(dsn, "select mlguard.set_retrain_policy('churn', p_lease => '10 minutes')")
+        held = retrain.claim_retrain(connection, "churn")
+        assert lost is not None
+        assert held is not None
+        assert (lost.id, lost.ticket, held.ticket) == (held.id, 1, 2)
+        for act in (
+            lambda: retrain.heartbeat(connection, lost.id, ticket=lost.ticket),
+            lambda: retrain.finish_retrain(connection, lost.id, version="of the dead", ticket=lost.ticket),
+        ):
+            with pytest.raises(PlanError, match="request 1 was claimed again since, with ticket 2"):
+                act()
+        assert query(dsn, "select count(*) from mlguard.model_version") == [(0,)]
+        retrain.heartbeat(connection, held.id, ticket=held.ticket)
+        assert retrain.finish_retrain(connection, held.id, version="2", ticket=held.ticket).state == "done"

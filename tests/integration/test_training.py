@@ -178,3 +178,56 @@ def test_a_ticket_of_another_model_or_none_opens_nothing(dsn: str) -> None:
         with pytest.raises(psycopg.Error, match="is no training ticket of model churn") as caught:
             query(dsn, READ.format(ticket=wrong))
         assert caught.value.sqlstate == "ML002"
+
+
+def test_a_label_that_is_null_or_cannot_be_computed_has_not_arrived(db: str, tmp_path: Path) -> None:
+    prepare(db, SCHEMA)
+    said = PREDICTIONS.replace("value: churned", "value: 1 / churned")
+    for name, text in {"features": FEATURES, "predictions": said}.items():
+        (tmp_path / f"{name}.slo.yaml").write_text(text, encoding="utf-8")
+    api.apply(api.load(tmp_path), db)
+    for customer in (1, 2, 3):
+        predict(db, customer, "10 days")
+    label(db, 1, "10 days", 2, known="5 days")
+    label(db, 2, "10 days", 0, known="5 days")
+    prepare(db, f"insert into labels.churn select 3, as_of, null, {at('5 days')} from predictions.churn limit 1")
+    prepare(
+        db, "update labels.churn l set as_of = p.as_of from predictions.churn p where p.customer_id = l.customer_id"
+    )
+    assert read(db, ticket(db)) == [(1, None, 0.5)]
+
+
+def test_a_prediction_table_with_a_label_time_of_its_own(db: str, tmp_path: Path) -> None:
+    prepare(db, SCHEMA)
+    prepare(db, "alter table predictions.churn add label_time timestamptz")
+    for name, text in {"features": FEATURES, "predictions": PREDICTIONS}.items():
+        (tmp_path / f"{name}.slo.yaml").write_text(text, encoding="utf-8")
+    api.apply(api.load(tmp_path), db)
+    predict(db, 1, "10 days")
+    label(db, 1, "10 days", known="5 days")
+    number = ticket(db)
+    found = query(db, f"select label_time, churn_label_time is not null from predictions.churn_training({number})")
+    assert found == [(None, True)]
+
+
+def test_labels_that_are_held_open_nothing(dsn: str, tmp_path: Path) -> None:
+    said = """
+mlguard: 1
+table: labels.churn
+key: [customer_id, as_of]
+event_time: as_of
+slos:
+  - {name: known, check: coverage(churned) >= 0.9, over: batch, on_violation: hold, min_rows: 1}
+"""
+    (tmp_path / "labels.slo.yaml").write_text(said, encoding="utf-8")
+    api.apply(api.load(tmp_path), dsn)
+    predict(dsn, 1, "10 days")
+    prepare(dsn, f"insert into labels.churn select customer_id, as_of, null, {at('5 days')} from predictions.churn")
+    sweep(dsn)
+    with pytest.raises(psycopg.Error, match=r"must not be trained now: labels\.churn is held since") as caught:
+        one(dsn, "select mlguard.begin_training('churn')")
+    assert caught.value.sqlstate == "ML002"
+    prepare(dsn, "update labels.churn set churned = 1")
+    number = ticket(dsn)
+    inputs = one(dsn, f"select inputs from mlguard.training_ticket where id = {number}")
+    assert set(inputs) == {"features.customer", "labels.churn", "predictions.churn"}

@@ -1577,12 +1577,13 @@ begin
     p."email",
     p."payload",
     p."event_ts",
-    (l."churned")
+    (t."churned")
   from "features"."customer" as p
-  join "labels"."churn" as l on l."customer_id" = p."customer_id"
+  join "labels"."churn" as t on t."customer_id" = p."customer_id"
   where (p."event_ts") >= _t.from_at
     and (p."event_ts") < _t.to_at
     and (p."event_ts") <= _t.given_at
+    and (t."churned") is not null
     and (p."event_ts") <= _t.given_at - interval '7 days';
 end
 $mlguard$;
@@ -1600,7 +1601,7 @@ end
 $mlguard$;
 
 -- phase: change, locks: none
-comment on function "features"."customer_training"(bigint) is 'mlguard:features.customer:3a4d473e8a95';
+comment on function "features"."customer_training"(bigint) is 'mlguard:features.customer:9ee1c45e2ec6';
 
 -- undo: drop function if exists "features"."customer_training"(bigint);
 

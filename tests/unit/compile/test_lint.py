@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mlguard.compile import compile_project
 from mlguard.compile.lint import load_whole
 from mlguard.errors import SpecError
 
@@ -108,3 +109,31 @@ def test_nothing_is_made_up_where_the_rest_depends_on_what_is_wrong(tmp_path: Pa
 def test_a_file_without_faults_is_loaded(tmp_path: Path) -> None:
     (tmp_path / "t.slo.yaml").write_text(CUSTOMER)
     assert [str(file.table) for file in load_whole(tmp_path).files] == ["features.customer"]
+
+
+def test_columns_that_only_the_database_knows_can_be_mended_and_stepped(tmp_path: Path) -> None:
+    text = """key: [id]
+features: [features.a]
+when_features_held: fallback
+model: churn
+post:
+  - {name: prior, default: {score: 0.5, action: none}}
+  - {name: clip, clamp: {score: [0, 1]}}
+  - {name: two, round: {score: 2}}
+  - {name: curve, calibrate: {score: {logistic: [1.3, -0.2]}}}
+  - {name: points, calibrate: {score: {table: ops.points, x: x, y: y}}}
+  - {name: shares, normalise: [p_a, p_b, p_c]}
+  - {name: quiet, when: score < 0.1, set: {action: "'none'"}}
+  - {name: unsure, when: score > 0.4, route: review}
+  - {name: best, top_k: {k: 3, by: [request_id], order: score}}
+  - {name: once, dedupe: {by: [request_id, item], order: score}}
+  - {name: whole, normalise: {columns: score, by: [request_id]}}
+raw: {score: raw_score}
+slos:
+  - {name: clamped, check: score <= 1, on_violation: repair, repair: {clamp: [0, 1]}}
+  - {name: given, check: action IS NOT NULL, nulls: fail, on_violation: repair, repair: {default: none}}
+  - {name: emptied, check: score >= 0, on_violation: repair, repair: null}
+  - {name: computed, check: score >= 0, on_violation: repair, repair: {score: abs(score), action: "'mended'"}}
+"""
+    (tmp_path / "t.slo.yaml").write_text(HEAD.format("churn") + text)
+    compile_project(load_whole(tmp_path), None)
