@@ -18,7 +18,7 @@ MADE_AGAIN = frozenset(
     {
         "_acting", "_assertion", "_assertion_due", "_assertion_lock", "_delta", "_freshness", "_freshness_due",
         "_load_due", "_object", "_pair_work", "_paired", "_pairing", "_recount_due", "_request", "_schema_column",
-        "_seal", "_segment", "_single", "_slo", "_table", "_unclosed", "_unsealed", "_window",
+        "_seal", "_segment", "_single", "_slo", "_table", "_turn", "_unclosed", "_unsealed", "_window",
     }
 )  # fmt: skip
 

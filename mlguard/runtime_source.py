@@ -21,6 +21,7 @@ _FUNCTION = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 _RENAMED = re.compile(r"^alter function mlguard\.(\w+)\(.*?\) rename to (\w+);", re.MULTILINE)
+_DROPPED = re.compile(r"^drop function mlguard\.(\w+)\(([^;]*)\);", re.MULTILINE)
 _SETTING = re.compile(r"^alter function mlguard\.(\w+)\([^;]*?\) set [^;]*;", re.MULTILINE)
 _TRIGGER = re.compile(
     r"^create (?:constraint )?trigger (\w+)\s.*?\bon mlguard\.(\w+)\b"
@@ -45,7 +46,9 @@ def functions() -> dict[str, tuple[Source, ...]]:
     """Return the newest definition of each of the runtime's functions, by name; a name may have several."""
     found: dict[str, dict[str, Source]] = {}
     for text in _files():
-        parts = (*_FUNCTION.finditer(text), *_RENAMED.finditer(text), *_SETTING.finditer(text))
+        parts = (
+            *_FUNCTION.finditer(text), *_RENAMED.finditer(text), *_SETTING.finditer(text), *_DROPPED.finditer(text)
+        )  # fmt: skip
         for match in sorted(parts, key=lambda each: each.start()):
             if match.re is _SETTING:
                 # Whoever makes the function anew pins what a later file pinned.
@@ -53,6 +56,11 @@ def functions() -> dict[str, tuple[Source, ...]]:
                     arguments: replace(source, create=f"{source.create}\n{match[0]}")
                     for arguments, source in found[match[1]].items()
                 }
+                continue
+            if match.re is _DROPPED:
+                forms = found[match[1]]
+                for arguments in [each for each in forms if _types(each) == _types(match[2], named=False)]:
+                    del forms[arguments]
                 continue
             if match.re is _RENAMED:
                 found[match[2]] = {
@@ -68,7 +76,7 @@ def functions() -> dict[str, tuple[Source, ...]]:
                 re.sub(r"^create (or replace )?", "create or replace ", match[0]),
             )
             found.setdefault(source.name, {})[re.sub(r"\s+", " ", match["arguments"]).strip()] = source
-    return {name: tuple(each.values()) for name, each in found.items()}
+    return {name: tuple(each.values()) for name, each in found.items() if each}
 
 
 @cache
@@ -108,19 +116,30 @@ def edited(connection: psycopg.Connection[Any]) -> list[str]:
 def restore(connection: psycopg.Connection[Any]) -> None:
     """Make the runtime's functions and triggers again what their files say, all or nothing."""
     with connection.transaction():
+        lost = [name for name in edited(connection) if not _forms(connection, name)]
         for name in edited(connection):
             for source in functions()[name]:
-                _restore(connection, source)
+                _restore(connection, source, anew=name in lost)
+        if lost:
+            # PostgreSQL lets everybody call what is new: nobody may but those whom grant_roles() knows.
+            made = connection.execute(
+                "select p.oid::pg_catalog.regprocedure::text from pg_catalog.pg_proc as p"
+                " where p.pronamespace = pg_catalog.to_regnamespace('mlguard') and p.proname = any (%s)",
+                (lost,),
+            ).fetchall()
+            for (signature,) in made:
+                connection.execute(f"revoke all on function {signature} from public".encode())
+            connection.execute("select mlguard.grant_roles()")
         for table, trigger in silent(connection):
             connection.execute(f"alter table mlguard.{table} enable always trigger {trigger}".encode())
 
 
-def _restore(connection: psycopg.Connection[Any], source: Source) -> None:
-    """Put one function back; a form with other arguments, which a later file took out, stays out."""
+def _restore(connection: psycopg.Connection[Any], source: Source, *, anew: bool) -> None:
+    """Put one function back; where its name is there, a form with other arguments is not added to it."""
     before = _forms(connection, source.name)
     with connection.transaction() as attempt:
         connection.execute(source.create.encode())
-        if 0 < before < _forms(connection, source.name):
+        if not anew and before < _forms(connection, source.name):
             raise psycopg.Rollback(attempt)
 
 
@@ -158,6 +177,12 @@ def _files() -> list[str]:
     return [
         path.read_text(encoding="utf-8").replace("\r\n", "\n") for path in sorted(runtime.sql_folder().glob("*.up.sql"))
     ]
+
+
+def _types(arguments: str, *, named: bool = True) -> list[str]:
+    """Return the types of a list of arguments, which have names where a function is made and none where it goes."""
+    each = [re.sub(r"\s+default\s.*", "", part).strip() for part in arguments.split(",") if part.strip()]
+    return [part.split(None, 1)[1] if named else part for part in each]
 
 
 def _renamed(source: Source, name: str) -> Source:

@@ -129,7 +129,7 @@ CREATE FUNCTION mlguard._acted_on(p_id bigint, p_act text) RETURNS mlguard._inci
 declare
   _incident mlguard._incident;
 begin
-  perform pg_advisory_xact_lock(mlguard._incident_key());
+  perform mlguard._wait_turn('incidents');
   perform mlguard._sweep_incidents(statement_timestamp());
   select i.* into _incident from mlguard._incident i where i.id = p_id or p_id = any (i.also) order by i.id = p_id desc;
   if not found then
@@ -3535,14 +3535,6 @@ CREATE FUNCTION mlguard._incident_history(p_id bigint) RETURNS TABLE(verdict big
 $$;
 ALTER FUNCTION mlguard._incident_history(p_id bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._incident_history(p_id bigint) IS 'Private. The last 20 verdicts of an incident''s SLO and segment while it was open, newest first.';
-CREATE FUNCTION mlguard._incident_key() RETURNS bigint
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-  select hashtextextended('mlguard incidents', 0)
-$$;
-ALTER FUNCTION mlguard._incident_key() OWNER TO postgres;
-COMMENT ON FUNCTION mlguard._incident_key() IS 'Private. The advisory lock under which incidents are written.';
 CREATE FUNCTION mlguard._incident_no(p_slo text) RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5832,7 +5824,7 @@ CREATE FUNCTION mlguard._lock_table(p_tbl text) RETURNS boolean
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  select pg_try_advisory_xact_lock(hashtextextended('mlguard ' || p_tbl, 0))
+  select mlguard._take_turn('table ' || p_tbl)
 $$;
 ALTER FUNCTION mlguard._lock_table(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._lock_table(p_tbl text) IS 'Private. Takes the lock of a table''s buckets and windows if it is free; true when this transaction has it.';
@@ -6517,6 +6509,21 @@ end
 $$;
 ALTER FUNCTION mlguard._new_categories(p_s jsonb, p_c jsonb, p_key text, p_column text, OUT rate double precision, OUT words text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._new_categories(p_s jsonb, p_c jsonb, p_key text, p_column text, OUT rate double precision, OUT words text) IS 'Private. Share of values whose category the baseline does not know; words: why that cannot be told.';
+CREATE FUNCTION mlguard._new_turn(p_name text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '50ms'
+    AS $$
+begin
+  insert into mlguard._turn (name) values (p_name) on conflict do nothing;
+  return found;
+exception
+  when lock_not_available then
+    return false;  -- another makes it, and so has the turn
+end
+$$;
+ALTER FUNCTION mlguard._new_turn(p_name text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._new_turn(p_name text) IS 'Private. Makes the row of a turn that nobody ever took; true where this transaction has the turn by that.';
 CREATE FUNCTION mlguard._noise(p_metric text, p_here double precision[], p_baseline double precision[]) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7512,7 +7519,7 @@ begin
   end if;
   -- Only who seals cuts: the lock is that of the chain.
   if current_setting('transaction_isolation') <> 'read committed'
-     or not pg_try_advisory_xact_lock(hashtextextended('mlguard audit chain', 0)) then
+     or not mlguard._take_turn('audit chain') then
     return;
   end if;
   select coalesce(max(c.no), 0) into _first from mlguard._event_checkpoint c;
@@ -8799,7 +8806,7 @@ declare
 begin
   -- An older snapshot would not see the last seal.
   if current_setting('transaction_isolation') <> 'read committed'
-     or not pg_try_advisory_xact_lock(hashtextextended('mlguard audit chain', 0)) then
+     or not mlguard._take_turn('audit chain') then
     return 0;
   end if;
   select s.no, s.hash into _no, _prev from mlguard._event_seal s order by s.no desc limit 1;
@@ -9348,7 +9355,7 @@ declare
   _n bigint;
 begin
   -- One at a time; whoever comes second finds the work done. Acts of people wait, sweeps do not.
-  if not pg_try_advisory_xact_lock(mlguard._incident_key()) then
+  if not mlguard._take_turn('incidents') then
     return;
   end if;
   return query select 'incidents masked', mlguard._mask_incidents();
@@ -9440,7 +9447,7 @@ CREATE FUNCTION mlguard._sweep_models(p_as_of timestamp with time zone) RETURNS 
 declare
   _n bigint := 0;
 begin
-  if pg_try_advisory_xact_lock(hashtextextended('mlguard prediction lines', 0)) then
+  if mlguard._take_turn('prediction lines') then
     with gone as (
       delete from mlguard._prediction_line l returning l.*
     ), batch as (
@@ -9587,7 +9594,7 @@ CREATE FUNCTION mlguard._sweep_schema(p_as_of timestamp with time zone) RETURNS 
     AS $$
   -- One at a time: two would both find what neither wrote down yet.
   select 'changes of columns judged', count(*) filter (where j.judged)
-  from (select pg_try_advisory_xact_lock(hashtextextended('mlguard schema watch', 0)) as turn offset 0) mine
+  from (select mlguard._take_turn('schema watch') as turn offset 0) mine
   cross join mlguard._table t
   cross join lateral mlguard._judge_schema(case when mine.turn then t.tbl end) j (judged)
 $$;
@@ -9942,6 +9949,23 @@ CREATE FUNCTION mlguard._take_profile(p_scope bigint, p_tbl text, p_start timest
 $$;
 ALTER FUNCTION mlguard._take_profile(p_scope bigint, p_tbl text, p_start timestamp with time zone, p_end timestamp with time zone, p_batch bigint) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._take_profile(p_scope bigint, p_tbl text, p_start timestamp with time zone, p_end timestamp with time zone, p_batch bigint) IS 'Private. Profiles of the columns of a scope, from its sample.';
+CREATE FUNCTION mlguard._take_turn(p_name text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform from mlguard._turn t where t.name = p_name for update skip locked;
+  if found then
+    return true;
+  end if;
+  if exists (select from mlguard._turn t where t.name = p_name) then
+    return false;
+  end if;
+  return mlguard._new_turn(p_name);
+end
+$$;
+ALTER FUNCTION mlguard._take_turn(p_name text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._take_turn(p_name text) IS 'Private. Takes a turn if it is free; true when this transaction has it.';
 CREATE FUNCTION mlguard._taken_in(b mlguard._band, p_values double precision[], p_rows bigint[], p_slots integer[]) RETURNS mlguard._band
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -10630,10 +10654,24 @@ CREATE FUNCTION mlguard._wait_table(p_tbl text) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  select pg_advisory_xact_lock(hashtextextended('mlguard ' || p_tbl, 0))
+  select mlguard._wait_turn('table ' || p_tbl)
 $$;
 ALTER FUNCTION mlguard._wait_table(p_tbl text) OWNER TO postgres;
 COMMENT ON FUNCTION mlguard._wait_table(p_tbl text) IS 'Private. Waits for the lock of a table''s buckets and windows.';
+CREATE FUNCTION mlguard._wait_turn(p_name text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform from mlguard._turn t where t.name = p_name for update;
+  if not found then
+    insert into mlguard._turn (name) values (p_name) on conflict do nothing;
+    perform from mlguard._turn t where t.name = p_name for update;
+  end if;
+end
+$$;
+ALTER FUNCTION mlguard._wait_turn(p_name text) OWNER TO postgres;
+COMMENT ON FUNCTION mlguard._wait_turn(p_name text) IS 'Private. Waits for a turn.';
 CREATE FUNCTION mlguard._waits(p_slo mlguard._slo) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -15263,6 +15301,12 @@ ALTER TABLE mlguard._training_ticket ALTER COLUMN id ADD GENERATED ALWAYS AS IDE
     NO MAXVALUE
     CACHE 1
 );
+CREATE UNLOGGED TABLE mlguard._turn (
+    name text NOT NULL
+);
+ALTER TABLE mlguard._turn OWNER TO postgres;
+COMMENT ON TABLE mlguard._turn IS 'Private. What one transaction does at a time; who has the lock of a row has the turn, until it ends.';
+COMMENT ON COLUMN mlguard._turn.name IS 'What is done: the sweep of a table, incidents, the audit chain.';
 CREATE TABLE mlguard._unclosed (
     batch bigint NOT NULL
 );
@@ -16365,6 +16409,8 @@ ALTER TABLE ONLY mlguard._table
     ADD CONSTRAINT _table_pkey PRIMARY KEY (tbl);
 ALTER TABLE ONLY mlguard._training_ticket
     ADD CONSTRAINT _training_ticket_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY mlguard._turn
+    ADD CONSTRAINT _turn_pkey PRIMARY KEY (name);
 ALTER TABLE ONLY mlguard._unsealed
     ADD CONSTRAINT _unsealed_pkey PRIMARY KEY (event);
 ALTER TABLE ONLY mlguard._verdict
@@ -16603,7 +16649,6 @@ REVOKE ALL ON FUNCTION mlguard._incident_history(p_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._incident_history(p_id bigint) TO mlguard_platform;
 GRANT ALL ON FUNCTION mlguard._incident_history(p_id bigint) TO mlguard_task;
 GRANT ALL ON FUNCTION mlguard._incident_history(p_id bigint) TO mlguard_writer;
-REVOKE ALL ON FUNCTION mlguard._incident_key() FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._incident_no(p_slo text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._incident_of(p_verdict bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._incident_words(p_id bigint) FROM PUBLIC;
@@ -16693,6 +16738,7 @@ REVOKE ALL ON FUNCTION mlguard._model_reason(p_reason text, p_act text) FROM PUB
 REVOKE ALL ON FUNCTION mlguard._most_frequent(p_texts text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._need_reason(p_reason text, p_act text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._new_categories(p_s jsonb, p_c jsonb, p_key text, p_column text, OUT rate double precision, OUT words text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._new_turn(p_name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._noise(p_metric text, p_here double precision[], p_baseline double precision[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._normal_tail(p_probability double precision) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._note_act(p_root oid, p_act text, p_child regclass, p_more jsonb) FROM PUBLIC;
@@ -16822,6 +16868,7 @@ REVOKE ALL ON FUNCTION mlguard._sweep_version_baselines(p_as_of timestamp with t
 REVOKE ALL ON FUNCTION mlguard._sweep_windows(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._sweep_withdrawals(p_as_of timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._take_profile(p_scope bigint, p_tbl text, p_start timestamp with time zone, p_end timestamp with time zone, p_batch bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._take_turn(p_name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._taken_in(b mlguard._band, p_values double precision[], p_rows bigint[], p_slots integer[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._tallied(p_tbl regclass, p_relation regclass, p_edges jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION mlguard._tallied(p_tbl regclass, p_relation regclass, p_edges jsonb) TO mlguard_platform;
@@ -16852,6 +16899,7 @@ REVOKE ALL ON FUNCTION mlguard._vetoes(p_model text, p_from timestamp with time 
 REVOKE ALL ON FUNCTION mlguard._volume(p_volume jsonb, p_at timestamp with time zone, OUT n bigint, OUT since timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._volumes(p_tbl text, p_at timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._wait_table(p_tbl text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mlguard._wait_turn(p_name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._waits(p_slo mlguard._slo) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._warn_baseline(p_tbl text, p_version integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION mlguard._window_end(p_length text, p_zone text, p_start timestamp with time zone) FROM PUBLIC;

@@ -352,6 +352,35 @@ def test_what_was_open_before_the_hold_stays_readable(guarded_db: str, tmp_path:
             reader.execute("select note from features.early_guarded")
 
 
+def test_nobody_else_can_keep_sweeps_from_their_work(guarded_db: str, tmp_path: Path) -> None:
+    """Advisory locks are anybody's: who takes those that once named mlguard's work stops none of it."""
+    prepare(guarded_db, "create schema features; create table features.late (id bigint, at timestamptz, note text)")
+    head = "mlguard: 1\ntable: features.late\nevent_time: at\nwindow: 1 day\nlate: 1 hour\nslos:\n  - "
+    text = "{name: some, check: coverage(note) > 0.5, over: window, on_violation: hold, min_rows: 1}"
+    told = "\n  - {name: told, check: coverage(note) > 0.5, over: batch, min_rows: 1}\n"
+    api.apply(project(tmp_path, head + text + told), guarded_db)
+    # In the window that closed last; not judged at the COMMIT, since a REPEATABLE READ one leaves it to the sweep.
+    with psycopg.connect(guarded_db) as writer:
+        writer.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        writer.execute(
+            "insert into features.late select i, now() - interval '26 hours', null from generate_series(1, 9) i"
+        )
+    prepare(guarded_db, "create role attack_locks login")
+    try:
+        with psycopg.connect(psycopg.conninfo.make_conninfo(guarded_db, user="attack_locks"), autocommit=True) as other:
+            for name in ("features.late", "incidents", "audit chain", "schema watch", "prediction lines"):
+                other.execute("select pg_advisory_lock(hashtextextended('mlguard ' || %s, 0))", [name])
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                other.execute("select from mlguard._turn for update")
+            with psycopg.connect(guarded_db, autocommit=True) as owner:
+                owner.execute("select from mlguard.sweep()")
+                assert owner.execute("select from mlguard.verdict where over <> 'batch' limit 1").fetchone() == ()
+                assert owner.execute("select from mlguard.incident limit 1").fetchone() == ()
+                assert owner.execute("select from mlguard._unsealed").fetchone() is None
+    finally:
+        prepare(guarded_db, "drop role attack_locks")
+
+
 @pytest.mark.parametrize("given", ATTACKS, ids=lambda given: given.name)
 def test_nothing_is_gained(attacked: World, given: Attack) -> None:
     state = attacked.attack(given.role, *given.run)

@@ -131,6 +131,9 @@ TAMPERING = {
         {"runtime-edited"}),
     "a runtime function that lost its rights": (
         "alter function mlguard._judge_batch() security invoker", {"runtime-edited"}),
+    "runtime functions dropped": (
+        ("drop function mlguard._except; drop function mlguard.begin_batch(text, boolean);"
+        " drop function mlguard.begin_batch(bigint, boolean)"), {"runtime-edited"}),
     "judging at COMMIT switched off": (OFF.format("_delta"), {"runtime-edited"}),
     "the audit opened for edits": (OFF.format("_event_seal"), {"runtime-edited"}),
     "a private table opened": ("grant select on mlguard._quarantine to tampering_reader", {"opened"}),
