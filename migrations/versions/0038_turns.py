@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from mlguard.runtime import run_sql
 
-revision = "0040"
-down_revision = "0036"
+revision = "0038"
+down_revision = "0037"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
     """Run the up half of the pair."""
-    run_sql("0040_turns.up")
+    run_sql("0038_turns.up")
 
 
 def downgrade() -> None:
     """Run the down half of the pair."""
-    run_sql("0040_turns.down")
+    run_sql("0038_turns.down")

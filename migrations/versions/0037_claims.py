@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlguard.runtime import run_sql
 
-revision = "0039"
+revision = "0037"
 down_revision = "0036"
 branch_labels = None
 depends_on = None
@@ -12,9 +12,9 @@ depends_on = None
 
 def upgrade() -> None:
     """Run the up half of the pair."""
-    run_sql("0039_claims.up")
+    run_sql("0037_claims.up")
 
 
 def downgrade() -> None:
     """Run the down half of the pair."""
-    run_sql("0039_claims.down")
+    run_sql("0037_claims.down")
