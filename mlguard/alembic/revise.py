@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlguard import api, runtime
+from mlguard import planner, runtime
 from mlguard.alembic import earlier, runtime_files
 from mlguard.alembic.drafts import Change, How, drafts, touched
 from mlguard.alembic.project import AlembicProject, Where
@@ -67,7 +67,7 @@ def write(
         changes, installed, step = _everything(project, connection), None, True
     else:
         target.refuse_behind(connection)
-        plan = api.make_plan(project, connection, prune=prune)
+        plan = planner.make_plan(project, connection, prune=prune)
         changes, installed = difference(plan, connection), runtime.installed_version(connection)
         step = plan.runtime is not None
         breaking = tuple(broken_words(plan))
@@ -84,7 +84,7 @@ def _everything(project: Project, connection: psycopg.Connection[Any] | None) ->
         if problems := tuple(untold(project, compiled)):
             raise SpecError(f"{len(problems)} types are told nowhere", problems=problems)
     else:
-        compiled = api.program(project, connection)
+        compiled = planner.program(project, connection)
     return [Change(_with_moves(plan_table(program, objects(program), None))) for program in compiled.tables.values()]
 
 
@@ -94,7 +94,7 @@ def difference(plan: Plan, connection: psycopg.Connection[Any]) -> list[Change]:
     Raises:
         PlanError: an object was changed behind mlguard's back.
     """
-    there = api.installed_tables(connection) if runtime.installed_version(connection) else {}
+    there = planner.installed_tables(connection) if runtime.installed_version(connection) else {}
     changes = []
     for table in plan.tables:
         if table.empty:

@@ -44,13 +44,13 @@ def removal(connection: psycopg.Connection[Any], tables: Sequence[str] | None) -
     Raises:
         PlanError: a table is not guarded here.
     """
-    from mlguard import api, runtime
+    from mlguard import planner, runtime
     from mlguard.errors import PlanError
     from mlguard.operate.ask import listed, near
     from mlguard.plan import Plan, plan_removal
 
     runtime.check_version(connection)
-    there = api.installed_tables(connection)
+    there = planner.installed_tables(connection)
     names = list(there) if tables is None else list(dict.fromkeys(tables))
     for name in names:
         if name not in there:

@@ -22,12 +22,12 @@ def examine(connection: psycopg.Connection[Any]) -> list[Finding]:
     Raises:
         RuntimeVersionError: mlguard is not installed here, or does not fit this client.
     """
-    from mlguard import api
+    from mlguard import planner
     from mlguard.operate.ask import pinned
 
     if skew := server.skew(connection):
         return [skew]
-    installed = api.installed_tables(connection)
+    installed = planner.installed_tables(connection)
     with pinned(connection):
         tables = guarded(connection)
         found = [

@@ -150,9 +150,9 @@ def benches(
 
 
 def _real(project: Project, connection: psycopg.Connection[Any]) -> Program:
-    from mlguard import api
+    from mlguard import planner
 
-    return api.program(project, connection)
+    return planner.program(project, connection)
 
 
 @contextmanager

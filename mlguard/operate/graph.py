@@ -111,9 +111,9 @@ def of_database(connection: psycopg.Connection[Any], project: Project | None = N
     require_runtime(connection)
     found = status(connection)
     if project is not None:
-        from mlguard import api
+        from mlguard import planner
 
-        declared = _declared(api.program(project, connection))
+        declared = _declared(planner.program(project, connection))
     elif may_read(connection, "_table"):
         declared = as_rows(connection, Guarded, _GUARDED)
     else:

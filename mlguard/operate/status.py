@@ -166,7 +166,7 @@ def status(connection: psycopg.Connection[Any], project: Project | None = None) 
         RuntimeVersionError: mlguard is not installed here, or does not fit this client.
         SpecError, CompileError: an SLO file does not fit the database.
     """
-    from mlguard import api
+    from mlguard import planner
 
     require_runtime(connection)
     facts = as_rows(connection, Facts, _SLOS)
@@ -174,7 +174,7 @@ def status(connection: psycopg.Connection[Any], project: Project | None = None) 
     moved: dict[str, Health] = {}
     fresh: list[SloStatus] = []
     if project is not None:
-        plan = api.make_plan(project, connection, prune=not project.selection)
+        plan = planner.make_plan(project, connection, prune=not project.selection)
         moved = moved_slos(plan)
         fresh = [_not_applied(slo) for table in plan.tables for slo in table.added]
         if project.selection:
@@ -189,7 +189,7 @@ class _Look:
     """What all SLOs are looked at with, read once. Roles that may not see a part of it are told less."""
 
     def __init__(self, connection: psycopg.Connection[Any], found: list[Gate], moved: dict[str, Health]) -> None:
-        from mlguard import api
+        from mlguard import planner
 
         self._moved = moved
         self._closing = {slo: gate.since for gate in found if not gate.open for slo in _closing(connection, gate)}
@@ -197,7 +197,7 @@ class _Look:
         self._kept = {kept.slo: kept for kept in as_rows(connection, Kept, _KEPT)} if platform else {}
         self._off = set(values(connection, _OFF)) if platform else set()
         owner = may_read(connection, "_table", "_slo", "_object")
-        self._installed = api.installed_tables(connection) if owner else None
+        self._installed = planner.installed_tables(connection) if owner else None
         self._disabled = disabled_triggers(connection)
         rows = as_rows(connection, Judged, _JUDGED) if may_read(connection, "incident") else []
         self._precision = {row.slo: Precision(row.judged, row.true_alarms) for row in rows}

@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from mlguard import api
+from mlguard import api, planner
 from mlguard.errors import ApplyError, PlanError
 from mlguard.operate.bench import bench
 from mlguard.report import bench_text
@@ -59,7 +59,7 @@ def measured(db: str, tmp_path: Path) -> str:
 def test_every_object_is_measured_and_nothing_stays(measured: str, tmp_path: Path) -> None:
     before = traces(measured)
     with psycopg.connect(measured, autocommit=True) as connection:
-        program = next(iter(api.program(api.load(tmp_path / "slos"), connection).tables.values()))
+        program = next(iter(planner.program(api.load(tmp_path / "slos"), connection).tables.values()))
         connection.execute("create temp table mine (x int)")
         found = bench(connection, "features.customer", program=program, rows=200, rounds=2)
         assert connection.execute(

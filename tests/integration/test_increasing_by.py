@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from mlguard import api
+from mlguard import api, planner
 from mlguard.doctor import examine
 from mlguard.errors import PlanError, SpecError
 from mlguard.operate.status import status
@@ -161,13 +161,13 @@ def test_only_the_touched_entities_rows_are_read(db: str, tmp_path: Path) -> Non
 def test_plan_names_the_index_that_lacks(db: str, tmp_path: Path) -> None:
     prepare(db, TABLE + "drop index features.customer_moment;")
     with psycopg.connect(db) as connection:
-        notes = plan_text.render(api.make_plan(project(tmp_path, SLO), connection))
+        notes = plan_text.render(planner.make_plan(project(tmp_path, SLO), connection))
     assert "no index of features.customer begins with customer_id" in notes
     assert 'create index concurrently on "features"."customer" ("customer_id", "event_ts");' in notes
     query_index = TABLE.replace("create schema features;", "drop schema features cascade; create schema features;")
     prepare(db, query_index)
     with psycopg.connect(db) as connection:
-        assert "no index" not in plan_text.render(api.make_plan(project(tmp_path, SLO), connection))
+        assert "no index" not in plan_text.render(planner.make_plan(project(tmp_path, SLO), connection))
 
 
 def test_a_partitioned_table_and_a_partition_alone(db: str, tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ create index customer_moment on features.customer (customer_id, event_ts);
     (tmp_path / "alone").mkdir()
     alone = project(tmp_path / "alone", SLO.replace("table: features.customer", "table: features.early"))
     with psycopg.connect(db) as connection, pytest.raises(SpecError) as caught:
-        api.make_plan(alone, connection)
+        planner.make_plan(alone, connection)
     assert "is a part of features.customer" in str(caught.value.problems[0].message)
 
 

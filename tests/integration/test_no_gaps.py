@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from mlguard import api
+from mlguard import api, planner
 from mlguard.operate.status import status
 from mlguard.report import plan_text
 from mlguard.report.verdict import Outcome
@@ -164,7 +164,7 @@ def test_only_the_windows_own_rows_are_read(db: str, tmp_path: Path) -> None:
 def test_plan_names_the_index_that_lacks(db: str, tmp_path: Path) -> None:
     prepare(db, TABLE.format(type="timestamptz") + "drop index features.reading_moment;")
     with psycopg.connect(db) as connection:
-        notes = plan_text.render(api.make_plan(project(tmp_path, SLO.format(gap="1 hour", zone="UTC")), connection))
+        notes = plan_text.render(planner.make_plan(project(tmp_path, SLO.format(gap="1 hour", zone="UTC")), connection))
     assert "no index of features.reading begins with event_ts" in notes
     assert 'create index concurrently on "features"."reading" ("event_ts");' in notes
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from mlguard import api
+from mlguard import planner
 from mlguard.emit import inputs, served
 from mlguard.lang.tree import Column, Expr, Is, Literal
 from mlguard.lang.types import SqlType, parse_type
@@ -173,7 +173,7 @@ def test_fallback(held: str, tmp_path: Path, raw: bool) -> None:
     prepare(held, "alter table predictions.churn add column raw_score double precision")
     take(held, tmp_path, "allow")
     with psycopg.connect(held) as connection:
-        wanted = api.program(project(tmp_path, FEATURES, "f.slo.yaml"), connection).tables
+        wanted = planner.program(project(tmp_path, FEATURES, "f.slo.yaml"), connection).tables
     [program] = [found for found in wanted.values() if found.predictions is not None]
     assert program.predictions is not None
     keeps = {"score": "raw_score"} if raw else {}

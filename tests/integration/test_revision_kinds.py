@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from mlguard import api, runtime
+from mlguard import api, planner, runtime
 from mlguard.alembic.drafts import How, drafts
 from mlguard.alembic.revise import difference
 from mlguard.alembic.text import Draft, Part
@@ -62,7 +62,7 @@ def written(dsn: str, folder: Path, case: str) -> tuple[Project, list[Draft]]:
     head = HEAD.replace("reads: none\n", "") if "reads:" in CASES[case] else HEAD
     project = support.project(folder, head + CASES[case] + "\nexisting: allow\n")
     with psycopg.connect(dsn, autocommit=True) as connection:
-        changes = difference(api.make_plan(project, connection), connection)
+        changes = difference(planner.make_plan(project, connection), connection)
     return project, drafts(changes, HOW, None)
 
 

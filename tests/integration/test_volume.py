@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from mlguard import api
+from mlguard import api, planner
 from mlguard.doctor import examine
 from mlguard.operate.health import Health
 from mlguard.operate.status import status
@@ -226,12 +226,12 @@ def test_a_missing_index_is_told_by_plan_and_doctor(db: str, tmp_path: Path) -> 
     prepare(db, TABLE.format(type="timestamptz"))
     files = project(tmp_path, SLO)
     with psycopg.connect(db) as connection:
-        plan = plan_text.render(api.make_plan(files, connection))
+        plan = plan_text.render(planner.make_plan(files, connection))
         assert "counts the rows of a window that slides with the reader's clock" in plan
         assert "create index" not in plan
         connection.execute("drop index predictions.churn_moment")
         assert 'create index concurrently on "predictions"."churn" ("as_of");' in plan_text.render(
-            api.make_plan(files, connection)
+            planner.make_plan(files, connection)
         )
         connection.rollback()
     api.apply(files, db)
@@ -385,7 +385,7 @@ def test_a_number_that_readers_would_count_long_is_told_by_plan(db: str, tmp_pat
     with psycopg.connect(db) as connection:
         for number, told in ((9999, False), (10000, True)):
             files = project(tmp_path, SLO.replace("100", str(number)))
-            plan = plan_text.render(api.make_plan(files, connection))
+            plan = plan_text.render(planner.make_plan(files, connection))
             assert (f"every guarded read counts {number} rows first" in plan) is told
 
 

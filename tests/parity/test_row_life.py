@@ -13,7 +13,7 @@ import duckdb
 import psycopg
 import pytest
 
-from mlguard import api
+from mlguard import api, planner
 from mlguard.emit.duck_core import duck_type
 from mlguard.emit.duck_rules import (
     changes_duck,
@@ -110,7 +110,7 @@ FILES = {
 def program_of(tmp_path: Path, dsn: str, text: str) -> TableProgram:
     """Compile the file with the table as it is in the database."""
     with psycopg.connect(dsn) as connection:
-        return next(iter(api.program(project(tmp_path, HEAD + text), connection).tables.values()))
+        return next(iter(planner.program(project(tmp_path, HEAD + text), connection).tables.values()))
 
 
 @contextmanager
@@ -209,7 +209,7 @@ def test_duplicates_and_orphans_are_the_same(server18: servers.TestServer, tmp_p
     with server18.database() as dsn:
         prepare(dsn, KEYS)
         with psycopg.connect(dsn) as connection:
-            program = next(iter(api.program(project(tmp_path, KEYS_FILE), connection).tables.values()))
+            program = next(iter(planner.program(project(tmp_path, KEYS_FILE), connection).tables.values()))
             refers = next(rule for rule in program.rules if rule.references is not None)
             unique = replace(refers, unique=("f", "t"))
             theirs = [

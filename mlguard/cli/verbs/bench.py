@@ -54,10 +54,10 @@ def _program(state: State, connection: psycopg.Connection[object], table: str) -
     """Return what the SLO files say of the table, where there are some and one is about it."""
     from dataclasses import replace
 
-    from mlguard import api
+    from mlguard import planner
 
     project = state.project_if_any()
     files = tuple(file for file in project.files if str(file.table) == table) if project is not None else ()
     if project is None or not files:
         return None
-    return api.program(replace(project, files=files), connection).tables[files[0].table]
+    return planner.program(replace(project, files=files), connection).tables[files[0].table]

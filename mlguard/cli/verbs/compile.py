@@ -58,10 +58,10 @@ def _program(state: State, *, told: bool) -> Program:
 
     project = state.project()
     if state.address() is not None:
-        from mlguard import api
+        from mlguard import planner
 
         with state.database() as connection:
-            return api.program(project, connection)
+            return planner.program(project, connection)
     program = compile_project(project, None)
     if told:
         for problem in untold(project, program):

@@ -33,9 +33,9 @@ def command(state: State, detailed_exitcode: bool, prune: bool, style: str) -> E
     refuse_partial_prune(state, prune=prune)
     project = state.project()
     with state.database() as connection:
-        from mlguard import api
+        from mlguard import planner
 
-        plan = with_readers(api.make_plan(project, connection, prune=prune, roles=state.roles(project)), connection)
+        plan = with_readers(planner.make_plan(project, connection, prune=prune, roles=state.roles(project)), connection)
     out(_report(plan, style, state.verbose))
     return Exit.PLAN_NOT_EMPTY if detailed_exitcode and not plan.empty else Exit.HOLDS
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mlguard import api, operate
+from mlguard import api, operate, planner
 from mlguard.apply import Applied
 from mlguard.operate import Decision, Gate, Kept, NeedsAlter, Violation
 from mlguard.plan import Plan
@@ -76,7 +76,7 @@ def test_check_has_no_colour_in_a_file_and_under_no_color(run: Run, monkeypatch:
 
 
 def planned(monkeypatch: pytest.MonkeyPatch, made: Plan) -> None:
-    monkeypatch.setattr(api, "make_plan", lambda project, connection, *, prune, roles: made)
+    monkeypatch.setattr(planner, "make_plan", lambda project, connection, *, prune, roles: made)
 
 
 def test_plan_exits_with_4_only_when_asked_and_not_empty(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
