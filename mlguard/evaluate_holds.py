@@ -5,26 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlguard.emit.foresight import metric_names, refuted, windows_of
+from mlguard.emit.foresight import INSTALLED, JUDGED, metric_names, refuted, windows_of
 from mlguard.plan import Foreseen
 from mlguard.program import Action, Level, Rule, TableProgram
 from mlguard.record import of_rule
 
 if TYPE_CHECKING:
     import psycopg
-
-_INSTALLED = """
-select s.id, s.check_text, s.action, s.over, s.by_columns, s.min_rows, s.metrics
-from mlguard._slo as s
-where s.id = any(%(ids)s)
-"""
-_JUDGED = """
-select count(*) filter (where v.outcome in ('PASS', 'FAIL', 'NOTED')),
-       count(*) filter (where v.outcome in ('FAIL', 'NOTED')),
-       max(coalesce(v.window_start, v.at)) filter (where v.outcome in ('FAIL', 'NOTED'))
-from mlguard._verdict as v
-where v.slo = %(slo)s and v.current
-"""
 
 
 def foresee(
@@ -43,7 +30,7 @@ def foresee(
         return ()
     before: dict[str, tuple[Any, ...]] = {}
     if installed:
-        found = connection.execute(_INSTALLED, {"ids": [rule.id for rule in rules]}).fetchall()
+        found = connection.execute(INSTALLED, {"ids": [rule.id for rule in rules]}).fetchall()
         before = {row[0]: tuple(row[1:]) for row in found}
     told = [_foreseen(connection, rule, program, before.get(rule.id), installed=installed) for rule in rules]
     return tuple(each for each in told if each is not None)
@@ -72,7 +59,7 @@ def _foreseen(
         return None
     counts = (0, 0, None)
     if same:
-        counts = _row(connection, _JUDGED, {"slo": rule.id})
+        counts = _row(connection, JUDGED, {"slo": rule.id})
     if installed and not counts[0] and metric_names(rule):
         counts = _row(connection, refuted(rule, program.time_zone), None)
     if not over and not counts[0]:

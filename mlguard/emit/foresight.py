@@ -13,6 +13,20 @@ from mlguard.lang.metrics import METRICS, Family
 from mlguard.lang.tree import Literal, Metric
 from mlguard.program import Over, Rule
 
+# What the SLOs were that are there, and what has been judged of one since.
+INSTALLED = """
+select s.id, s.check_text, s.action, s.over, s.by_columns, s.min_rows, s.metrics
+from mlguard._slo as s
+where s.id = any(%(ids)s)
+"""
+JUDGED = """
+select count(*) filter (where v.outcome in ('PASS', 'FAIL', 'NOTED')),
+       count(*) filter (where v.outcome in ('FAIL', 'NOTED')),
+       max(coalesce(v.window_start, v.at)) filter (where v.outcome in ('FAIL', 'NOTED'))
+from mlguard._verdict as v
+where v.slo = %(slo)s and v.current
+"""
+
 # Metrics without a value say nothing there, where others have failed.
 _UNTOLD = (Family.LABELS, Family.GROUPS, Family.DISTRIBUTION)
 
